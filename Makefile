@@ -1,0 +1,51 @@
+# One verb each; CI calls the same. PYTHON picks the interpreter that makes the environment (3.11 or newer).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: install demo dev test lint type bench check conformance wheel lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("ksqlkit needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages into $(VENV) (once; about a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: install
+	@$(BIN)/ksqlkit demo
+
+dev: install
+	@$(BIN)/ksqlkit dev
+
+test: install
+	@$(BIN)/python -m pytest
+
+lint: install
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m tests.layers
+
+type: install
+	@$(BIN)/mypy
+
+bench: install
+	@$(BIN)/python -m benchmarks
+
+conformance: install
+	@$(BIN)/python -m tests.conformance
+
+wheel: install
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+check: lint type test conformance
+
+lock: install
+	@$(BIN)/uv pip compile --quiet --universal --all-extras --generate-hashes --python-version 3.11 --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

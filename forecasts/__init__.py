@@ -1,0 +1,1 @@
+"""Batch forecasts that land in materialized tables."""

@@ -1,0 +1,1 @@
+"""One client protocol: a ksqlDB over HTTP, or the embedded engine in process."""

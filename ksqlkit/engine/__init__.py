@@ -1,0 +1,1 @@
+"""The embedded ksqlDB. Knows `dialect` and nothing else of ksqlkit."""

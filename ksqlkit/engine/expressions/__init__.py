@@ -1,0 +1,1 @@
+"""Types and generated code of scalar expressions."""

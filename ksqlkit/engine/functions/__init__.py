@@ -1,0 +1,1 @@
+"""SQL functions: registry and implementations."""

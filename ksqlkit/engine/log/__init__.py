@@ -1,0 +1,1 @@
+"""Where records, state and metadata live."""

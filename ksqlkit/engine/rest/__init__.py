@@ -1,0 +1,1 @@
+"""ksqlDB's HTTP API over the engine; wire shapes live only here."""

@@ -1,0 +1,49 @@
+"""The schema of a stream, a table or an intermediate result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ksqlkit.dialect import types as T
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A named, typed column. `header` is None, or the header key it reads ('' for all headers)."""
+
+    name: str
+    type: T.SqlType
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Key columns and value columns, in order. Header columns are among the value columns."""
+
+    key: tuple[Column, ...]
+    value: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Key columns, then value columns."""
+        return self.key + self.value
+
+    def find(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((c for c in self.columns if c.name == name), None)
+
+    def describe(self, *, table: bool = False, keys: bool = True) -> str:
+        """As ksqlDB prints it: "`ID` BIGINT KEY, `V` STRING"; PRIMARY KEY for tables, no marks with keys=False."""
+        mark = (" PRIMARY KEY" if table else " KEY") if keys else ""
+        parts = [f"`{c.name}` {c.type}{mark}" for c in self.key]
+        for c in self.value:
+            suffix = "" if c.header is None else (f" HEADER('{c.header}')" if c.header else " HEADERS")
+            parts.append(f"`{c.name}` {c.type}{suffix}")
+        return ", ".join(parts)
+
+
+# Columns every source has without declaring them; the first is the record's timestamp.
+PSEUDO: Final = {"ROWTIME": T.BIGINT, "ROWPARTITION": T.INTEGER, "ROWOFFSET": T.BIGINT}
+# Columns of windowed sources and results: bounds in milliseconds, start inclusive, end exclusive.
+WINDOW_BOUNDS: Final = {"WINDOWSTART": T.BIGINT, "WINDOWEND": T.BIGINT}

@@ -1,0 +1,1 @@
+"""Differences against a live server as stages, and their application."""

@@ -1,0 +1,1 @@
+"""The project: file, loader, rendering, refs, graph, lint, manifest."""
