@@ -38,7 +38,8 @@ class Location:
 
 
 class KsqlkitError(Exception):
-    """Base of all errors; `exit_code` is what the command line returns, `status` what the HTTP edge answers."""
+    """Base of all errors; `exit_code` is what the command line returns, `status` what the HTTP edge
+    answers."""
 
     code = "KSQLKIT"
     exit_code = 1

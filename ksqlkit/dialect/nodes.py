@@ -118,7 +118,8 @@ class FunctionCall(Expression):
 
 @dataclass(frozen=True, slots=True)
 class IntervalUnit(Expression):
-    """A bare time unit as an argument, as in TIMESTAMPADD(SECONDS, 1, ts); upper case, plural as ksqlDB stores it."""
+    """A bare time unit as an argument, as in TIMESTAMPADD(SECONDS, 1, ts); upper case, plural as ksqlDB
+    stores it."""
 
     unit: str
 
@@ -569,8 +570,8 @@ class DescribeConnector(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Show(Statement):
-    """SHOW|LIST what: STREAMS, TABLES, TOPICS, ALL TOPICS, QUERIES, FUNCTIONS, PROPERTIES, TYPES, VARIABLES, or CONNECTORS,
-    SOURCE CONNECTORS, SINK CONNECTORS, CONNECTOR PLUGINS."""
+    """SHOW|LIST what: STREAMS, TABLES, TOPICS, ALL TOPICS, QUERIES, FUNCTIONS, PROPERTIES, TYPES,
+    VARIABLES, or CONNECTORS, SOURCE CONNECTORS, SINK CONNECTORS, CONNECTOR PLUGINS."""
 
     what: str
     extended: bool = False

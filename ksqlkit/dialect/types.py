@@ -1,9 +1,10 @@
 """SQL types as immutable data.
 
 Values of a type inside the engine are plain Python: BOOLEAN bool, INTEGER/BIGINT int, DOUBLE float, DECIMAL
-decimal.Decimal with exactly `scale` digits after the point, STRING str, BYTES bytes, TIME int (milliseconds of the
-day), DATE int (days since 1970-01-01), TIMESTAMP int (milliseconds since 1970-01-01 UTC), ARRAY list, MAP dict,
-STRUCT dict with every field present in declared order. NULL is None.
+decimal.Decimal with exactly `scale` digits after the point, STRING str, BYTES bytes, TIME int
+(milliseconds of the
+day), DATE int (days since 1970-01-01), TIMESTAMP int (milliseconds since 1970-01-01 UTC), ARRAY list, MAP
+dict, STRUCT dict with every field present in declared order. NULL is None.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class Schema:
         return next((c for c in self.columns if c.name == name), None)
 
     def describe(self, *, table: bool = False, keys: bool = True) -> str:
-        """As ksqlDB prints it: "`ID` BIGINT KEY, `V` STRING"; PRIMARY KEY for tables, no marks with keys=False."""
+        """As ksqlDB prints it: "`ID` BIGINT KEY, `V` STRING"; PRIMARY KEY for tables, no marks with
+        keys=False."""
         mark = (" PRIMARY KEY" if table else " KEY") if keys else ""
         parts = [f"`{c.name}` {c.type}{mark}" for c in self.key]
         for c in self.value:

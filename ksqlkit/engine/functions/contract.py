@@ -1,6 +1,7 @@
 """What a SQL function is, for the analyser, the compiler and the operators.
 
-A name resolves, for given argument types, to one of the Resolved* forms below; those hold only what is needed to run.
+A name resolves, for given argument types, to one of the Resolved* forms below; those hold only what is
+needed to run.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ class ResolvedScalar:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedAggregate:
-    """An aggregate for certain argument types; `state` is any msgpack-like value (None, bool, int, float, str, bytes,
-    Decimal, list, dict of those), so that it can be stored.
+    """An aggregate for certain argument types; `state` is any msgpack-like value (None, bool, int, float,
+    str, bytes, Decimal, list, dict of those), so that it can be stored.
 
-    `add(state, *args)` returns the new state; `remove` (tables only) undoes an add, None where ksqlDB has no undo;
-    `merge(key, a, b)` joins two sessions; `result(state)` is the value shown.
+    `add(state, *args)` returns the new state; `remove` (tables only) undoes an add, None where ksqlDB has
+    no undo; `merge(key, a, b)` joins two sessions; `result(state)` is the value shown.
     `inline_add` is a Python expression template over {state}, {0}, {1}... equal to add, or None.
     """
 
@@ -81,8 +82,8 @@ class ResolvedTable:
 
 
 class FunctionRegistry(Protocol):
-    """All functions SQL can name. Names are case-insensitive. Unknown names and arguments that fit no overload raise
-    StatementError with ksqlDB's message."""
+    """All functions SQL can name. Names are case-insensitive. Unknown names and arguments that fit no
+    overload raise StatementError with ksqlDB's message."""
 
     def kind(self, name: str) -> str | None:
         """'SCALAR', 'AGGREGATE', 'TABLE', or None if there is no such function."""
@@ -92,8 +93,8 @@ class FunctionRegistry(Protocol):
         see `lambda_params`."""
 
     def lambda_params(self, name: str, index: int, args: Sequence[ArgType]) -> tuple[SqlType, ...]:
-        """Types of the parameters of the lambda at argument `index`, from the other arguments' types (which may
-        include already resolved lambdas before it)."""
+        """Types of the parameters of the lambda at argument `index`, from the other arguments' types
+        (which may include already resolved lambdas before it)."""
 
     def aggregate(self, name: str, args: Sequence[ArgType], literals: Sequence[Any]) -> ResolvedAggregate:
         """Resolve an aggregate. `literals` holds the constant trailing arguments that configure it, in order

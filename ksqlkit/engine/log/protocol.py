@@ -50,7 +50,8 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """A topic's settings. `config` holds Kafka topic configuration such as cleanup.policy and retention.ms."""
+    """A topic's settings. `config` holds Kafka topic configuration such as cleanup.policy and
+    retention.ms."""
 
     name: str
     partitions: int

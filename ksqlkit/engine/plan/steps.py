@@ -1,6 +1,7 @@
 """A query's plan as data: a tree of steps, leaves are sources, the root is a sink or the query's result.
 
-Every step has the schema of the rows it puts out. A row is: key columns, value columns, a timestamp, and for windowed
+Every step has the schema of the rows it puts out. A row is: key columns, value columns, a timestamp, and
+for windowed
 steps a window [start, end). Column names are unique in a schema; in joins each side's columns carry its alias
 (`L_ID`). Expressions in a step refer to its input's columns by name only (ColumnRef.source is None).
 """
@@ -18,7 +19,8 @@ from ksqlkit.engine.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Base: the rows' schema, and a name unique in the plan such as "Aggregate-GroupBy" (used for stores and topics)."""
+    """Base: the rows' schema, and a name unique in the plan such as "Aggregate-GroupBy" (used for stores
+    and topics)."""
 
     name: str
     schema: Schema
@@ -38,8 +40,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class SourceStep(Step):
-    """Reads a stream or table. `origins` runs parallel to schema.columns and names, for each, a column of the source
-    or a pseudo column (ROWTIME, ROWPARTITION, ROWOFFSET, WINDOWSTART, WINDOWEND).
+    """Reads a stream or table. `origins` runs parallel to schema.columns and names, for each, a column of
+    the source or a pseudo column (ROWTIME, ROWPARTITION, ROWOFFSET, WINDOWSTART, WINDOWEND).
 
     `materialized` says whether a table's rows must be kept (joins, table aggregates, undo).
     """
@@ -60,7 +62,8 @@ class Filter(Step):
 
 @dataclass(frozen=True, slots=True)
 class Project(Step):
-    """New value columns; key columns only renamed (each `key` entry is a ColumnRef). Parallel to schema.key/value."""
+    """New value columns; key columns only renamed (each `key` entry is a ColumnRef). Parallel to
+    schema.key/value."""
 
     input: Step
     key: tuple[N.Expression, ...]
@@ -69,9 +72,10 @@ class Project(Step):
 
 @dataclass(frozen=True, slots=True)
 class SelectKey(Step):
-    """A new key by expressions (PARTITION BY, or a join on something other than the key). The value columns are taken
-    by name from the input's columns, so schema.value says which stay. `drop_null` for joins: rows whose key is
-    null are dropped; PARTITION BY keeps them."""
+    """A new key by expressions (PARTITION BY, or a join on something other than the key). The value
+    columns are taken
+    by name from the input's columns, so schema.value says which stay. `drop_null` for joins: rows whose
+    key is null are dropped; PARTITION BY keeps them."""
 
     input: Step
     key: tuple[N.Expression, ...]
@@ -80,8 +84,10 @@ class SelectKey(Step):
 
 @dataclass(frozen=True, slots=True)
 class GroupBy(Step):
-    """A new key by expressions, for an aggregate; rows in which any key is null are dropped. `rekey` is False where the
-    expressions are the key already (no repartition). Works on streams and on tables (then undo goes to the old group)."""
+    """A new key by expressions, for an aggregate; rows in which any key is null are dropped. `rekey` is
+    False where the
+    expressions are the key already (no repartition). Works on streams and on tables (then undo goes to the
+    old group)."""
 
     input: Step
     by: tuple[N.Expression, ...]
@@ -100,9 +106,10 @@ class AggregateCall:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate(Step):
-    """Aggregates per key (and window). schema.key is the group key; schema.value holds the `carried` input columns that
-    the query still needs (their last value is kept), then one column per call, and WINDOWSTART/WINDOWEND if named.
-    `final` emits a window once, when it closes (EMIT FINAL)."""
+    """Aggregates per key (and window). schema.key is the group key; schema.value holds the `carried` input
+    columns that
+    the query still needs (their last value is kept), then one column per call, and WINDOWSTART/WINDOWEND
+    if named. `final` emits a window once, when it closes (EMIT FINAL)."""
 
     input: GroupBy
     kind: Kind
@@ -116,8 +123,8 @@ class Aggregate(Step):
 
 @dataclass(frozen=True, slots=True)
 class FlatMap(Step):
-    """Table functions: one output row per element; several functions advance together, short ones padded with null.
-    schema.value is the input's columns plus `columns`, parallel to `calls`."""
+    """Table functions: one output row per element; several functions advance together, short ones padded
+    with null. schema.value is the input's columns plus `columns`, parallel to `calls`."""
 
     input: Step
     calls: tuple[N.FunctionCall, ...]
@@ -126,7 +133,8 @@ class FlatMap(Step):
 
 @dataclass(frozen=True, slots=True)
 class StreamStreamJoin(Step):
-    """Rows of both sides with equal keys and timestamps with left - before <= right <= left + after (milliseconds).
+    """Rows of both sides with equal keys and timestamps with left - before <= right <= left + after
+    (milliseconds).
     `grace` None is ksqlDB's old behaviour: 24 h, and the null side of an outer join emitted eagerly."""
 
     left: Step
@@ -157,7 +165,8 @@ class TableTableJoin(Step):
 
 @dataclass(frozen=True, slots=True)
 class ForeignKeyJoin(Step):
-    """Left rows with the right row whose primary key equals `foreign_key` (over the left's columns); keyed as the left."""
+    """Left rows with the right row whose primary key equals `foreign_key` (over the left's columns); keyed
+    as the left."""
 
     left: Step
     right: Step
@@ -190,8 +199,8 @@ class SinkStep(Step):
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """A planned query. `schema` is the result's; for a transient (push) query `columns` are the selected columns in order
-    (they may mix key and value columns) and `root` is not a SinkStep."""
+    """A planned query. `schema` is the result's; for a transient (push) query `columns` are the selected
+    columns in order (they may mix key and value columns) and `root` is not a SinkStep."""
 
     query_id: str
     kind: Kind
