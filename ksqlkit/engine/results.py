@@ -1,6 +1,6 @@
 """What statements answer: one frozen dataclass per ksqlDB entity.
 
-Field names are ksqlDB's JSON names in snake case, in ksqlDB's order, so that the HTTP layer maps them mechanically;
+Field names are ksqlDB's JSON names in snake case, in its order, so the HTTP layer maps them mechanically;
 `entity` is the `@type`. SQL types stay `SqlType` values here: their wire form lives in the HTTP layer.
 """
 
@@ -15,7 +15,7 @@ from ksqlkit.dialect.types import SqlType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Base of all answers; `statement_text` is the statement as ksqlDB echoes it (DDL: defaults filled in)."""
+    """Base of all answers; `statement_text` is as ksqlDB echoes it (DDL with defaults filled in)."""
 
     entity: ClassVar[str]
 
