@@ -1,0 +1,94 @@
+"""What every part of ksqlkit may ask of a ksqlDB, wherever it runs.
+
+Two forms exist: `HttpClient` (a real ksqlDB, or ours behind its port) and `EmbeddedClient` (the engine in
+this process). Both answer with ksqlDB's own JSON entities, so that nothing above can tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, Self
+
+Row = list[Any]
+Options = Mapping[str, Any] | None
+Entity = dict[str, Any]
+
+
+class Header(NamedTuple):
+    """What comes before a query's rows: `types` are SQL type texts, parallel to `columns`."""
+
+    query_id: str
+    columns: list[str]
+    types: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A finished query. Values are as in ksqlDB's JSON: dates as text, BYTES as base64, DECIMAL a number."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[Row]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """One dict a row, by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class TopicRecord(NamedTuple):
+    """A record to write to a topic: text or bytes as they shall lie there. `timestamp` is in milliseconds."""
+
+    value: bytes | None
+    key: bytes | None = None
+    timestamp: int | None = None
+    partition: int | None = None
+
+
+class RowStream(Protocol):
+    """A running query's rows; closing it ends the query on the server."""
+
+    header: Header
+
+    def __iter__(self) -> Iterator[Row]:
+        """Rows as they come; ends when the query does."""
+
+    def __enter__(self) -> Self:
+        """Itself."""
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+
+    def close(self) -> None:
+        """End the query."""
+
+
+class Client(Protocol):
+    """A ksqlDB. Methods raise StatementError for what it refuses, Unreachable where no server answers."""
+
+    def info(self) -> Entity:
+        """{"version", "kafkaClusterId", "ksqlServiceId", "serverStatus"}."""
+
+    def execute(self, sql: str, *, properties: Options = None, variables: Options = None) -> list[Entity]:
+        """Run statements other than queries; one entity per statement that has an answer."""
+
+    def query(self, sql: str, *, properties: Options = None, variables: Options = None) -> Rows:
+        """Run a query that ends (a pull query, or a push query with LIMIT) and gather its rows."""
+
+    def stream(
+        self, sql: str, *, properties: Options = None, variables: Options = None
+    ) -> AbstractContextManager[RowStream]:
+        """Run a query and hand over its rows one by one."""
+
+    def insert(self, target: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Insert rows (column name -> value) into a stream or table in order; returns how many were accepted.
+
+        Raises DataError naming the first row that is refused; rows before it are in.
+        """
+
+    def produce(self, topic: str, records: Sequence[TopicRecord]) -> int:
+        """Append records to a topic (Kafka REST Proxy's v2 call); returns how many."""
+
+    def close(self) -> None:
+        """Release connections."""
