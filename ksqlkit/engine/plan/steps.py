@@ -106,7 +106,7 @@ class AggregateCall:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate(Step):
-    """Aggregates per key (and window). schema.key is the group key; schema.value holds the `carried` input
+    """Aggregates per key (and window). `kind` is the input's: tables undo the old row. schema.key is the group key; schema.value holds the `carried` input
     columns that
     the query still needs (their last value is kept), then one column per call, and WINDOWSTART/WINDOWEND
     if named. `final` emits a window once, when it closes (EMIT FINAL)."""
@@ -129,6 +129,11 @@ class FlatMap(Step):
     input: Step
     calls: tuple[N.FunctionCall, ...]
     columns: tuple[str, ...]
+
+
+# Joins: schema.key is one column, the join key, under a name that is no other column's (foreign-key joins: the left's
+# key columns). schema.value takes columns by name from both inputs' columns, keys included; all those of a side without
+# a matching row are null, whatever the join key is.
 
 
 @dataclass(frozen=True, slots=True)
