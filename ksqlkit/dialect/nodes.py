@@ -420,8 +420,17 @@ Properties = tuple[tuple[str, Expression], ...]  # names upper case, values lite
 
 
 @dataclass(frozen=True, slots=True)
+class Comment(Node):
+    """A comment with its marks, as written."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement(Node):
-    """Base of all statements."""
+    """Base of all statements; `comments` are those before and inside it, in order."""
+
+    comments: tuple[Comment, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
