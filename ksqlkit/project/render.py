@@ -69,7 +69,7 @@ class _Run:
         )
         self.env.ksqlkit_templates = self.templates  # type: ignore[attr-defined]
         self.env.globals.clear()
-        self.env.globals.update(range=range, ref=self._ref, source=self._source, var=self._var)
+        self.env.globals.update(range=range, dict=dict, ref=self._ref, source=self._source, var=self._var)
         self.env.globals.update({n: self._macro(m) for n, m in owner.macros.items()})
 
     def text(self) -> str:

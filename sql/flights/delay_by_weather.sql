@@ -1,0 +1,17 @@
+-- Each flight with the weather of its hour, then the mean delay by kind of weather.
+CREATE STREAM FLIGHTS_WEATHER AS
+  SELECT F.PLACE_HOUR, F.ORIGIN, F.CARRIER, F.DEP_DELAY,
+    CASE
+      WHEN W.VISIB < 2 THEN 'fog'
+      WHEN W.PRECIP > 0 THEN 'rain or snow'
+      WHEN W.WIND_SPEED > 20 THEN 'wind'
+      WHEN W.VISIB IS NULL THEN 'unknown'
+      ELSE 'fair'
+    END AS WEATHER
+  FROM {{ ref('FLIGHTS') }} F
+  LEFT JOIN {{ ref('WEATHER') }} W ON F.PLACE_HOUR = W.PLACE_HOUR;
+
+CREATE TABLE DELAY_BY_WEATHER AS
+  SELECT WEATHER, COUNT(*) AS FLIGHTS, AVG(DEP_DELAY) AS MEAN_DELAY
+  FROM FLIGHTS_WEATHER
+  GROUP BY WEATHER;
