@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from ksqlkit.dialect.types import SqlType
+from ksqlkit.dialect.types import Primitive, SqlType
+
+# The type of a bare time unit (nodes.IntervalUnit) as an argument; its value is the unit's name, e.g. "DAYS".
+INTERVAL_UNIT: Final = Primitive("INTERVAL UNIT")
 
 
 @dataclass(frozen=True, slots=True)
 class LambdaType:
-    """The type of a lambda argument: parameter types and result type."""
+    """The type of a lambda argument: parameter types and result type; None where not known yet."""
 
-    params: tuple[SqlType, ...]
-    returns: SqlType
+    params: tuple[SqlType | None, ...]
+    returns: SqlType | None
+
+    def __str__(self) -> str:
+        return f"LAMBDA ({', '.join(map(str, self.params))}) => {self.returns}"
 
 
 # A type of an argument as seen by overload resolution. None is the type of the literal NULL.
