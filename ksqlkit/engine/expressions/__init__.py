@@ -1,1 +1,22 @@
-"""Types and generated code of scalar expressions."""
+"""Scalar expressions: types, casts and code generation."""
+
+from ksqlkit.engine.expressions.code import Compiled, Scope, Variable
+from ksqlkit.engine.expressions.compiler import (
+    ExpressionCompiler,
+    coerce_source,
+    compile_function,
+    infer_type,
+)
+from ksqlkit.engine.expressions.remote import RemoteStage, split_remote
+
+__all__ = [
+    "Compiled",
+    "ExpressionCompiler",
+    "RemoteStage",
+    "Scope",
+    "Variable",
+    "coerce_source",
+    "compile_function",
+    "infer_type",
+    "split_remote",
+]

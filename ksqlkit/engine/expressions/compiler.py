@@ -1,0 +1,411 @@
+"""Expressions to Python text.
+
+We follow the server's compiled code, which push queries run, not the interpreter of its pull queries, because that is
+what decides what a persistent query writes. So a null operand of arithmetic, LIKE, NOT or a condition raises (Python's
+own TypeError where that costs nothing), while CAST, nested calls and constructors turn errors into null on the spot.
+"""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.expressions import arithmetic, casts, comparisons, runtime
+from ksqlkit.engine.expressions.calls import call
+from ksqlkit.engine.expressions.code import Code, Compiled, Names, OnError, Scope, Variable, shown
+from ksqlkit.engine.expressions.coercion import coerce_list, decimal_type
+from ksqlkit.engine.functions.contract import INTERVAL_UNIT, FunctionRegistry
+from ksqlkit.errors import StatementError
+
+Emit = Callable[[Any], Code]
+
+
+class Emitter:
+    """Turns one expression into Code; `lambdas` are the lambda parameters in sight."""
+
+    def __init__(
+        self,
+        functions: FunctionRegistry,
+        names: Names,
+        scope: Scope,
+        lambdas: Mapping[str, Variable] | None = None,
+        *,
+        types_only: bool = False,
+    ) -> None:
+        self.functions = functions
+        self.names = names
+        self.scope = scope
+        self.lambdas = lambdas or {}
+        self.types_only = types_only
+        self._emit: dict[type[N.Expression], Emit] = {
+            N.NullLiteral: lambda _: Code("None", None, True, False, constant=True),
+            N.BooleanLiteral: lambda n: self._constant(n.value, T.BOOLEAN),
+            N.IntegerLiteral: lambda n: self._constant(n.value, T.INTEGER),
+            N.LongLiteral: lambda n: self._constant(n.value, T.BIGINT),
+            N.DoubleLiteral: self._double,
+            N.DecimalLiteral: lambda n: self._decimal(n.value, decimal_type(n.value)),
+            N.StringLiteral: lambda n: self._constant(n.value, T.STRING),
+            N.ColumnRef: self._column,
+            N.LambdaVariable: self._lambda_variable,
+            N.IntervalUnit: lambda n: self._constant(n.unit, INTERVAL_UNIT),
+            N.Arithmetic: self._arithmetic,
+            N.Signed: lambda n: arithmetic.signed(self.names, n.sign, self(n.operand)),
+            N.Comparison: self._comparison,
+            N.Logical: self._logical,
+            N.Not: lambda n: self._plain(f"(not {self._condition(n.operand).source})", True),
+            N.IsNull: lambda n: self._is_null(n.operand, "is"),
+            N.IsNotNull: lambda n: self._is_null(n.operand, "is not"),
+            N.Between: self._between,
+            N.InList: self._in,
+            N.Like: self._like,
+            N.SearchedCase: self._case,
+            N.Cast: self._cast,
+            N.Subscript: self._subscript,
+            N.Dereference: self._dereference,
+            N.ArrayConstructor: self._array,
+            N.MapConstructor: self._map,
+            N.StructConstructor: self._struct,
+            N.FunctionCall: lambda n: call(self, n),
+        }
+
+    def __call__(self, node: N.Expression) -> Code:
+        """Code of an expression. Raises StatementError."""
+        emit = self._emit.get(type(node))
+        if emit is None:
+            raise StatementError(f"{shown(node)} is not supported here.")
+        return emit(node)
+
+    def within(self, params: Mapping[str, Variable]) -> Emitter:
+        """An emitter for the body of a lambda with these parameters."""
+        for name in params:
+            if name in self.lambdas:
+                raise StatementError(f"Reusing lambda arguments in nested lambda is not allowed: {name}")
+            if name in self.scope:
+                raise StatementError(f"Lambda function argument can't be a column name: {name}")
+        return Emitter(
+            self.functions, self.names, self.scope, {**self.lambdas, **params}, types_only=self.types_only
+        )
+
+    def type_of(self, node: N.Expression) -> T.SqlType | None:
+        """Type of an expression; its text is thrown away."""
+        return self(node).type
+
+    # -- leaves ----------------------------------------------------------------------------------------------------
+
+    def _constant(self, value: object, kind: T.SqlType) -> Code:
+        text = repr(value)
+        source = f"({text})" if text.startswith("-") else text
+        return Code(source, kind, False, False, constant=True)
+
+    def _double(self, node: N.DoubleLiteral) -> Code:
+        value = node.value
+        if value != value or value in (float("inf"), float("-inf")):
+            return Code(self.names.bind(value), T.DOUBLE, False, False)
+        return self._constant(value, T.DOUBLE)
+
+    def _decimal(self, value: decimal.Decimal, kind: T.Decimal) -> Code:
+        return Code(self.names.bind(runtime.dec_cast(value, kind.precision, kind.scale)), kind, False, False)
+
+    def _column(self, node: N.ColumnRef) -> Code:
+        found = self.scope.get(node.name)
+        if found is None:
+            raise StatementError(f"Unknown column {node.name}.")
+        return Code(found.source, found.type, True, False)
+
+    def _lambda_variable(self, node: N.LambdaVariable) -> Code:
+        found = self.lambdas.get(node.name)
+        if found is None:
+            raise StatementError(f"Unknown lambda variable {node.name}.")
+        return Code(found.source, found.type, True, False)
+
+    # -- operators -------------------------------------------------------------------------------------------------
+
+    def _arithmetic(self, node: N.Arithmetic) -> Code:
+        try:
+            left, right = self(node.left), self(node.right)
+            kind = arithmetic.result_type(node.op, left.type, right.type)
+            if kind in (T.INTEGER, T.BIGINT) and node.op in "+-*":
+                return arithmetic.wrapped(self.names, self._unwrapped(node, kind, left, right), kind)
+            return arithmetic.binary(self.names, node.op, left, right)
+        except StatementError as error:
+            if error.message.startswith(("Arithmetic on", "Unsupported arithmetic")):
+                text = shown(node)
+                message = f"Error processing expression: {text}. {error.message}\nStatement: {text}"
+                raise StatementError(message, statement=text) from None
+            raise
+
+    def _unwrapped(self, node: N.Arithmetic, kind: T.SqlType, left: Code, right: Code) -> str:
+        # A chain of +, - and * of one width needs to be cut to that width only at its end.
+        parts = []
+        for child, code in ((node.left, left), (node.right, right)):
+            if isinstance(child, N.Arithmetic) and child.op in "+-*" and code.type == kind:
+                inner = self(child.left), self(child.right)
+                parts.append(self._unwrapped(child, kind, *inner))
+            else:
+                parts.append(code.source)
+        return f"({parts[0]} {node.op} {parts[1]})"
+
+    def _comparison(self, node: N.Comparison) -> Code:
+        left, right = self(node.left), self(node.right)
+        text = shown(node.left), shown(node.right)
+        comparisons.check(node.op, left.type, right.type, shown)
+        return comparisons.compare(self.names, node.op, left, right)
+
+    def _between(self, node: N.Between) -> Code:
+        return comparisons.between(self.names, self(node.operand), self(node.low), self(node.high))
+
+    def _plain(self, source: str, raises: bool) -> Code:
+        return Code(source, T.BOOLEAN, nullable=False, raises=raises)
+
+    def _condition(self, node: N.Expression) -> Code:
+        """A BOOLEAN that raises instead of being null."""
+        code = self(node)
+        if code.type != T.BOOLEAN:
+            raise StatementError(f"Not a boolean expression: {shown(node)} is {code.type or 'NULL'}.")
+        if not code.nullable:
+            return code
+        first, again = self.names.once(code)
+        error = self.names.helper("null_error")
+        return self._plain(f"({again} if {first} is not None else {error}())", True)
+
+    def _logical(self, node: N.Logical) -> Code:
+        left, right = self._condition(node.left), self._condition(node.right)
+        if node.right == N.BooleanLiteral(node.op == "OR"):
+            # The server's compiler drops the left side of `x OR TRUE` and of `x AND FALSE`.
+            return right
+        source = f"({left.source} {node.op.lower()} {right.source})"
+        return self._plain(source, left.raises or right.raises)
+
+    def _is_null(self, operand: N.Expression, test: str) -> Code:
+        code = self(operand)
+        if code.constant:
+            return self._constant((code.type is None) == (test == "is"), T.BOOLEAN)
+        return self._plain(f"({code.source} {test} None)", code.raises)
+
+    def _in(self, node: N.InList) -> Code:
+        items = [item for item in node.items if not isinstance(item, N.NullLiteral)]
+        if not items:
+            raise StatementError(f"IN needs a value that is not NULL: {shown(node)}")
+        _, coerced = coerce_list([node.operand, *items], self.type_of)
+        codes = [self._literal_of(item) for item in coerced]
+        raises = any(code.raises for code in codes)
+        first, value = self.names.once(codes[0])
+        if len(codes) > 4 and all(c.constant and isinstance(c.type, T.Primitive) for c in codes[1:]):
+            choices = self.names.bind(frozenset(eval(c.source) for c in codes[1:]))  # noqa: S307 - our own literals
+        else:
+            choices = "(" + ", ".join(code.source for code in codes[1:]) + ",)"
+        check = f"{first} is not None and " if codes[0].nullable or first != value else ""
+        return self._plain(f"({check}{value} in {choices})", raises)
+
+    def _like(self, node: N.Like) -> Code:
+        value, pattern = self(node.operand), self(node.pattern)
+        for code in (value, pattern):
+            if code.type != T.STRING:
+                raise StatementError(f"LIKE takes STRING, not {code.type}: {shown(node)}")
+        if isinstance(node.pattern, N.StringLiteral):
+            try:
+                match: object = runtime.like_regex(node.pattern.value, node.escape).fullmatch
+            except ValueError:
+                match = runtime.like_error(node.pattern.value, node.escape)
+            return self._plain(f"({self.names.bind(match)}({value.source}) is not None)", True)
+        helper = self.names.helper("like")
+        return self._plain(f"{helper}({value.source}, {pattern.source}, {node.escape!r})", True)
+
+    def _case(self, node: N.SearchedCase) -> Code:
+        kind: T.SqlType | None = None
+        parts: list[tuple[Code, Code]] = []
+        for when in node.whens:
+            condition, result = self(when.condition), self(when.result)
+            if condition.type != T.BOOLEAN:
+                text = shown(when.condition)
+                raise StatementError(
+                    f"WHEN operand type should be boolean.\nType for '{text}' is {condition.type or 'NULL'}"
+                )
+            if kind is not None and result.type is not None and result.type != kind:
+                text = f"WHEN {shown(when.condition)} THEN {shown(when.result)}"
+                raise StatementError(
+                    "Invalid Case expression. Type for all 'THEN' clauses should be the same.\n"
+                    f"THEN expression '{text}' has type: {result.type}.\nPrevious THEN expression(s) type: {kind}."
+                )
+            kind = kind or result.type
+            parts.append((self._condition(when.condition), result))
+        default = self(node.default) if node.default else Code("None", None, True, False)
+        if kind is not None and default.type is not None and default.type != kind:
+            raise StatementError(
+                "Invalid Case expression. Type for the default clause should be the same as for 'THEN' clauses.\n"
+                f"THEN type: {kind}.\nDEFAULT type: {default.type}."
+            )
+        kind = kind or default.type
+        if kind is None:
+            raise StatementError("Invalid Case expression. All case branches have NULL type")
+        text = "".join(f"{result.source} if {condition.source} else " for condition, result in parts)
+        used = [default, *(code for pair in parts for code in pair)]
+        nullable = default.nullable or any(result.nullable for _, result in parts)
+        return Code(f"({text}{default.source})", kind, nullable, any(code.raises for code in used))
+
+    # -- casts and nested values -------------------------------------------------------------------------------------
+
+    def _literal_of(self, node: N.Expression) -> Code:
+        """An item of a coerced list: a converted literal becomes a constant of the common type."""
+        if not (isinstance(node, N.Cast) and not isinstance(node.operand, N.Cast)):
+            return self(node)
+        code = self(node.operand)
+        if not (code.constant or isinstance(node.operand, N.DecimalLiteral)):
+            return self(node)
+        names = Names("c")
+        made = casts.cast(names, Emitter(self.functions, names, {})(node.operand), node.type)
+        try:
+            value = eval(made.source, dict(names.bound))  # noqa: S307 - our own text
+        except (ArithmeticError, ValueError) as error:
+            raise StatementError(f"{shown(node)}: {error}") from None
+        if isinstance(value, decimal.Decimal) or value is None or value != value or value in (float("inf"),):
+            return Code(self.names.bind(value), node.type, value is None, False)
+        return self._constant(value, node.type)
+
+    def _cast(self, node: N.Cast) -> Code:
+        return self.names.guard(casts.cast(self.names, self(node.operand), node.type), str(node.type))
+
+    def _subscript(self, node: N.Subscript) -> Code:
+        base, index = self(node.base), self(node.index)
+        raises = base.raises or index.raises
+        if isinstance(base.type, T.Array):
+            if index.type != T.INTEGER:
+                raise StatementError(f"The index of an array must be an INTEGER: {shown(node)}")
+            if index.constant and index.source.isdigit() and base.atomic and index.source != "0":
+                at = int(index.source) - 1
+                source = f"({base.source}[{at}] if {base.source} is not None and len({base.source}) > {at} else None)"
+                return Code(source, base.type.item, True, raises)
+            helper = self.names.helper("array_item")
+            return Code(
+                f"{helper}({base.source}, {index.source})", base.type.item, True, raises or index.nullable
+            )
+        if isinstance(base.type, T.Map):
+            first, again = self.names.once(base)
+            return Code(
+                f"(None if {first} is None else {again}.get({index.source}))", base.type.value, True, raises
+            )
+        hint = " Use the dereference operator for STRUCTS." if isinstance(base.type, T.Struct) else ""
+        raise StatementError(f"Subscript expression ({shown(node)}) do not apply to {base.type}.{hint}")
+
+    def _dereference(self, node: N.Dereference) -> Code:
+        base = self(node.base)
+        if not isinstance(base.type, T.Struct):
+            raise StatementError(f"Expected STRUCT type, got: {base.type}")
+        kind = base.type.field(node.field)
+        if kind is None:
+            raise StatementError(f"Could not find field '{node.field}' in '{shown(node.base)}'.")
+        first, again = self.names.once(base)
+        source = f"(None if {first} is None else {again}[{node.field!r}])"
+        return Code(source, kind, True, base.raises)
+
+    def _array(self, node: N.ArrayConstructor) -> Code:
+        if not node.items:
+            raise StatementError(_EMPTY.format("Array", "element"))
+        kind, items = coerce_list(node.items, self.type_of)
+        if kind is None:
+            raise StatementError(_ALL_NULL.format("an array", "elements", "value"))
+        parts = [self.names.guard(self._literal_of(item), "array item").source for item in items]
+        return Code(f"[{', '.join(parts)}]", T.Array(kind), False, False)
+
+    def _map(self, node: N.MapConstructor) -> Code:
+        if not node.entries:
+            raise StatementError(_EMPTY.format("Map", "key value pair"))
+        sides: list[list[str]] = []
+        kinds: list[T.SqlType] = []
+        for what, side in (("key", [k for k, _ in node.entries]), ("value", [v for _, v in node.entries])):
+            kind, items = coerce_list(side, self.type_of)
+            if kind is None:
+                raise StatementError(_ALL_NULL.format("a map", f"{what}s", what))
+            kinds.append(kind)
+            sides.append([self.names.guard(self._literal_of(item), f"map {what}").source for item in items])
+        text = ", ".join(f"{k}: {v}" for k, v in zip(*sides, strict=True))
+        return Code(f"{{{text}}}", T.Map(kinds[0], kinds[1]), False, False)
+
+    def _struct(self, node: N.StructConstructor) -> Code:
+        fields: list[tuple[str, T.SqlType]] = []
+        parts: list[str] = []
+        for name, value in node.fields:
+            code = self.names.guard(self(value), "struct field")
+            if code.type is None:
+                raise StatementError(
+                    f"Field {name} has no type. As a workaround, you may cast the NULL to one."
+                )
+            fields.append((name, code.type))
+            parts.append(f"{name!r}: {code.source}")
+        return Code(f"{{{', '.join(parts)}}}", T.Struct(tuple(fields)), False, False)
+
+
+_ISSUE = "(see https://github.com/confluentinc/ksql/issues/4239)"
+_EMPTY = "{} constructor cannot be empty. Please supply at least one {} " + _ISSUE + "."
+_ALL_NULL = (
+    "Cannot construct {} with all NULL {} "
+    + _ISSUE
+    + ". As a workaround, you may cast a NULL {} to the desired type."
+)
+
+
+class ExpressionCompiler:
+    """Compiles the expressions of one query. Names it makes start with `prefix`; `on_error(what, exception)` hears of
+    errors that ksqlDB logs and replaces by null inside an expression."""
+
+    def __init__(
+        self, functions: FunctionRegistry, prefix: str = "x", on_error: OnError | None = None
+    ) -> None:
+        self._functions = functions
+        self._prefix = prefix
+        self._on_error = on_error
+        self._count = 0
+
+    def compile(self, expr: N.Expression, scope: Scope) -> Compiled:
+        """One expression as one Python expression text. Raises StatementError."""
+        names = Names(self._prefix, self._on_error, count=self._count)
+        code = Emitter(self._functions, names, scope)(expr)
+        self._count = names.count
+        used = {name: value for name, value in names.bound.items() if name in code.source}
+        return Compiled(code.source, code.type, used)
+
+
+def infer_type(
+    expr: N.Expression, types: Mapping[str, T.SqlType], functions: FunctionRegistry
+) -> T.SqlType | None:
+    """Type of an expression over columns of these types, None for NULL. Aggregates and table functions may occur.
+    Raises StatementError with ksqlDB's message."""
+    scope = {name: Variable(f"v{i}", kind) for i, (name, kind) in enumerate(types.items())}
+    return Emitter(functions, Names("t"), scope, types_only=True)(expr).type
+
+
+def coerce_source(source: str, from_type: T.SqlType | None, to_type: T.SqlType) -> Compiled:
+    """An implicit cast of the value that `source` yields; raises at run time where the value does not fit."""
+    names = Names("co")
+    code = casts.cast(names, Code(source, from_type, True, False), to_type)
+    return Compiled(code.source, to_type, names.bound)
+
+
+def compile_function(
+    exprs: Sequence[N.Expression],
+    columns: Sequence[Any],
+    functions: FunctionRegistry,
+    on_error: OnError | None = None,
+) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """A function from a row, in the order of `columns`, to the values of the expressions. It raises what they raise,
+    unless `on_error` is given: then that hears of it and the value is None."""
+    compiler = ExpressionCompiler(functions, "x", on_error)
+    scope = {c.name: Variable(f"v{i}", c.type) for i, c in enumerate(columns)}
+    globals_: dict[str, object] = {}
+    texts: list[str] = []
+    for expr in exprs:
+        made = compiler.compile(expr, scope)
+        globals_.update(made.names)
+        texts.append(made.source)
+    if on_error is not None:
+        globals_["attempt"] = runtime.nested_guard(on_error)
+        labels = [repr(f"Error computing expression {shown(e)}") for e in exprs]
+        texts = [f"attempt({label}, lambda: {text})" for label, text in zip(labels, texts, strict=True)]
+    unpack = f"{', '.join(v.source for v in scope.values())}, = row" if scope else "pass"
+    body = f"def evaluate(row):\n    {unpack}\n    return ({', '.join(texts)}{',' if texts else ''})\n"
+    exec(body, globals_)  # noqa: S102 - text generated above
+    function: Callable[[Sequence[Any]], tuple[Any, ...]] = globals_["evaluate"]  # type: ignore[assignment]
+    return function
