@@ -15,7 +15,8 @@ from ksqlkit.errors import Location
 class Model:
     """One statement of the project.
 
-    `name` is the stream, table or type it makes ("INSERT INTO target (file:line)" for INSERT ... SELECT); `sql`
+    `name` is the stream, table or type it makes ("INSERT INTO target (file:line)" for INSERT ... SELECT);
+    `sql`
     its text; `line`, `column` where it starts in its file's rendered text; `parents` the names it stands on.
     """
 

@@ -106,19 +106,19 @@ class _Run:
     def _load(self, name: str) -> tuple[str, str, None]:
         return Path(name).read_text("utf-8"), name, None
 
-    def _ref(self, name: str) -> str:
+    def _ref(self, name: Any) -> str:
         return self._reference(name, "ref")
 
-    def _source(self, name: str) -> str:
-        if resolve_name(name) not in self.owner.sources:
-            near = difflib.get_close_matches(resolve_name(name), self.owner.sources, n=1)
+    def _source(self, name: Any) -> str:
+        if resolve_name(str(name)) not in self.owner.sources:
+            near = difflib.get_close_matches(resolve_name(str(name)), self.owner.sources, n=1)
             raise TemplateError(
                 f"Unknown source {name!r}",
                 hint=f"Did you mean {near[0]!r}?" if near else "Declare it under [sources] in ksqlkit.toml.",
             )
         return self._reference(name, "source")
 
-    def _reference(self, name: str, kind: str) -> str:
+    def _reference(self, name: Any, kind: str) -> str:
         if not isinstance(name, str) or not name:
             raise TemplateError(f"{kind}() takes a name, not {name!r}")
         place = self._blame(TemplateError(""), None, word=name).location or Location(str(self.path))

@@ -1,8 +1,8 @@
 """From a place in rendered SQL back to the place in the template that it came from.
 
 Only when an error has to be shown, the template is rendered once more with marks that name template offsets;
-the marks give the map and are thrown away. A mark before literal text maps character by character; a mark before
-`{{ ... }}` maps all that the expression printed to the expression itself.
+the marks give the map and are thrown away. A mark before literal text maps character by character; a mark
+before `{{ ... }}` maps all that the expression printed to the expression itself.
 """
 
 from __future__ import annotations
