@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from ksqlkit.dialect.types import SqlType
 
 
-def parse(sql: str) -> list[Statement]:
-    """All statements of a text, each ended by `;`. Raises ParseError with the place of the first fault."""
+def parse(sql: str, *, testing: bool = False) -> list[Statement]:
+    """All statements of a text, each ended by `;`. Raises ParseError with the place of the first fault.
+
+    `testing` adds the statements that only ksqlDB's test runner takes: RUN SCRIPT and ASSERT VALUES, NULL VALUES, STREAM
+    and TABLE.
+    """
     from ksqlkit.dialect.parser import parse_statements
 
-    return parse_statements(sql)
+    return parse_statements(sql, testing=testing)
 
 
-def parse_one(sql: str) -> Statement:
+def parse_one(sql: str, *, testing: bool = False) -> Statement:
     """The one statement of a text; its semicolon may be missing. Raises ParseError."""
     from ksqlkit.dialect.parser import parse_single
 
-    return parse_single(sql)
+    return parse_single(sql, testing=testing)
 
 
 def parse_expression(text: str) -> Expression:

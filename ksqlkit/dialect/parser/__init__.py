@@ -21,24 +21,24 @@ _TOO_DEEP: Final = (
 )
 
 
-def parse_statements(sql: str) -> list[n.Statement]:
+def parse_statements(sql: str, *, testing: bool = False) -> list[n.Statement]:
     """All statements of a text; each ends with `;`. Raises ParseError at the first fault."""
-    p = Cursor(tokenize(sql))
+    p = Cursor(tokenize(sql), testing=testing)
     found = []
     while p.kind != EOF:
         found.append(terminated(p))
     return found
 
 
-def parse_single(sql: str) -> n.Statement:
+def parse_single(sql: str, *, testing: bool = False) -> n.Statement:
     """The only statement of a text, with or without its semicolon."""
-    p = Cursor(tokenize(sql))
+    p = Cursor(tokenize(sql), testing=testing)
     try:
         found = statement(p)
     except RecursionError:
         p.fail(_TOO_DEEP, p.token)
     if p.kind != EOF:
-        _end(p)
+        _end(p, found)
         if p.kind != EOF:
             p.fail("Expected exactly one statement.", p.token, hint="use parse() for several statements")
     return found
@@ -50,17 +50,21 @@ def terminated(p: Cursor) -> n.Statement:
         found = statement(p)
     except RecursionError:
         p.fail(_TOO_DEEP, p.token)
-    _end(p)
+    _end(p, found)
     return found
 
 
-def _end(p: Cursor) -> None:
+def _end(p: Cursor, found: n.Statement) -> None:
+    ends_open = isinstance(found, n.QueryStatement | n.CreateAsSelect | n.InsertInto | n.Explain)
     if p.kind == ";":
         p.advance()
         return
     token = p.token
-    if token.kind == EOF or token.kind in _STATEMENTS:
-        p.syntax(f"missing ';' at '{token.text}'", hint="a statement ends with ;")
+    if p.peek() != ";":
+        if token.kind == EOF or token.kind in _STATEMENTS:
+            p.syntax(f"missing ';' at '{token.text}'", hint="a statement ends with ;")
+        if ends_open:  # so much could stand here that ksqlDB lists nothing
+            p.syntax("")
     p.expected(";")
 
 
@@ -68,7 +72,7 @@ def statement(p: Cursor) -> n.Statement:
     """One statement, without its semicolon."""
     start = p.i
     rule = _STATEMENTS.get(p.kind)
-    if rule is None and p.kind == "RUN" and p.peek() == "SCRIPT":
+    if rule is None and p.testing and p.kind == "RUN" and p.peek() == "SCRIPT":
         rule = admin.run_script
     if rule is None:
         word = p.token.text
@@ -77,7 +81,7 @@ def statement(p: Cursor) -> n.Statement:
     p.sources, p.qualifiers = set(), []
     found = rule(p)
     for source, token in p.qualifiers:
-        if source not in p.sources and not isinstance(found, n.InsertValues | n.AssertValues):
+        if source not in p.sources:
             p.reject(f"'{source}' is not a valid stream/table name or alias.", token)
     comments = _comments(p.text, start, p.i)
     return replace(found, comments=comments) if comments else found
@@ -165,4 +169,3 @@ def parse_schema_text(text: str) -> tuple[n.ColumnDef, ...]:
 def _whole(p: Cursor) -> None:
     if p.kind != EOF:
         p.expected(EOF)
-

@@ -117,7 +117,7 @@ def undefine(p: Cursor) -> n.Statement:
 def _variable_name(p: Cursor) -> str:
     """A plain identifier as written; keywords are taken too, when written in lower case."""
     if p.kind is not IDENTIFIER and not (p.kind in KEYWORDS and p.token.text.islower()):
-        p.expected("IDENTIFIER")
+        p.expected(IDENTIFIER)
     return p.advance().text
 
 
@@ -141,7 +141,7 @@ def assertion(p: Cursor) -> n.Statement:
         return n.AssertTopic(topic, given, timeout, exists, span=p.span(start))
     if p.accept("SCHEMA"):
         return _assert_schema(p, start, exists)
-    if exists:
+    if exists and p.testing:
         if p.kind in ("STREAM", "TABLE"):
             kind = cast(Kind, p.advance().kind)
             name = p.source_name()

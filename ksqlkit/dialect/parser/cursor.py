@@ -7,9 +7,11 @@ from typing import Final, NoReturn
 
 from ksqlkit.dialect.lexer import (
     BACK_QUOTED,
+    DECIMAL,
     DIGIT_IDENTIFIER,
     DOUBLE_QUOTED,
     EOF,
+    FLOAT,
     IDENTIFIER,
     INTEGER,
     STRING,
@@ -32,15 +34,29 @@ _SOURCE_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ
 class Cursor:
     """Where the parser stands. `kind` is the kind of the current token."""
 
-    __slots__ = ("i", "kind", "lambda_params", "persistent", "qualifiers", "sources", "text", "tokens", "variables")
+    __slots__ = (
+        "guessing",
+        "i",
+        "kind",
+        "lambda_params",
+        "persistent",
+        "qualifiers",
+        "sources",
+        "testing",
+        "text",
+        "tokens",
+        "variables",
+    )
 
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, *, testing: bool = False) -> None:
+        self.testing = testing  # whether statements of ksqlDB's test language are taken
         self.text = text
         self.tokens = text.tokens
         self.i = 0
         self.kind = self.tokens[0].kind
         self.lambda_params: frozenset[str] = frozenset()
         self.persistent = False
+        self.guessing = 0  # how many calls deep: there ksqlDB reads ahead and so says less about a fault
         self.sources: set[str] = set()
         self.qualifiers: list[tuple[str, Token]] = []
         self.variables: list[tuple[Token, bool]] = []  # uses of ${name}; True where a literal is meant
@@ -87,6 +103,15 @@ class Cursor:
         if self.kind == kind:
             return self.advance()
         self.expected(*others, kind)
+
+    def end_of_list(self, kind: str, *, several: bool) -> None:
+        """Take what closes a list, where a comma could stand too; `several` says that one comma was read."""
+        if self.kind == kind:
+            self.advance()
+        elif several and self.kind in RESERVED and not self.guessing:
+            self.reserved(self.token)
+        else:
+            self.expected(",", kind)
 
     def words(self, *kinds: str) -> None:
         """Take a run of keywords that must stand here."""
@@ -137,7 +162,7 @@ class Cursor:
     def string(self) -> str:
         """The content of a string token."""
         if self.kind is not STRING:
-            self.expected("STRING")
+            self.expected(STRING)
         return unquote(self.advance().text)
 
     def integer(self, context: str) -> int:
@@ -145,7 +170,7 @@ class Cursor:
         start = self.token
         negative = self.accept("-")
         if self.kind is not INTEGER:
-            if self.kind in ("decimal number", "float number"):
+            if self.kind in (DECIMAL, FLOAT):
                 self.reject(f"Value must be integer for command: {context}", start)
             self.no_viable()
         value = int(self.advance().text) * (-1 if negative else 1)
@@ -171,24 +196,42 @@ class Cursor:
         """Raise what ksqlDB says about text that follows the grammar but makes no statement."""
         self.fail(f"Failed to prepare statement: {message}", token or self.token, hint=hint)
 
+    def no_expression(self) -> NoReturn:
+        """An expression should start here."""
+        if self.guessing and self.kind != EOF:
+            self.no_viable()
+        token, following = self.token, self.peek()
+        starts = following in NAMES or following in (STRING, INTEGER, DECIMAL, FLOAT, "CASE", "CAST", "NULL")
+        if token.kind in RESERVED and starts:
+            self.reserved(token)
+        if token.kind is EOF:
+            self._ended()
+        self.syntax("", token, hint=self._hint(token) or "an expression should stand here")
+
+    def _ended(self) -> NoReturn:
+        self.syntax("Syntax error at or near \";\"\n'}', ']', or ')' is missing")
+
     def no_viable(self, token: Token | None = None, *, hint: str | None = None) -> NoReturn:
         """Nothing that could stand here starts with this token."""
         token = token or self.token
         line, column = self.text.place(token.start)
-        self.syntax(f"Syntax error at or near '{_first(token)}' at line {line}:{column}", token, hint=hint)
+        self.syntax(f"Syntax error at or near '{token.text}' at line {line}:{column}", token, hint=hint)
 
     def expected(self, *kinds: str) -> NoReturn:
         """Only these kinds can stand here: ksqlDB names them when they are few."""
-        token = self.token
-        following = self.tokens[self.i + 1].kind if self.i + 1 < len(self.tokens) else EOF
+        token, following = self.token, self.peek()
+        if self.guessing and token.kind != EOF:
+            self.no_viable()
         if following in kinds and token.kind in RESERVED:
             self.reserved(token)
-        shown = kinds[0] if len(kinds) == 1 else "{" + ", ".join(map(_shown, kinds)) + "}"
-        if len(kinds) == 1:
-            shown = _shown(kinds[0])
-        if len(shown.split(",")) > 3:
-            self.syntax("", token, hint=self._hint(token) or f"expected one of {', '.join(map(_shown, kinds))}")
-        self.syntax(f"Expecting {shown}", token)
+        if token.kind is EOF:
+            self._ended()
+        shown = [_shown(kind) for kind in kinds]
+        if kinds == (")",) and following != ")":
+            self.syntax(f"missing ')' at '{token.text}'", token)
+        if len(", ".join(shown).split(",")) > 3:  # as ksqlDB counts them
+            self.syntax("", token, hint=self._hint(token) or f"expected one of {', '.join(shown)}")
+        self.syntax("Expecting " + (shown[0] if len(shown) == 1 else "{" + ", ".join(shown) + "}"), token)
 
     def reserved(self, token: Token) -> NoReturn:
         """A reserved word where a name was meant."""
@@ -204,7 +247,7 @@ class Cursor:
         if token.kind is UNKNOWN:
             if token.text == "'":
                 return "this string has no closing quote; a quote inside a string is written twice: ''"
-            if token.text in "`\"":
+            if token.text in '`"':
                 return f"this quoted name has no closing {token.text}"
             if token.text == "$":
                 return "ksqlDB has no dollar quotes; variables are written ${name}, strings in single quotes"
@@ -213,17 +256,25 @@ class Cursor:
             return "the text ends here; a statement ends with ;"
         if token.kind in RESERVED:
             return f"{token.text.upper()} is a keyword; to use it as a name write `{token.text.upper()}` in back-quotes"
-        if token.kind is IDENTIFIER and (near := difflib.get_close_matches(token.text.upper(), KEYWORDS, 1, 0.75)):
+        if token.kind is IDENTIFIER and (
+            near := difflib.get_close_matches(token.text.upper(), KEYWORDS, 1, 0.75)
+        ):
             return f"did you mean {near[0]}?"
         return None
 
 
-def _first(token: Token) -> str:
-    return token.text
+_SHOWN: Final = {
+    STRING: "STRING",
+    INTEGER: "INTEGER_VALUE",
+    DECIMAL: "DECIMAL_VALUE",
+    FLOAT: "FLOATING_POINT_VALUE",
+    IDENTIFIER: "IDENTIFIER",
+    EOF: EOF,
+}
 
 
 def _shown(kind: str) -> str:
-    return kind if kind in ("STRING", "<EOF>") else f"'{kind}'"
+    return _SHOWN.get(kind) or f"'{kind}'"
 
 
 def nearest_command(word: str) -> str:

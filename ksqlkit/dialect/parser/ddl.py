@@ -7,6 +7,7 @@ from typing import Literal, cast
 from ksqlkit.dialect import nodes as n
 from ksqlkit.dialect import types as t
 from ksqlkit.dialect.lexer import STRING
+from ksqlkit.dialect.names import in_quotes
 from ksqlkit.dialect.parser.cursor import NAMES, Cursor
 from ksqlkit.dialect.parser.expressions import literal, value
 from ksqlkit.dialect.parser.queries import query
@@ -40,7 +41,13 @@ def create(p: Cursor) -> n.Statement:
         if asked.limit is not None:
             p.reject(f"CREATE {kind} AS SELECT statements don't support LIMIT clause.", p.tokens[start])
         return n.CreateAsSelect(
-            kind, name, asked, properties, or_replace=or_replace, if_not_exists=if_not_exists, span=p.span(start)
+            kind,
+            name,
+            asked,
+            properties,
+            or_replace=or_replace,
+            if_not_exists=if_not_exists,
+            span=p.span(start),
         )
     return n.CreateSource(
         kind,
@@ -89,11 +96,15 @@ def _create_connector(p: Cursor, start: int) -> n.Statement:
 
 def table_elements(p: Cursor) -> tuple[n.ColumnDef, ...]:
     """`(name type [KEY], ...)`."""
-    p.expect("(")
+    start = p.expect("(")
     columns = [column(p)]
     while p.accept(","):
         columns.append(column(p))
-    p.expect(")", ",")
+    p.end_of_list(")", several=len(columns) > 1)
+    seen = [c.name for c in columns]
+    twice = dict.fromkeys(name for name in seen if seen.count(name) > 1)
+    if twice:
+        p.reject("Duplicate column names: " + ", ".join(map(in_quotes, twice)), start)
     return tuple(columns)
 
 
@@ -153,7 +164,7 @@ def properties(p: Cursor, *, keep_case: bool = False) -> n.Properties:
         found[name] = literal(p)
         if not p.accept(","):
             break
-    p.expect(")", ",")
+    p.end_of_list(")", several=len(found) > 1)
     return tuple(sorted(found.items()))
 
 
@@ -166,11 +177,16 @@ def insert(p: Cursor) -> n.Statement:
     if p.kind == "VALUES" or p.kind == "(":
         columns = names(p) if p.kind == "(" else ()
         p.expect("VALUES")
-        return n.InsertValues(target, columns, values(p), span=p.span(start))
-    given = _with(p)
+        given = values(p)
+        if columns and len(columns) != len(given):
+            p.reject(
+                f"Expected number columns and values to match: {len(columns)}, {len(given)}", p.tokens[start]
+            )
+        return n.InsertValues(target, columns, given, span=p.span(start))
+    properties_given = _with(p)
     if p.kind != "SELECT":
         p.no_viable()
-    return n.InsertInto(target, persistent(p), given, span=p.span(start))
+    return n.InsertInto(target, persistent(p), properties_given, span=p.span(start))
 
 
 def names(p: Cursor) -> tuple[str, ...]:
@@ -179,7 +195,7 @@ def names(p: Cursor) -> tuple[str, ...]:
     found = [p.name()]
     while p.accept(","):
         found.append(p.name())
-    p.expect(")", ",")
+    p.end_of_list(")", several=len(found) > 1)
     return tuple(found)
 
 
@@ -191,7 +207,7 @@ def values(p: Cursor) -> tuple[n.Expression, ...]:
         found.append(value(p))
         while p.accept(","):
             found.append(value(p))
-        p.expect(")", ",")
+        p.end_of_list(")", several=len(found) > 1)
     return tuple(found)
 
 

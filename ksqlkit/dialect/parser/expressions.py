@@ -7,7 +7,7 @@ import math
 from typing import Final, Literal, NoReturn, cast
 
 from ksqlkit.dialect import nodes as n
-from ksqlkit.dialect.lexer import DECIMAL, FLOAT, INTEGER, STRING, VARIABLE, Token, unquote
+from ksqlkit.dialect.lexer import DECIMAL, EOF, FLOAT, INTEGER, STRING, VARIABLE, Token, unquote
 from ksqlkit.dialect.parser.cursor import NAMES, Cursor
 from ksqlkit.dialect.parser.types import sql_type
 from ksqlkit.dialect.words import NON_RESERVED, UNITS
@@ -69,7 +69,7 @@ def _predicated(p: Cursor) -> n.Expression:
         items = [expression(p)]
         while p.accept(","):
             items.append(expression(p))
-        p.expect(")", ",")
+        p.end_of_list(")", several=len(items) > 1)
         result = n.InList(left, tuple(items), span=p.span(start))
     elif kind == "LIKE":
         p.advance()
@@ -87,7 +87,7 @@ def _is(p: Cursor, left: n.Expression, start: int) -> n.Expression:
     if p.accept("NULL"):
         return n.IsNotNull(left, span=p.span(start)) if negated else n.IsNull(left, span=p.span(start))
     if not p.accept("DISTINCT"):
-        p.expected(*(("DISTINCT", "NULL") if negated else ("NOT", "NULL", "DISTINCT")))
+        p.expected(*(("DISTINCT", "NULL") if negated else ("DISTINCT", "NOT", "NULL")))
     p.expect("FROM")
     right = value(p)
     result = n.Comparison("IS DISTINCT FROM", left, right, span=p.span(start))
@@ -100,7 +100,10 @@ def _escape(p: Cursor) -> str:
     escape = p.string()
     if len(escape) != 1:
         line, column = p.text.place(token.start)
-        p.reject(f"Line: {line}, Col: {column}: Expected single character escape but got: {escape}", token)
+        p.reject(
+            f"Optional[Line: {line}, Col: {column}]: Expected single character escape but got: {escape}",
+            token,
+        )
     return escape
 
 
@@ -120,7 +123,10 @@ def value(p: Cursor, tightest: int = 0) -> n.Expression:
         strength = _BINARY.get(kind, 0)
         if strength <= tightest:
             if kind == "AT":
-                p.reject("not yet implemented", hint="ksqlDB has no AT TIME ZONE; use CONVERT_TZ or FORMAT_TIMESTAMP")
+                p.reject(
+                    "not yet implemented",
+                    hint="ksqlDB has no AT TIME ZONE; use CONVERT_TZ or FORMAT_TIMESTAMP",
+                )
             return left
         p.advance()
         right = value(p, strength)
@@ -165,15 +171,15 @@ def literal(p: Cursor) -> n.Expression:
     if kind is VARIABLE:
         token = p.advance()
         p.variables.append((token, True))
-        return n.ColumnRef(token.text, span=p.span(start))
-    p.no_viable()
+        return n.ColumnRef(token.text.upper(), span=p.span(start))
+    p.no_expression()
 
 
 def _number(p: Cursor) -> n.Expression:
     start = p.i
     sign = "-" if p.accept("-") else ""
     if p.kind not in _NUMBERS:
-        p.no_viable()
+        p.no_expression()
     token = p.advance()
     text, span = sign + token.text, p.span(start)
     if token.kind is INTEGER:
@@ -193,7 +199,7 @@ def _number(p: Cursor) -> n.Expression:
 
 def _bad_number(p: Cursor, message: str, token: Token) -> NoReturn:
     line, column = p.text.place(token.start)
-    p.reject(f"line {line}:{column}: {message}", token)
+    p.reject(f"line {line}:{column + 1}: {message}", token)  # ksqlDB counts one too many here
 
 
 def _atom(p: Cursor) -> n.Expression:
@@ -243,7 +249,13 @@ def _typed_literal(p: Cursor) -> NoReturn:
     """`DATE '2024-01-01'` follows the grammar, and no type has such literals."""
     token = p.token
     name = p.name()
-    p.reject(f"Unknown type: {name}", token, hint=f"use a function, as in PARSE_{name}('...', 'yyyy-MM-dd')")
+    line, column = p.text.place(token.start)
+    place = f"Optional[Line: {line}, Col: {column}]"
+    p.reject(
+        f"Unknown type: {name}, location:{place}",
+        token,
+        hint=f"use a function, as in PARSE_{name}('...', 'yyyy-MM-dd')",
+    )
 
 
 def _call(p: Cursor) -> n.Expression:
@@ -256,6 +268,7 @@ def _call(p: Cursor) -> n.Expression:
         p.expect(")")
         return n.FunctionCall(name, (), span=p.span(start))
     if not p.accept(")"):
+        p.guessing += 1
         args.append(_argument(p))
         lambdas = False
         while p.accept(","):
@@ -268,6 +281,7 @@ def _call(p: Cursor) -> n.Expression:
             else:
                 args.append(_argument(p))
         p.expect(")", ",")
+        p.guessing -= 1
     return n.FunctionCall(name, tuple(args), span=p.span(start))
 
 
@@ -310,6 +324,8 @@ def _lambda(p: Cursor) -> n.Expression | None:
 def _case(p: Cursor) -> n.Expression:
     start = p.i
     p.advance()
+    if p.kind in ("ELSE", "THEN", "END"):
+        p.no_viable()
     operand = None if p.kind == "WHEN" else value(p)
     whens: list[n.When] = []
     while p.kind == "WHEN":
@@ -335,34 +351,43 @@ def _array(p: Cursor) -> n.Expression | None:
     p.move(start + 2)
     items: list[n.Expression] = []
     if not p.accept("]"):
+        p.guessing += 1
         items.append(expression(p))
         while p.accept(","):
             items.append(expression(p))
-        p.expect("]", ",")
+        p.end_of_list("]", several=len(items) > 1)
+        p.guessing -= 1
     return n.ArrayConstructor(tuple(items), span=p.span(start))
 
 
 def _map(p: Cursor) -> n.Expression | None:
-    if p.peek() != "(":
-        return None
+    if p.peek() != "(" or not _assignment_ahead(p):
+        return None  # a column or function by the name of MAP
     start = p.i
     p.move(start + 2)
     entries: list[tuple[n.Expression, n.Expression]] = []
     if not p.accept(")"):
         while True:
-            if not entries and p.kind == "*":
-                p.move(start)
-                return None  # MAP(*)
-            key = _argument(p)
-            if not entries and p.kind != ":=":
-                p.move(start)
-                return None  # a function by the name of MAP
+            key = expression(p)
             p.expect(":=")
             entries.append((key, expression(p)))
             if not p.accept(","):
                 break
-        p.expect(")", ",")
+        p.end_of_list(")", several=len(entries) > 1)
     return n.MapConstructor(tuple(entries), span=p.span(start))
+
+
+def _assignment_ahead(p: Cursor) -> bool:
+    """Whether `MAP(` goes on as `)` or as `key :=`; looks only at this level of brackets."""
+    depth, ahead = 0, 2
+    if p.peek(2) == ")":
+        return True
+    while (kind := p.peek(ahead)) != EOF:
+        if depth == 0 and kind in (":=", ",", ")"):
+            return kind == ":="
+        depth += (kind in ("(", "[")) - (kind in (")", "]"))
+        ahead += 1
+    return False
 
 
 def _struct(p: Cursor) -> n.Expression | None:
@@ -378,7 +403,7 @@ def _struct(p: Cursor) -> n.Expression | None:
             fields.append((name, expression(p)))
             if not p.accept(","):
                 break
-        p.expect(")", ",")
+        p.end_of_list(")", several=len(fields) > 1)
     return n.StructConstructor(tuple(fields), span=p.span(start))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ksqlkit.dialect import nodes as n
-from ksqlkit.dialect.lexer import IDENTIFIER, INTEGER
+from ksqlkit.dialect.lexer import DECIMAL, FLOAT, IDENTIFIER, INTEGER
 from ksqlkit.dialect.parser.cursor import NAMES, Cursor
 from ksqlkit.dialect.parser.expressions import expression, primary, value
 from ksqlkit.dialect.words import UNITS
@@ -18,12 +18,12 @@ def query(p: Cursor) -> n.Query:
     items = [_select_item(p)]
     while p.accept(","):
         items.append(_select_item(p))
-    p.expect("FROM", ",")
+    p.end_of_list("FROM", several=len(items) > 1)
     source = _relation(p)
     window = _window(p) if p.kind == "WINDOW" else None
     where = expression(p) if p.accept("WHERE") else None
-    group_by = _keys(p) if p.accept("GROUP", "BY") else ()
-    partition_by = _keys(p) if p.accept("PARTITION", "BY") else ()
+    group_by = _keys(p, "GROUP BY") if p.accept("GROUP", "BY") else ()
+    partition_by = _keys(p, "PARTITION BY") if p.accept("PARTITION", "BY") else ()
     having = expression(p) if p.accept("HAVING") else None
     emit: Literal["CHANGES", "FINAL"] | None = "CHANGES" if p.persistent else None
     if p.kind == "EMIT":
@@ -65,8 +65,6 @@ def _select_item(p: Cursor) -> n.SelectItem:
         p.move(p.i + 2)
         p.qualifiers.append((source, token))
         return n.SelectAll(source, span=p.span(start))
-    if p.kind == "FROM":
-        p.reserved(p.token)
     item = expression(p)
     if p.kind == "->" and p.peek() == "*":
         p.move(start)
@@ -76,7 +74,11 @@ def _select_item(p: Cursor) -> n.SelectItem:
         p.move(p.i + 2)
         return n.SelectStructAll(base, span=p.span(start))
     alias: str | None = None
-    if p.accept("AS") or p.kind in NAMES:
+    if p.accept("AS"):
+        if p.kind not in NAMES:
+            p.no_expression()
+        alias = p.name()
+    elif p.kind in NAMES:
         alias = p.name()
     return n.SelectColumn(item, alias, span=p.span(start))
 
@@ -119,17 +121,17 @@ def _clause_ahead(p: Cursor) -> bool:
     return p.kind == "PARTITION" and p.peek() == "BY"
 
 
-def _keys(p: Cursor) -> tuple[n.Expression, ...]:
-    """`a, b` or `(a, b)`; the parentheses are the list's own when nothing is computed with them."""
+def _keys(p: Cursor, clause: str) -> tuple[n.Expression, ...]:
+    """`a, b` or `(a, b)`; around a single key the parentheses belong to the expression."""
     start = p.i
     if p.accept("("):
-        keys: list[n.Expression] = []
-        if not p.accept(")"):
-            keys.append(expression(p))
+        if p.kind == ")":
+            p.reject(f"{clause} requires at least one expression")
+        keys = [expression(p)]
+        if p.kind == ",":
             while p.accept(","):
                 keys.append(expression(p))
-            p.expect(")", ",")
-        if len(keys) != 1 or p.kind in _AFTER_KEYS:
+            p.end_of_list(")", several=True)
             return tuple(keys)
         p.move(start)
     found = [value(p)]
@@ -138,24 +140,19 @@ def _keys(p: Cursor) -> tuple[n.Expression, ...]:
     return tuple(found)
 
 
-_AFTER_KEYS = frozenset({"PARTITION", "HAVING", "EMIT", "LIMIT", ";", "<EOF>"})
-
-
 def duration(p: Cursor) -> n.Duration:
     """`10 SECONDS`."""
     start = p.i
     negative = p.accept("-")
     token = p.token
     if p.kind is not INTEGER:
-        if p.kind in ("decimal number", "float number"):
+        if p.kind in (DECIMAL, FLOAT):
             p.reject(f'For input string: "{token.text}"', token)
         p.no_viable()
     p.advance()
     unit = UNITS.get(p.kind)
     if unit is None:
-        if p.kind is IDENTIFIER:
-            p.no_viable(hint="time units are DAYS, HOURS, MINUTES, SECONDS and MILLISECONDS")
-        p.expected(*UNITS)
+        p.no_viable(hint="time units are DAYS, HOURS, MINUTES, SECONDS and MILLISECONDS")
     p.advance()
     return n.Duration(int(token.text) * (-1 if negative else 1), unit, span=p.span(start))
 

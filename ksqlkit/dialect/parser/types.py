@@ -41,7 +41,7 @@ def _simple(p: Cursor) -> t.SqlType:
         p.advance()
         while True:
             if p.kind not in (INTEGER, "STRING"):
-                p.no_viable()
+                p.expected("STRING", INTEGER)
             p.advance()
             if not p.accept(","):
                 break

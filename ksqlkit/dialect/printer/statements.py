@@ -37,7 +37,9 @@ def _columns(columns: tuple[n.ColumnDef, ...]) -> str:
 def _with(properties: n.Properties, name: Callable[[str], str] = quoted) -> str:
     if not properties:
         return ""
-    return " WITH (" + ", ".join(f"{name(key)}={expression(value, quoted)}" for key, value in properties) + ")"
+    return (
+        " WITH (" + ", ".join(f"{name(key)}={expression(value, quoted)}" for key, value in properties) + ")"
+    )
 
 
 def _create(node: n.CreateSource) -> str:
@@ -103,12 +105,7 @@ def _explain(node: n.Explain) -> str:
     if node.statement is not None:
         return "EXPLAIN \n" + statement(node.statement)
     assert node.query_id is not None
-    return "EXPLAIN \n" + _explained(node.query_id)
-
-
-def _explained(query_id: str) -> str:
-    """A query id; quoted too where it would be read as the start of a statement."""
-    return quoted(query_id)
+    return "EXPLAIN \n" + quoted(node.query_id)
 
 
 def _control(node: n.ControlQuery) -> str:
