@@ -125,7 +125,8 @@ class MemoryLog:
         return dict(self._meta)
 
     def maintain(self, now: int) -> int:
-        """Delete what the topics' retention and compaction let go at `now` (milliseconds); returns records removed."""
+        """Delete what the topics' retention and compaction let go at `now` (milliseconds); returns records
+        removed."""
         removed = 0
         for (name, _), part in self._partitions.items():
             policy = Policy.of(self._topics[name])

@@ -1,7 +1,8 @@
-"""Which records a topic's settings let go: cleanup.policy, retention.ms, retention.bytes, delete.retention.ms.
+"""Which records a topic's settings let go: cleanup.policy, retention.ms, retention.bytes,
+delete.retention.ms.
 
-Unlike a Kafka broker there is no default retention: a topic keeps its records unless its own configuration says
-otherwise, because event times of loaded data are often years old. Compaction drops what Kafka drops.
+Unlike a Kafka broker there is no default retention: a topic keeps its records unless its own configuration
+says otherwise, because event times of loaded data are often years old. Compaction drops what Kafka drops.
 """
 
 from __future__ import annotations

@@ -8,7 +8,10 @@ from functools import lru_cache
 
 
 def split_record(text: str, delimiter: str) -> list[str]:
-    """Cells of the first non-empty line. Raises ValueError with the reason for broken quotes or no line at all."""
+    """Cells of the first non-empty line.
+
+    Raises ValueError with the reason for broken quotes or no line at all.
+    """
     first: list[str] | None = None
     cells: list[str] = []
     at, end, line = 0, len(text), 1
@@ -59,8 +62,8 @@ def _quoted(text: str, at: int, delimiter: str, line: int) -> tuple[str, int]:
 
 @lru_cache(maxsize=64)
 def make_quoter(delimiter: str, *, first: bool) -> Callable[[str], str]:
-    """A function that quotes a cell where needed; a line's first cell is quoted unless it starts with a letter or
-    digit."""
+    """A function that quotes a cell where needed; a line's first cell is quoted unless it starts with a
+    letter or digit."""
     odd_start = r"\A(?![0-9A-Za-z])" if first else r"\A[\x00-#]"
     odd = re.compile(rf'{odd_start}|["\r\n{re.escape(delimiter)}]|[\x00- ]\Z').search
 

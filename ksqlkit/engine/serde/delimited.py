@@ -70,7 +70,7 @@ _PARSERS: Final[dict[T.SqlType, Callable[[str], Any]]] = {
 
 
 def make_reader(
-    columns: Sequence[Column], *, delimiter: str, where: str
+    columns: Sequence[Column], *, delimiter: str, topic: str
 ) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of delimited lines; an empty cell is null."""
     names: dict[str, object] = {}
@@ -81,14 +81,14 @@ def make_reader(
         elif column.type != T.STRING:
             names[f"p{i}"] = _PARSERS[column.type]
         cells.append(f"p{i}(v{i}) if v{i} else None" if f"p{i}" in names else f"v{i} or None")
-    topic = where.partition("topic: ")[2]
 
     def failed(error: ValueError) -> SerdeError:
         return SerdeError("Error deserializing delimited", (str(error),))
 
     def mismatch(count: int) -> ValueError:
         return ValueError(
-            f"Column count mismatch on deserialization. topic: {topic}, expected: {len(columns)}, got: {count}"
+            "Column count mismatch on deserialization. "
+            f"topic: {topic}, expected: {len(columns)}, got: {count}"
         )
 
     source = f"""
@@ -130,7 +130,7 @@ _TEXTS: Final[dict[T.SqlType, str]] = {
 
 
 def make_writer(
-    columns: Sequence[Column], *, delimiter: str, topic: str
+    columns: Sequence[Column], *, delimiter: str
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
     """A writer of delimited lines; null is an empty cell."""
     cells = []
@@ -161,6 +161,5 @@ def write(row):
         "double": double_to_string,
         "base64": lambda value: b2a_base64(value, newline=False).decode(),
         "failed": failed,
-        "topic": topic,
     }
     return compile_function("write", source, names)

@@ -16,14 +16,15 @@ from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import delimited, json_read, json_write, kafka
 from ksqlkit.errors import StatementError
 
+Columns = tuple[Column, ...]
 Deserializer = Callable[[bytes | None], tuple[Any, ...] | None]
 Serializer = Callable[[Sequence[Any] | None], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class FormatSpec:
-    """A format. `check` refuses columns it cannot hold; `wrap`/`unwrap` say which of the two it can do with a single
-    value column, `options` which properties it knows (lower case)."""
+    """A format. `check` refuses columns it cannot hold; `wrap`/`unwrap` say which of the two it can do with
+    a single value column, `options` which properties it knows (lower case)."""
 
     name: str
     check: Callable[[Format, tuple[Column, ...]], None]
@@ -106,42 +107,52 @@ def _needs_registry(format: Format, _: tuple[Column, ...]) -> None:
     )
 
 
-def _unreachable(format: Format, columns: tuple[Column, ...], is_key: bool, topic: str) -> Any:
+def _unreachable(format: Format, *_: object) -> Any:
     raise AssertionError(f"{format.name} passed its check")
+
+
+def _json_reader(format: Format, columns: Columns, is_key: bool, topic: str) -> Deserializer:
+    wrapped = is_wrapped(format, columns, is_key=is_key)
+    return json_read.make_reader(columns, wrapped=wrapped, where=_where(is_key, topic))
+
+
+def _json_writer(format: Format, columns: Columns, is_key: bool, topic: str) -> Serializer:
+    return json_write.make_writer(columns, wrapped=is_wrapped(format, columns, is_key=is_key), topic=topic)
+
+
+def _kafka_reader(_: Format, columns: Columns, __: bool, topic: str) -> Deserializer:
+    return kafka.make_reader(columns, topic=topic)
+
+
+def _kafka_writer(_: Format, columns: Columns, __: bool, topic: str) -> Serializer:
+    return kafka.make_writer(columns, topic=topic)
+
+
+def _delimited_reader(format: Format, columns: Columns, __: bool, topic: str) -> Deserializer:
+    return delimited.make_reader(columns, delimiter=_delimiter(format), topic=topic)
+
+
+def _delimited_writer(format: Format, columns: Columns, *_: object) -> Serializer:
+    return delimited.make_writer(columns, delimiter=_delimiter(format))
+
+
+def _nothing(*_: object) -> Any:
+    return kafka.none
 
 
 FORMATS: Final[dict[str, FormatSpec]] = {
     spec.name: spec
     for spec in (
-        FormatSpec(
-            "JSON",
-            _check_json,
-            lambda f, c, k, t: json_read.make_reader(
-                c, wrapped=is_wrapped(f, c, is_key=k), where=_where(k, t)
-            ),
-            lambda f, c, k, t: json_write.make_writer(c, wrapped=is_wrapped(f, c, is_key=k), topic=t),
-            wrap=True,
-        ),
-        FormatSpec(
-            "KAFKA",
-            _check_kafka,
-            lambda f, c, k, t: kafka.make_reader(c, where=_where(k, t)),
-            lambda f, c, k, t: kafka.make_writer(c, topic=t),
-        ),
+        FormatSpec("JSON", _check_json, _json_reader, _json_writer, wrap=True),
+        FormatSpec("KAFKA", _check_kafka, _kafka_reader, _kafka_writer),
         FormatSpec(
             "DELIMITED",
             _check_delimited,
-            lambda f, c, k, t: delimited.make_reader(c, delimiter=_delimiter(f), where=_where(k, t)),
-            lambda f, c, k, t: delimited.make_writer(c, delimiter=_delimiter(f), topic=t),
+            _delimited_reader,
+            _delimited_writer,
             options=frozenset({"delimiter"}),
         ),
-        FormatSpec(
-            "NONE",
-            _check_none,
-            lambda f, c, k, t: lambda data: None,
-            lambda f, c, k, t: lambda row: None,
-            unwrap=False,
-        ),
+        FormatSpec("NONE", _check_none, _nothing, _nothing, unwrap=False),
         *(
             FormatSpec(name, _needs_registry, _unreachable, _unreachable, wrap=True)
             for name in ("AVRO", "JSON_SR", "PROTOBUF", "PROTOBUF_NOSR")
@@ -174,8 +185,9 @@ def make_deserializer(
 ) -> Deserializer:
     """A function from a record's key or value to column values.
 
-    It gives None for a null record (also for the JSON value null where an object is due) and raises SerdeError; the
-    topic is named in its messages. Raises StatementError when the format cannot hold the columns.
+    It gives None for a null record (also for the JSON value null where an object is due) and raises
+    SerdeError; the topic is named in its messages. Raises StatementError when the format cannot hold the
+    columns.
     """
     return _deserializer(format, tuple(columns), is_key, topic)
 
@@ -185,7 +197,7 @@ def make_serializer(
 ) -> Serializer:
     """A function from column values to a record's key or value; None, a tombstone, stays None.
 
-    A single null without an object around it is None too. Raises StatementError when the format cannot hold the
-    columns; the function raises SerdeError for values that cannot be written.
+    A single null without an object around it is None too. Raises StatementError when the format cannot hold
+    the columns; the function raises SerdeError for values that cannot be written.
     """
     return _serializer(format, tuple(columns), is_key, topic)

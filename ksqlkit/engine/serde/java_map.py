@@ -28,7 +28,8 @@ def spread_hash(text: str | None) -> int:
 def hash_order(entries: Mapping[str | None, V], capacity: int | None = None) -> dict[str | None, V]:
     """The entries in the order of a HashMap made with `capacity` and filled in the given order.
 
-    None is a map made for exactly this many entries, as deserializers do. Entries of one bucket keep their order.
+    None is a map made for exactly this many entries, as deserializers do. Entries of one bucket keep their
+    order.
     """
     size = len(entries)
     if size < 2:

@@ -1,4 +1,5 @@
-"""JSON read exactly, the slow and complete way: big numbers, decimals, every coercion and every error of ksqlDB.
+"""JSON read exactly, the slow and complete way: big numbers, decimals, every coercion and every error of
+ksqlDB.
 
 The generated reader (json_read) handles what records normally look like and comes here for the rest.
 """

@@ -1,7 +1,7 @@
 """JSON to columns: a generated function per schema that handles what records normally look like.
 
-Anything else (a string where a number is due, a number that does not fit, bad JSON) goes, record by record, to
-json_exact, which knows every coercion and error. Both give the same values.
+Anything else (a string where a number is due, a number that does not fit, bad JSON) goes, record by record,
+to json_exact, which knows every coercion and error. Both give the same values.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Read
 
 
 def make_picker(names: Sequence[str]) -> tuple[dict[tuple[str, ...], Any], Callable[[dict[str, Any]], Any]]:
-    """(known, learn): functions that take an object's values of `names`, in that order, by the object's own keys.
+    """(known, learn): functions that take an object's values of `names`, in that order, by the object's own
+    keys.
 
     A field is found by its exact name, else by its name in upper case; an absent one is None.
     """

@@ -18,12 +18,15 @@ _FIXED: Final[dict[T.SqlType, tuple[struct.Struct, str]]] = {
 SUPPORTED: Final = frozenset({T.INTEGER, T.BIGINT, T.DOUBLE, T.STRING, T.BYTES})
 
 
-def make_reader(columns: Sequence[Column], *, where: str) -> Callable[[bytes | None], tuple[Any, ...] | None]:
+def none(_: object) -> None:
+    """Nothing, whatever there is."""
+
+
+def make_reader(columns: Sequence[Column], *, topic: str) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of one primitive; without columns whatever is there reads as null."""
     if not columns:
-        return lambda data: None
+        return none
     kind = columns[0].type
-    topic = where.partition("topic: ")[2]
 
     if kind == T.STRING:
         return lambda data: None if data is None else (data.decode("utf-8", "replace"),)
@@ -46,7 +49,7 @@ def make_reader(columns: Sequence[Column], *, where: str) -> Callable[[bytes | N
 def make_writer(columns: Sequence[Column], *, topic: str) -> Callable[[Sequence[Any] | None], bytes | None]:
     """A writer of one primitive; null is a null key or a tombstone."""
     if not columns:
-        return lambda row: None
+        return none
     kind = columns[0].type
 
     if kind == T.STRING:

@@ -1,4 +1,7 @@
-"""Values as Java reads them from text, shared by the text formats. All raise ValueError with Java's reason."""
+"""Values as Java reads them from text, shared by the text formats.
+
+All raise ValueError with Java's reason.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +45,14 @@ def parse_decimal(text: str) -> Decimal:
 
 def positive_zero(value: Decimal) -> Decimal:
     """The value; a negative zero loses its sign, for Java's decimals have none."""
-    return value.copy_abs() if not value else value
+    return value if value else value.copy_abs()
 
 
 def fit_decimal(value: Decimal, kind: T.Decimal) -> Decimal:
-    """The same number with exactly the type's scale. Raises ValueError where it overflows or needs rounding."""
+    """The same number with exactly the type's scale.
+
+    Raises ValueError where it overflows or needs rounding.
+    """
     precision, scale = kind.precision, kind.scale
     if abs(value) >= Decimal(10) ** (precision - scale):
         raise ValueError(

@@ -1,0 +1,315 @@
+"""The durable log: one SQLite file in WAL mode, one transaction a commit.
+
+What is lost when: a killed process (kill -9) loses nothing that `commit` returned for, and a commit under
+way is not there at all. When the machine loses power, `synchronous="NORMAL"` (the default) may lose the
+newest commits, always whole and newest first; the file stays sound. `synchronous="FULL"` waits for the disk
+at every commit and loses none, at the price of one disk flush each.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from ksqlkit.engine.log.chunk import Chunk
+from ksqlkit.engine.log.memory import check_same_partitions, unknown_partition
+from ksqlkit.engine.log.protocol import Commit, Output, Record, TopicInfo
+from ksqlkit.engine.log.sqlite_clean import Part, clean
+from ksqlkit.engine.log.sqlite_schema import Synchronous, open_database
+from ksqlkit.errors import ServerError
+
+_CHUNK_RECORDS: Final = 5000
+_CACHED_CHUNKS: Final = 64
+_CACHED_BYTES: Final = 16_000_000
+_STATE_BATCH: Final = 4096
+
+_ADD_CHUNK: Final = "INSERT INTO chunk (part, last, count, newest, bytes, data) VALUES (?, ?, ?, ?, ?, ?)"
+_FIND_CHUNK: Final = "SELECT last, data FROM chunk WHERE part = ? AND last >= ? ORDER BY last LIMIT 1"
+_PUT_STATE: Final = "INSERT OR REPLACE INTO state (store, key, value) VALUES (?, ?, ?)"
+_DROP_STATE: Final = "DELETE FROM state WHERE store = ? AND key = ?"
+_PUT_POSITION: Final = (
+    "INSERT OR REPLACE INTO position (consumer, topic, partition, offset) VALUES (?, ?, ?, ?)"
+)
+
+
+class SqliteLog:
+    """A log in a file. Memory stays bounded: only topic settings and the newest chunks are kept.
+
+    Every method may be called from any thread. Errors of the disk are ServerError; what was being done is
+    undone.
+    """
+
+    def __init__(self, path: str | Path, *, synchronous: Synchronous = "NORMAL") -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._db = open_database(self.path, synchronous)
+        self._recent: OrderedDict[tuple[int, int], tuple[Chunk, int]] = OrderedDict()
+        self._recent_bytes = 0
+        self._topics: dict[str, TopicInfo] = {}
+        self._parts: dict[tuple[str, int], Part] = {}
+        self._stores: dict[str, int] = {}
+        self._load()
+
+    def _load(self) -> None:
+        """Read topic settings, partitions and store names."""
+        with self._guard("open"):
+            topics = self._db.execute("SELECT name, partitions, replicas, config FROM topic ORDER BY name")
+            self._topics = {
+                name: TopicInfo(name, partitions, replicas, tuple((k, v) for k, v in json.loads(config)))
+                for name, partitions, replicas, config in topics
+            }
+            parts = self._db.execute("SELECT topic, partition, id, first, next, clean FROM part")
+            self._parts = {(topic, number): Part(*rest) for topic, number, *rest in parts}
+            self._stores = dict(self._db.execute("SELECT name, id FROM store"))
+
+    @contextmanager
+    def _guard(self, action: str) -> Iterator[None]:
+        """The lock, and SQLite's errors as ServerError."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise ServerError(
+                    f"The log {self.path} failed to {action}: {error}. Nothing of it was kept.",
+                    hint="check free disk space and the file's rights",
+                ) from None
+
+    @contextmanager
+    def _transaction(self, action: str) -> Iterator[sqlite3.Connection]:
+        """All or nothing, also for interrupts."""
+        with self._guard(action):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def topics(self) -> dict[str, TopicInfo]:
+        """All topics by name."""
+        return dict(self._topics)
+
+    def create_topic(self, info: TopicInfo) -> None:
+        """Create a topic; one that exists with the same partitions is left alone. Raises ServerError."""
+        with self._lock:
+            existing = self._topics.get(info.name)
+            if existing is not None:
+                check_same_partitions(existing, info)
+                return
+            row = (info.name, info.partitions, info.replicas, json.dumps(info.config))
+            parts = {}
+            with self._transaction("create a topic") as db:
+                db.execute("INSERT INTO topic (name, partitions, replicas, config) VALUES (?, ?, ?, ?)", row)
+                for number in range(info.partitions):
+                    cursor = db.execute(
+                        "INSERT INTO part (topic, partition, first, next, clean) VALUES (?, ?, 0, 0, 0)",
+                        (info.name, number),
+                    )
+                    parts[info.name, number] = Part(int(cursor.lastrowid or 0), 0, 0, 0)
+            self._topics[info.name] = info
+            self._parts |= parts
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic, its records and all positions in it."""
+        with self._lock:
+            if name not in self._topics:
+                return
+            with self._transaction("delete a topic") as db:
+                db.execute("DELETE FROM chunk WHERE part IN (SELECT id FROM part WHERE topic = ?)", (name,))
+                for table, column in (("part", "topic"), ("position", "topic"), ("topic", "name")):
+                    db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))
+            del self._topics[name]
+            self._parts = {key: part for key, part in self._parts.items() if key[0] != name}
+            self._forget_chunks()
+
+    def _part(self, topic: str, partition: int) -> Part:
+        found = self._parts.get((topic, partition))
+        if found is None:
+            raise unknown_partition(topic, partition)
+        return found
+
+    def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Record]:
+        """Up to `limit` records from `offset` on (or from the first one kept), in offset order."""
+        with self._guard("read"):
+            part = self._part(topic, partition)
+            offset = max(offset, part.first)
+            found: list[Record] = []
+            while offset < part.next and len(found) < limit:
+                chunk = self._chunk(part, offset)
+                if chunk is None:
+                    break
+                taken = chunk.records(offset, limit - len(found))
+                last = chunk.offsets[-1]
+                offset = taken[-1].offset + 1 if taken else last + 1
+                if offset <= last:
+                    self._keep(part.id, offset, chunk)
+                found = found + taken if found else taken
+            return found
+
+    def _chunk(self, part: Part, offset: int) -> Chunk | None:
+        """The chunk that holds the offset, or the next one."""
+        cached = self._recent.get((part.id, offset))
+        if cached is not None:
+            return cached[0]
+        row = self._db.execute(_FIND_CHUNK, (part.id, offset)).fetchone()
+        return None if row is None else Chunk.decode(row[1], row[0])
+
+    def _keep(self, part: int, offset: int, chunk: Chunk) -> None:
+        """Remember a chunk for the reader that will ask for this offset next."""
+        recent = self._recent
+        if (part, offset) in recent:
+            return
+        size = chunk.size
+        recent[part, offset] = (chunk, size)
+        self._recent_bytes += size
+        while len(recent) > _CACHED_CHUNKS or self._recent_bytes > _CACHED_BYTES:
+            self._recent_bytes -= recent.popitem(last=False)[1][1]
+
+    def _forget_chunks(self) -> None:
+        self._recent.clear()
+        self._recent_bytes = 0
+
+    def end_offset(self, topic: str, partition: int) -> int:
+        """The offset the next record will get."""
+        return self._part(topic, partition).next
+
+    def begin_offset(self, topic: str, partition: int) -> int:
+        """The offset of the first record kept."""
+        return self._part(topic, partition).first
+
+    def commit(self, commit: Commit) -> None:
+        """Apply all or nothing. Raises ServerError."""
+        groups: dict[tuple[str, int], list[Output]] = {}
+        for output in commit.outputs:
+            key = (output[0], output[1])
+            if key in groups:
+                groups[key].append(output)
+            else:
+                groups[key] = [output]
+        with self._lock:
+            added = [(self._part(*key), outputs) for key, outputs in groups.items()]
+            written: list[tuple[Part, int, Chunk]] = []
+            stores: dict[str, int] = {}
+            with self._transaction("commit") as db:
+                for part, outputs in added:
+                    offset = part.next
+                    for chunk in _pack(outputs, offset):
+                        last = chunk.offsets[-1]
+                        row = (
+                            part.id,
+                            last,
+                            len(chunk.offsets),
+                            max(chunk.timestamps),
+                            chunk.size,
+                            chunk.encode(),
+                        )
+                        db.execute(_ADD_CHUNK, row)
+                        written.append((part, chunk.offsets[0], chunk))
+                        offset = last + 1
+                    db.execute("UPDATE part SET next = ? WHERE id = ?", (offset, part.id))
+                if commit.offsets:
+                    db.executemany(_PUT_POSITION, [(*key, value) for key, value in commit.offsets.items()])
+                for name, changes in commit.state.items():
+                    self._put_state(db, name, changes, stores)
+                for entry, value in commit.meta.items():
+                    if value is None:
+                        db.execute("DELETE FROM meta WHERE name = ?", (entry,))
+                    else:
+                        db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (entry, value))
+            self._stores |= stores
+            for part, first, chunk in written:
+                part.next = chunk.offsets[-1] + 1
+                self._keep(part.id, first, chunk)
+
+    def _put_state(
+        self, db: sqlite3.Connection, name: str, changes: dict[bytes, bytes | None], stores: dict[str, int]
+    ) -> None:
+        store = self._stores.get(name)
+        if store is None:
+            cursor = db.execute("INSERT INTO store (name) VALUES (?)", (name,))
+            store = stores[name] = int(cursor.lastrowid or 0)
+        if None in changes.values():
+            db.executemany(_DROP_STATE, [(store, k) for k, v in changes.items() if v is None])
+            db.executemany(_PUT_STATE, [(store, k, v) for k, v in changes.items() if v is not None])
+        else:
+            db.executemany(_PUT_STATE, [(store, k, v) for k, v in changes.items()])
+
+    def positions(self, consumer: str) -> dict[tuple[str, int], int]:
+        """Committed (topic, partition) -> next offset of a consumer."""
+        with self._guard("read"):
+            rows = self._db.execute(
+                "SELECT topic, partition, offset FROM position WHERE consumer = ?", (consumer,)
+            )
+            return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def load_state(self, store: str) -> Iterable[tuple[bytes, bytes]]:
+        """All live entries of a store, in key order; read a few thousand at a time."""
+        number = self._stores.get(store)
+        after: bytes | None = None
+        while number is not None:
+            with self._guard("read"):
+                rows = self._db.execute(
+                    "SELECT key, value FROM state WHERE store = ? AND key > ? ORDER BY key LIMIT ?"
+                    if after is not None
+                    else "SELECT key, value FROM state WHERE store = ? AND key >= ? ORDER BY key LIMIT ?",
+                    (number, after or b"", _STATE_BATCH),
+                ).fetchall()
+            yield from rows
+            if len(rows) < _STATE_BATCH:
+                return
+            after = rows[-1][0]
+
+    def drop_consumer(self, consumer: str) -> None:
+        """Forget a consumer's positions, and every store whose name starts with `consumer` + '/'."""
+        with self._lock:
+            gone = {n: i for n, i in self._stores.items() if n.startswith(consumer + "/")}
+            with self._transaction("forget a consumer") as db:
+                db.execute("DELETE FROM position WHERE consumer = ?", (consumer,))
+                for store in gone.values():
+                    db.execute("DELETE FROM state WHERE store = ?", (store,))
+                    db.execute("DELETE FROM store WHERE id = ?", (store,))
+            self._stores = {n: i for n, i in self._stores.items() if n not in gone}
+
+    def load_meta(self) -> dict[str, bytes]:
+        """All metadata."""
+        with self._guard("read"):
+            return dict(self._db.execute("SELECT name, value FROM meta ORDER BY name"))
+
+    def maintain(self, now: int) -> int:
+        """Delete what the topics' retention and compaction let go at `now` (milliseconds), join small chunks.
+
+        Returns how many records were removed. One transaction a partition.
+        """
+        removed = 0
+        with self._lock:
+            for (topic, _), part in self._parts.items():
+                with self._transaction("clean up") as db:
+                    result = clean(db, part, self._topics[topic], now)
+                part.first, part.clean = result.first, result.clean
+                removed += result.removed
+            with self._guard("clean up"):
+                self._db.execute("PRAGMA incremental_vacuum").fetchall()
+            self._forget_chunks()
+        return removed
+
+    def close(self) -> None:
+        """Release the file; nothing committed is lost. Closing twice does nothing."""
+        with self._lock:
+            self._db.close()
+
+
+def _pack(outputs: Sequence[Output], offset: int) -> Iterator[Chunk]:
+    """Chunks of the records of one partition, the first at `offset`."""
+    for start in range(0, len(outputs), _CHUNK_RECORDS):
+        part = outputs[start : start + _CHUNK_RECORDS]
+        _, _, timestamps, keys, values, headers = zip(*part, strict=True)
+        yield Chunk(range(offset, offset + len(part)), timestamps, keys, values, headers)
+        offset += len(part)
