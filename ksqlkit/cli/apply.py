@@ -1,0 +1,85 @@
+"""ksqlkit apply: make a ksqlDB run the project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ksqlkit.cli.options import (
+    JsonOption,
+    ProjectOption,
+    ServerOption,
+    TargetOption,
+    VarOption,
+    open_client,
+    open_config,
+    parse_vars,
+)
+from ksqlkit.cli.output import guarded, messages, print_json, print_table
+
+if TYPE_CHECKING:
+    from ksqlkit.plan.stages import Stage
+
+
+@guarded
+def apply(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also do what changed models need; may lose their state.")
+    ] = False,
+    project: ProjectOption = None,
+    target: TargetOption = None,
+    server: ServerOption = None,
+    var: VarOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Create the project's streams, tables and queries on a ksqlDB, in dependency order.
+
+    A second run changes nothing. For a model that changed it says what that would need.
+
+    Example: ksqlkit apply --dry-run
+    """
+    from ksqlkit.client.embedded import rehearsal
+    from ksqlkit.plan.apply import apply as run
+    from ksqlkit.plan.apply import check
+    from ksqlkit.plan.diff import diff, rehearse
+    from ksqlkit.plan.live import read_live
+    from ksqlkit.plan.stages import Action
+    from ksqlkit.project.loader import Loader
+
+    config = open_config(project)
+    loader = Loader(config, parse_vars(var))
+    loaded = loader.load()
+    client, chosen = open_client(config, target, server)
+    try:
+        with rehearsal(config) as empty:
+            expected = rehearse(loaded, empty, loader)
+        stages = diff(loaded, read_live(client), expected)
+        changes = [s for s in stages if s.action is not Action.UNCHANGED]
+        if json:
+            print_json([_entry(s) for s in stages])
+        elif dry_run:
+            print_table(
+                "Plan", ["model", "action", "reason"], [[s.model.name, s.action, s.reason] for s in changes]
+            )
+        check(stages, allow_replace=replace or dry_run)
+        if not dry_run:
+            run(stages, client, loader, properties=chosen.properties)
+        if not json:
+            verb = "would change" if dry_run else "changed"
+            messages.print(f"{len(changes)} of {len(stages)} models {verb if changes else 'changed'}")
+    finally:
+        client.close()
+
+
+def _entry(stage: Stage) -> dict[str, Any]:
+    return {
+        "model": stage.model.name,
+        "action": stage.action,
+        "reason": stage.reason,
+        "terminate": stage.terminate,
+        "drop": [name for _, name in stage.drop],
+    }

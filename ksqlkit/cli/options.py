@@ -1,0 +1,74 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ksqlkit.errors import UserError
+
+if TYPE_CHECKING:
+    from ksqlkit.client.protocol import Client
+    from ksqlkit.project.config import Config, Target
+
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--project", "-p", help="Folder with ksqlkit.toml; by default this one or the nearest above."
+    ),
+]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", "-t", help="A target of ksqlkit.toml; by default the project's.")
+]
+ServerOption = Annotated[
+    str | None,
+    typer.Option("--server", "-s", help="URL of a ksqlDB, instead of the target's.", envvar="KSQLKIT_SERVER"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+VarOption = Annotated[
+    list[str] | None, typer.Option("--var", help="NAME=VALUE, instead of the project's. May be repeated.")
+]
+
+
+def open_config(project: Path | None) -> Config:
+    """The project's settings, or those shipped with ksqlkit where there is no project around."""
+    from ksqlkit.data import data_path
+    from ksqlkit.errors import ProjectError
+    from ksqlkit.project.config import find_root, load_config
+
+    if project is not None:
+        return load_config(project.resolve())
+    try:
+        return load_config(find_root(Path.cwd()))
+    except ProjectError:
+        return load_config(data_path("ksqlkit.toml").parent)
+
+
+def open_client(config: Config | None, target: str | None, server: str | None) -> tuple[Client, Target]:
+    """The client of a target, or of a server named on the command line."""
+    from ksqlkit.client import connect
+    from ksqlkit.project.config import Target
+
+    if server:
+        chosen = Target("command line", url=server)
+    else:
+        chosen = (config or open_config(None)).pick_target(target)
+    return connect(chosen), chosen
+
+
+def parse_vars(pairs: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE pairs; values are read as TOML where they are that, else as text. Raises UserError."""
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UserError(f"--var takes NAME=VALUE, not {pair!r}")
+        try:
+            found[name] = tomllib.loads(f"v = {value}")["v"]
+        except tomllib.TOMLDecodeError:
+            found[name] = value
+    return found

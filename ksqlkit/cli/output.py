@@ -1,0 +1,121 @@
+"""How commands speak: people get text on standard output, `--json` gives one JSON document; messages and progress go
+to standard error so that output can be piped."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ksqlkit.errors import KsqlkitError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+console = Console()
+messages = Console(stderr=True)
+debug = False
+
+
+def print_json(data: Any) -> None:
+    """Write one JSON document, indented, with a final newline."""
+    options = (
+        orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+    )
+    sys.stdout.write(orjson.dumps(data, option=options, default=str).decode())
+    sys.stdout.flush()
+
+
+def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table for people; numbers stand right."""
+    rows = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def progress() -> Progress:
+    """Progress bars on standard error, with time left; quiet where nobody looks."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=messages,
+        disable=not messages.is_terminal,
+    )
+
+
+def fail(error: KsqlkitError) -> typer.Exit:
+    """Print an error for a person; returns the exit to raise."""
+    messages.print("error:", style="bold red", end=" ")
+    messages.print(error.render(), markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(error.exit_code)
+
+
+def guarded(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose errors become a message and an honest exit code: 1 the user's, 3 a server's, 130 Ctrl-C."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except KsqlkitError as exc:
+            if debug:
+                raise
+            raise fail(exc) from None
+        except KeyboardInterrupt:
+            messages.print("stopped")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            raise typer.Exit(0) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except OSError as exc:
+            if debug:
+                raise
+            messages.print(f"error: {exc.filename or ''}: {exc.strerror or exc}", markup=False)
+            raise typer.Exit(1) from None
+        except Exception as exc:
+            if debug:
+                raise
+            messages.print(f"error: a fault of ksqlkit: {type(exc).__name__}: {exc}", markup=False)
+            messages.print("hint: run `ksqlkit --debug ...` to see where, and please report it", markup=False)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    if isinstance(value, bool | str):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value}"
+    return orjson.dumps(value, default=str).decode()

@@ -1,0 +1,234 @@
+"""Rows of a file to a topic, through the client, in batches."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ksqlkit.client.protocol import Client, TopicRecord
+from ksqlkit.dialect import parse_type
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.schema import Column
+from ksqlkit.errors import DataError, Location
+from ksqlkit.loading.readers import Row, converters, infer, read_rows
+
+BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicShape:
+    """How records of a topic look, by the stream or table declared over it."""
+
+    source: str
+    key_format: str = "KAFKA"
+    value_format: str = "JSON"
+    key: tuple[Column, ...] = ()
+    value: tuple[Column, ...] = ()
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Column name -> SQL type text."""
+        return {c.name: str(c.type) for c in (*self.key, *self.value)}
+
+
+@dataclass(slots=True)
+class Encoder:
+    """Rows to records. `key` and `timestamp` name columns of the rows; without a shape, values are JSON objects."""
+
+    topic: str
+    shape: TopicShape | None = None
+    key: str | None = None
+    timestamp: str | None = None
+    _write_key: Callable[[Any], bytes | None] | None = field(default=None, init=False)
+    _write_value: Callable[[Any], bytes | None] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        from ksqlkit.engine.serde import make_serializer
+
+        shape = self.shape
+        if shape and shape.key:
+            self._write_key = make_serializer(Format(shape.key_format), shape.key, is_key=True)
+        if shape and shape.value and shape.value_format != "JSON":
+            self._write_value = make_serializer(Format(shape.value_format), shape.value, is_key=False)
+
+    def check(self, columns: Iterable[str], path: Path) -> None:
+        """Raise DataError if the file lacks a column that is needed, naming it and the file."""
+        have = {c.upper() for c in columns}
+        wanted = [(c, "--key") for c in [self.key] if c] + [(c, "--timestamp") for c in [self.timestamp] if c]
+        if self.shape:
+            named = {k for k in (self.key,) if k}
+            wanted += [(c.name, self.shape.source) for c in self.shape.key if not named]
+            wanted += [(c.name, self.shape.source) for c in self.shape.value]
+        missing = [(c, why) for c, why in wanted if c.upper() not in have]
+        if missing:
+            names = ", ".join(dict.fromkeys(c for c, _ in missing))
+            raise DataError(
+                f"The file has no column {names}, which {missing[0][1]} needs",
+                location=Location(str(path), 1),
+                hint=f"It has {', '.join(columns)}. Nothing was loaded.",
+            )
+
+    def encode(self, row: Row) -> TopicRecord:
+        """One record."""
+        upper = {k.upper(): v for k, v in row.items()}
+        timestamp = None
+        if self.timestamp:
+            timestamp = to_millis(upper.get(self.timestamp.upper()))
+        key: bytes | None = None
+        if self._write_key and self.shape:
+            one = len(self.shape.key) == 1
+            names = [self.key] if self.key and one else [c.name for c in self.shape.key]
+            key = self._write_key([upper.pop(n.upper(), None) for n in names])
+        elif self.key:
+            raw = upper.get(self.key.upper())
+            key = None if raw is None else str(raw).encode()
+        if self.shape and self._write_value:
+            return TopicRecord(
+                self._write_value([upper.get(c.name) for c in self.shape.value]), key, timestamp
+            )
+        if self.shape and self.shape.value:
+            return TopicRecord(
+                orjson.dumps({c.name: upper.get(c.name) for c in self.shape.value}), key, timestamp
+            )
+        return TopicRecord(orjson.dumps(row), key, timestamp)
+
+
+def to_millis(value: Any) -> int:
+    """Milliseconds since 1970-01-01 UTC from a number of milliseconds or an ISO 8601 text (UTC unless it says).
+
+    Raises DataError.
+    """
+    if isinstance(value, dt.datetime):
+        return _millis(value)
+    if isinstance(value, int | float):
+        return int(value)
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        pass
+    try:
+        return _millis(dt.datetime.fromisoformat(str(value)))
+    except ValueError:
+        raise DataError(
+            f"{value!r} is not a time",
+            hint="Use milliseconds since 1970 or ISO 8601, as in 2013-01-01T05:15:00Z.",
+        ) from None
+
+
+def _millis(time: dt.datetime) -> int:
+    zoned = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+    return int(zoned.timestamp() * 1000)
+
+
+def describe_topic(client: Client, topic: str) -> TopicShape | None:
+    """The shape of a topic by a stream or table that is declared over it, or None if there is none."""
+    for sql, part in (("LIST STREAMS EXTENDED;", "STREAM"), ("LIST TABLES EXTENDED;", "TABLE")):
+        for found in client.execute(sql)[0]["sourceDescriptions"]:
+            if found["topic"] != topic or found["type"].upper() != part:
+                continue
+            columns = [
+                (f.get("type") == "KEY", Column(f["name"], _type(f["schema"]))) for f in found["fields"]
+            ]
+            return TopicShape(
+                found["name"].strip("`"),
+                found.get("keyFormat", "KAFKA"),
+                found.get("valueFormat", "JSON"),
+                tuple(c for is_key, c in columns if is_key),
+                tuple(c for is_key, c in columns if not is_key),
+            )
+    return None
+
+
+def _type(schema: dict[str, Any]) -> Any:
+    kind = schema["type"]
+    if kind == "ARRAY":
+        return parse_type(f"ARRAY<{_type(schema['memberSchema'])}>")
+    if kind == "MAP":
+        return parse_type(f"MAP<STRING, {_type(schema['memberSchema'])}>")
+    if kind == "STRUCT":
+        inner = ", ".join(f"`{f['name']}` {_type(f['schema'])}" for f in schema["fields"])
+        return parse_type(f"STRUCT<{inner}>")
+    if kind == "DECIMAL":
+        given = schema["parameters"]
+        return parse_type(f"DECIMAL({given['precision']}, {given['scale']})")
+    return parse_type(kind)
+
+
+def load_rows(
+    client: Client,
+    encoder: Encoder,
+    rows: Iterable[Row],
+    *,
+    on_batch: Callable[[int], None] | None = None,
+    batch: int = BATCH,
+) -> int:
+    """Produce rows in order; returns how many. A row that does not fit stops the load before its batch is sent."""
+    done = 0
+    pending: list[TopicRecord] = []
+    for row in rows:
+        pending.append(encoder.encode(row))
+        if len(pending) == batch:
+            done += client.produce(encoder.topic, pending)
+            pending = []
+            if on_batch:
+                on_batch(done)
+    if pending:
+        done += client.produce(encoder.topic, pending)
+        if on_batch:
+            on_batch(done)
+    return done
+
+
+def load_file(
+    client: Client,
+    path: Path,
+    topic: str,
+    *,
+    key: str | None = None,
+    timestamp: str | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> int:
+    """Load a file into a topic; see `read_rows` for kinds of files. Raises DataError naming file, line and column."""
+    encoder = Encoder(topic, describe_topic(client, topic), key, timestamp)
+    columns, rows = read_rows(path)
+    if columns is not None:
+        encoder.check(columns, path)
+    if columns is not None and path.suffix != ".parquet":
+        rows = _convert(path, rows, converters(encoder.shape.types if encoder.shape else {}), encoder)
+    else:
+        rows = _check_each(path, rows, encoder)
+    return load_rows(client, encoder, rows, on_batch=on_batch)
+
+
+def _convert(
+    path: Path, rows: Iterator[Row], by_column: dict[str, Callable[[str], Any]], encoder: Encoder
+) -> Iterator[Row]:
+    keep = {c.upper() for c in (encoder.key, encoder.timestamp) if c}
+    for number, row in enumerate(rows, 2):
+        out: Row = {}
+        for name, text in row.items():
+            read = by_column.get(name.upper(), str if name.upper() in keep else infer)
+            try:
+                out[name] = None if text == "" or (text == "NA" and read is not str) else read(text)
+            except ValueError:
+                raise DataError(
+                    f"{text!r} in column {name} is not a {encoder.shape.types[name.upper()] if encoder.shape else ''}",
+                    location=Location(str(path), number),
+                ) from None
+        yield out
+
+
+def _check_each(path: Path, rows: Iterator[Row], encoder: Encoder) -> Iterator[Row]:
+    """JSON lines name their columns in each row: only key and timestamp are needed, other columns may be missing."""
+    wanted = [c for c in (encoder.key, encoder.timestamp) if c]
+    for number, row in enumerate(rows, 1):
+        have = {name.upper() for name in row}
+        missing = [c for c in wanted if c.upper() not in have]
+        if missing:
+            raise DataError(f"The row has no column {missing[0]}", location=Location(str(path), number))
+        yield row

@@ -1,0 +1,135 @@
+"""CSV, JSON lines and Parquet files as rows: dicts of column name -> value, in file order."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from ksqlkit.errors import DataError, Location
+
+Row = dict[str, Any]
+NULLS = frozenset({"", "NA", "NaN", "null", "NULL"})
+
+
+def read_rows(path: Path) -> tuple[list[str] | None, Iterator[Row]]:
+    """A file's columns (None where each row names its own) and its rows.
+
+    Raises DataError for a file that is missing, of an unknown kind, or malformed; the location names the line.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}", hint="Name a .csv, .jsonl or .parquet file.")
+    kind = next((s for s in reversed(path.suffixes) if s not in (".gz", ".zip")), "")
+    if kind == ".csv":
+        return _read_csv(path)
+    if kind in (".jsonl", ".ndjson", ".json"):
+        return None, _read_json_lines(path)
+    if kind == ".parquet":
+        return _read_parquet(path)
+    raise DataError(
+        f"{path}: cannot tell what kind of file this is", hint="Name it .csv, .jsonl or .parquet."
+    )
+
+
+def infer(text: str) -> Any:
+    """A CSV cell as null, whole number, number, boolean or text."""
+    if text in NULLS:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def converters(types: dict[str, str]) -> dict[str, Callable[[str], Any]]:
+    """How to read CSV cells of columns whose SQL types are known (by column name, upper case)."""
+    by_type: dict[str, Callable[[str], Any]] = {
+        "INTEGER": int,
+        "BIGINT": int,
+        "DOUBLE": float,
+        "STRING": str,
+        "BOOLEAN": lambda t: t.lower() in ("true", "1", "t", "yes"),
+    }
+    return {name: by_type.get(kind.partition("(")[0], infer) for name, kind in types.items()}
+
+
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8", newline="")
+    if path.suffix == ".zip":
+        archive = zipfile.ZipFile(path)
+        return io.TextIOWrapper(archive.open(archive.namelist()[0]), "utf-8", newline="")
+    return path.open(encoding="utf-8", newline="")
+
+
+def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
+    file = _open_text(path)
+    reader = csv.reader(file)
+    try:
+        header = next(reader)
+    except StopIteration:
+        raise DataError(f"{path} is empty", hint="The first line names the columns.") from None
+    except UnicodeDecodeError as exc:
+        raise DataError(f"{path} is not UTF-8 text: {exc}") from exc
+
+    def rows() -> Iterator[Row]:
+        width = len(header)
+        try:
+            with file:
+                for cells in reader:
+                    if len(cells) != width:
+                        if not cells:
+                            continue
+                        raise DataError(
+                            f"The line has {len(cells)} cells, the header {width}",
+                            location=Location(str(path), reader.line_num),
+                        )
+                    yield dict(zip(header, cells, strict=True))
+        except (csv.Error, UnicodeDecodeError) as exc:
+            raise DataError(
+                f"Not readable as CSV: {exc}", location=Location(str(path), reader.line_num)
+            ) from exc
+
+    return header, rows()
+
+
+def _read_json_lines(path: Path) -> Iterator[Row]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError as exc:
+                raise DataError(f"Not JSON: {exc}", location=Location(str(path), number)) from exc
+            if not isinstance(row, dict):
+                raise DataError("The line is not a JSON object", location=Location(str(path), number))
+            yield row
+
+
+def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise DataError("Reading Parquet needs pyarrow", hint="pip install 'ksqlkit[load]'") from None
+    try:
+        file = parquet.ParquetFile(path)
+    except (OSError, ValueError) as exc:
+        raise DataError(f"{path} is not a Parquet file: {exc}") from exc
+
+    def rows() -> Iterator[Row]:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+    return list(file.schema_arrow.names), rows()
