@@ -8,5 +8,7 @@ from ksqlkit.engine.functions.agg_basic import basic
 from ksqlkit.engine.functions.agg_collect import collect
 from ksqlkit.engine.functions.agg_offset import offsets
 from ksqlkit.engine.functions.define import Family
+from ksqlkit.engine.functions.nulls import conditional, other
+from ksqlkit.engine.functions.strings import strings
 
-FAMILIES: Final[tuple[Family, ...]] = (basic, collect, offsets)
+FAMILIES: Final[tuple[Family, ...]] = (basic, collect, offsets, strings, conditional, other)

@@ -1,0 +1,280 @@
+"""String functions. Lengths and positions count UTF-16 units, from 1."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid as uuids
+from typing import TypeVar
+
+from ksqlkit.engine.functions.define import Family
+from ksqlkit.engine.functions.utf16 import joined, units
+from ksqlkit.engine.java_numbers import utf16_length
+from ksqlkit.errors import DataError
+
+strings = Family("STRING")
+
+Text = TypeVar("Text", str, bytes)
+
+_WORD = re.compile(r"[^ \t\n\x0b\f\r]+[ \t\n\x0b\f\r]*")
+_CONTROL_AND_SPACE = "".join(map(chr, range(33)))
+_ESCAPE = re.compile(r"\\(?:u+([0-9a-fA-F]{4})|([0-7]{1,3})|(.))", re.S)
+_NAMED = {"b": "\b", "n": "\n", "t": "\t", "f": "\f", "r": "\r"}
+
+
+@strings.scalar("UCASE(VARCHAR input) -> VARCHAR", inline="{0}.upper()")
+def ucase(text: str) -> str:
+    """The string in upper case."""
+    return text.upper()
+
+
+@strings.scalar("LCASE(VARCHAR input) -> VARCHAR", inline="{0}.lower()")
+def lcase(text: str) -> str:
+    """The string in lower case."""
+    return text.lower()
+
+
+@strings.scalar("TRIM(VARCHAR input) -> VARCHAR")
+def trim(text: str) -> str:
+    """The string without spaces and control characters at its ends."""
+    return text.strip(_CONTROL_AND_SPACE)
+
+
+@strings.scalar("LEN(VARCHAR input) -> INT", about="The length of a string.")
+@strings.scalar("LEN(BYTES input) -> INT", about="The number of bytes.")
+def len_(value: str | bytes) -> int:
+    """The length of a string or of bytes."""
+    return utf16_length(value) if isinstance(value, str) else len(value)
+
+
+@strings.scalar("INITCAP(VARCHAR str) -> VARCHAR")
+def initcap(text: str) -> str:
+    """Upper case for the first letter of each word, lower case for the others."""
+    return "".join(w[0].upper() + w[1:] for w in _WORD.findall(text.lower()))
+
+
+@strings.scalar("REPLACE(VARCHAR str, VARCHAR oldStr, VARCHAR newStr) -> VARCHAR")
+def replace(text: str, old: str, new: str) -> str:
+    """The string with every occurrence of a substring replaced."""
+    return text.replace(old, new)
+
+
+@strings.scalar(
+    "CONCAT(VARCHAR... inputs) -> VARCHAR",
+    sees_null=True,
+    author="",
+    notes={"inputs": "The varchar fields to concatenate"},
+)
+def concat(*values: str | None) -> str:
+    """Concatenate an arbitrary number of string or bytes fields together"""
+    return joined("".join([v for v in values if v is not None]))
+
+
+@strings.scalar(
+    "CONCAT(BYTES... inputs) -> BYTES",
+    sees_null=True,
+    author="",
+    notes={"inputs": "The bytes fields to concatenate"},
+)
+def concat_bytes(*values: bytes | None) -> bytes:
+    """Bytes joined."""
+    return b"".join([v for v in values if v is not None])
+
+
+@strings.scalar("CONCAT_WS(VARCHAR... inputs) -> VARCHAR", sees_null=True)
+def concat_ws(*values: str | None) -> str | None:
+    """Joins strings or bytes with a separator, the first argument; NULLs are left out."""
+    if len(values) < 2:
+        raise DataError("Function Concat_WS expects at least two input arguments.")
+    separator, *rest = values
+    return None if separator is None else joined(separator.join([v for v in rest if v is not None]))
+
+
+@strings.scalar("CONCAT_WS(BYTES... inputs) -> BYTES", sees_null=True)
+def concat_ws_bytes(*values: bytes | None) -> bytes | None:
+    """Bytes joined with a separator."""
+    if len(values) < 2:
+        raise DataError("Function Concat_WS expects at least two input arguments.")
+    separator, *rest = values
+    return None if separator is None else separator.join([v for v in rest if v is not None])
+
+
+_SOURCE = {
+    "str": "The source string.",
+    "bytes": "The source bytes.",
+    "pos": "The base-one position to start from.",
+}
+_LENGTH = {**_SOURCE, "length": "The length to extract."}
+
+
+def _start(size: int, pos: int) -> int:
+    return max(size + pos, 0) if pos < 0 else max(min(pos - 1, size), 0)
+
+
+def substring(value: Text, pos: int, length: int | None = None) -> Text:
+    """Returns the portion of the string or bytes passed in value."""
+    whole = units(value) if isinstance(value, str) else value
+    start = _start(len(whole), pos)
+    end = len(whole) if length is None else max(min(start + length, len(whole)), start)
+    part = whole[start:end]
+    return joined(part) if isinstance(part, str) else part
+
+
+for _kind, _name, _noun in (("VARCHAR", "str", "str"), ("BYTES", "bytes", "the bytes value")):
+    strings.scalar(
+        f"SUBSTRING({_kind} {_name}, INT pos, INT length) -> {_kind}",
+        about=f"Returns the portion of {_noun} that starts at pos and is of length len",
+        notes=_LENGTH,
+    )(substring)
+for _kind, _name, _noun in (("BYTES", "bytes", "the bytes value"), ("VARCHAR", "str", "str")):
+    strings.scalar(
+        f"SUBSTRING({_kind} {_name}, INT pos) -> {_kind}",
+        about=f"Returns the portion of {_noun} from pos to the end of {_noun}",
+        notes=_SOURCE,
+    )(substring)
+
+
+@strings.scalar(
+    "INSTR(VARCHAR str, VARCHAR substring) -> INT",
+    "INSTR(VARCHAR str, VARCHAR substring, INT position, INT occurrence) -> INT",
+    "INSTR(VARCHAR str, VARCHAR substring, INT position) -> INT",
+    sees_null=True,
+)
+def instr(
+    text: str | None, part: str | None, position: int | None = 1, occurrence: int | None = 1
+) -> int | None:
+    """The position of the n-th occurrence of a substring, 0 if there is none; a negative start searches backwards."""
+    if position is None or occurrence is None:
+        return None
+    if text is None or part is None:
+        return 0
+    text, part = units(text), units(part)
+    if abs(position) > len(text):
+        return 0
+    if position < 0:
+        found = _nth(text[::-1][-position - 1 :], part[::-1], occurrence)
+        return 0 if found < 0 else len(text) + position - found - len(part) + 2
+    found = _nth(text[max(position - 1, 0) :] if position else text[-1:], part, occurrence)
+    return 0 if found < 0 else found + position
+
+
+def _nth(text: str, part: str, occurrence: int) -> int:
+    """Index of the n-th occurrence, overlapping ones counted, or -1."""
+    if occurrence <= 0:
+        return -1
+    if not part:
+        return 0
+    at = -1
+    for _ in range(occurrence):
+        at = text.find(part, at + 1)
+        if at < 0:
+            return -1
+    return at
+
+
+@strings.scalar("LPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR")
+@strings.scalar("LPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES")
+def lpad(value: Text, length: int, padding: Text) -> Text | None:
+    """Pads on the left to a length; what is longer is cut."""
+    return _pad(value, length, padding, left=True)
+
+
+@strings.scalar("RPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR")
+@strings.scalar("RPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES")
+def rpad(value: Text, length: int, padding: Text) -> Text | None:
+    """Pads on the right to a length; what is longer is cut."""
+    return _pad(value, length, padding, left=False)
+
+
+def _pad(value: Text, length: int, padding: Text, *, left: bool) -> Text | None:
+    if length < 0 or not padding:
+        return None
+    if isinstance(value, str) and isinstance(padding, str):
+        return joined(_padded(units(value), length, units(padding), left))
+    return _padded(value, length, padding, left)
+
+
+def _padded(value: Text, length: int, padding: Text, left: bool) -> Text:
+    missing = max(length - len(value), 0)
+    fill = (padding * (missing // len(padding) + 1))[:missing]
+    return (fill + value if left else value + fill)[:length]
+
+
+@strings.scalar("CHR(INT decimalCode) -> VARCHAR")
+def chr_(code: int) -> str | None:
+    """The character of a code point, or of an escape such as \\\\u004B."""
+    return chr(code) if 0 <= code <= 0x10FFFF else None
+
+
+@strings.scalar("CHR(VARCHAR utf16Code) -> VARCHAR")
+def chr_escape(code: str) -> str | None:
+    """The text of Java escapes."""
+    if len(code) < 6 or not code.startswith("\\u"):
+        return None
+
+    def one(found: re.Match[str]) -> str:
+        hexadecimal, octal, other = found.groups()
+        if hexadecimal:
+            return chr(int(hexadecimal, 16))
+        if octal:
+            return chr(int(octal, 8))
+        if other == "u":
+            raise DataError(f"Less than 4 hex digits in unicode value: '{code}'")
+        return _NAMED.get(other, other)
+
+    return joined(_ESCAPE.sub(one, code))
+
+
+@strings.scalar("ELT(INT n, VARCHAR... args) -> VARCHAR", sees_null=True)
+def elt(n: int | None, *values: str | None) -> str | None:
+    """The n-th of some strings, counted from 1."""
+    return values[n - 1] if n is not None and 1 <= n <= len(values) else None
+
+
+@strings.scalar("FIELD(VARCHAR str, VARCHAR... args) -> INT", sees_null=True)
+def field(text: str | None, *values: str | None) -> int:
+    """The position of a string among others, counted from 1, or 0."""
+    return values.index(text) + 1 if text is not None and text in values else 0
+
+
+@strings.scalar("MD5(VARCHAR s) -> VARCHAR")
+def md5(text: str) -> str:
+    """The MD5 digest of a string in hexadecimal."""
+    return hashlib.md5(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+
+
+@strings.scalar("UUID() -> VARCHAR", deterministic=False)
+def uuid() -> str:
+    """A random UUID, or the UUID of 16 bytes."""
+    return str(uuids.uuid4())
+
+
+@strings.scalar("UUID(BYTES bytes) -> VARCHAR")
+def uuid_of(value: bytes) -> str | None:
+    """The UUID of 16 bytes."""
+    return str(uuids.UUID(bytes=value)) if len(value) == 16 else None
+
+
+@strings.scalar("SPLIT(VARCHAR string, VARCHAR delimiter) -> ARRAY<VARCHAR>")
+def split(text: str, delimiter: str) -> list[str]:
+    """The parts of a string or of bytes between delimiters; an empty delimiter splits everywhere."""
+    return text.split(delimiter) if delimiter else list(units(text)) or [""]
+
+
+@strings.scalar("SPLIT(BYTES bytes, BYTES delimiter) -> ARRAY<BYTES>")
+def split_bytes(value: bytes, delimiter: bytes) -> list[bytes]:
+    """The parts of bytes."""
+    if delimiter or not value:
+        return value.split(delimiter) if delimiter else [value]
+    return [value[i : i + 1] for i in range(len(value))]
+
+
+@strings.scalar(
+    "SPLIT_TO_MAP(VARCHAR input, VARCHAR entryDelimiter, VARCHAR kvDelimiter) -> MAP<VARCHAR, VARCHAR>"
+)
+def split_to_map(text: str, entry: str, pair: str) -> dict[str, str] | None:
+    """A map from the key-value pairs of a string."""
+    if not entry or not pair or entry == pair:
+        return None
+    pairs = [e.split(pair) for e in text.split(entry) if pair in e]
+    return {p[0]: p[1] for p in pairs}
