@@ -1,0 +1,47 @@
+"""Map functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ksqlkit.engine.functions.agg_basic import utf16
+from ksqlkit.engine.functions.define import Family
+
+maps = Family("MAP")
+
+
+@maps.scalar("AS_MAP(ARRAY<VARCHAR> keys, ARRAY<T> values) -> MAP<VARCHAR, T>")
+def as_map(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    """A map from an array of keys and an array of values; a missing value is NULL."""
+    return {k: values[i] if i < len(values) else None for i, k in enumerate(keys)}
+
+
+@maps.scalar("MAP_KEYS(MAP<VARCHAR, T> input) -> ARRAY<VARCHAR>")
+def map_keys(value: dict[str, Any]) -> list[str]:
+    """The keys of a map, in no defined order."""
+    return list(value)
+
+
+@maps.scalar("MAP_VALUES(MAP<VARCHAR, T> input) -> ARRAY<T>")
+def map_values(value: dict[str, Any]) -> list[Any]:
+    """The values of a map, in no defined order."""
+    return list(value.values())
+
+
+@maps.scalar("MAP_UNION(MAP<VARCHAR, T> map1, MAP<VARCHAR, T> map2) -> MAP<VARCHAR, T>", sees_null=True)
+def map_union(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The entries of both maps; where both have a key, the second wins."""
+    return None if first is None and second is None else {**(first or {}), **(second or {})}
+
+
+def entries(value: dict[str, Any], ordered: bool) -> list[dict[str, Any]]:
+    """The entries of a map as structs of K and V, sorted by key if asked for."""
+    keys = sorted(value, key=utf16) if ordered else value
+    return [{"K": k, "V": value[k]} for k in keys]
+
+
+for _type in ("VARCHAR", "BIGINT", "INT", "DOUBLE", "BOOLEAN"):
+    maps.scalar(f"ENTRIES(MAP<VARCHAR, {_type}> map, BOOLEAN sorted) -> ARRAY<STRUCT<K VARCHAR, V {_type}>>")(
+        entries
+    )
