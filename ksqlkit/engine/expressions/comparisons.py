@@ -24,8 +24,8 @@ _PYTHON = {"=": "==", "<>": "!=", "IS DISTINCT FROM": "!=", "IS NOT DISTINCT FRO
 _PARSERS = {T.TIME: "parse_time", T.DATE: "parse_date", T.TIMESTAMP: "parse_timestamp"}
 
 
-def check(op: N.CompareOp, left: T.SqlType | None, right: T.SqlType | None, shown: tuple[str, str]) -> None:
-    """Raise StatementError, in ksqlDB's words, unless the types compare. `shown` are the operands' texts."""
+def check(op: N.CompareOp, left: T.SqlType | None, right: T.SqlType | None, texts: tuple[str, str]) -> None:
+    """Raise StatementError, in ksqlDB's words, unless the types compare. `texts` are the operands' texts."""
     if left is None or right is None:
         names = ["NULL" if t is None else base_name(t) for t in (left, right)]
         raise StatementError(
@@ -34,8 +34,8 @@ def check(op: N.CompareOp, left: T.SqlType | None, right: T.SqlType | None, show
     if not _comparable(op, left, right):
         symbol = op.replace("NOT ", "")
         raise StatementError(
-            f"Cannot compare {shown[0]} ({left}) to {shown[1]} ({right}) with {_NAMES[op]}.\n"
-            f"Statement: ({shown[0]} {symbol} {shown[1]})"
+            f"Cannot compare {texts[0]} ({left}) to {texts[1]} ({right}) with {_NAMES[op]}.\n"
+            f"Statement: ({texts[0]} {symbol} {texts[1]})"
         )
 
 

@@ -150,8 +150,7 @@ class Emitter:
 
     def _comparison(self, node: N.Comparison) -> Code:
         left, right = self(node.left), self(node.right)
-        text = shown(node.left), shown(node.right)
-        comparisons.check(node.op, left.type, right.type, shown)
+        comparisons.check(node.op, left.type, right.type, (shown(node.left), shown(node.right)))
         return comparisons.compare(self.names, node.op, left, right)
 
     def _between(self, node: N.Between) -> Code:
