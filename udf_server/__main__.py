@@ -1,0 +1,47 @@
+"""python -m udf_server: run the scoring server."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ksqlkit.errors import KsqlkitError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and serve; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m udf_server", description="The scoring server for SQL's AI functions."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
+    parser.add_argument("--port", type=int, default=8090, help="port; 0 picks a free one and prints it")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="folder of the model registry")
+    parser.add_argument(
+        "--functions", type=Path, help="folder of your own functions, reloaded when a file changes"
+    )
+    parser.add_argument(
+        "--token-file", type=Path, help="one bearer token a line, optionally with the functions it may call"
+    )
+    parser.add_argument(
+        "--lazy", action="store_true", help="load models at their first use instead of at start"
+    )
+    parser.add_argument("--threads", type=int, default=4, help="threads that run function bodies")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    given = vars(parser.parse_args(arguments))
+    level = given.pop("log_level")
+    from udf_server.serve import ServeOptions, run
+
+    try:
+        run(ServeOptions(**given), log_level=level)
+    except KsqlkitError as error:
+        print(error.render(), file=sys.stderr)
+        return error.exit_code
+    except (OSError, ValueError) as error:
+        print(f"udf_server cannot start: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Work-conserving batching: pure components, usable and tested without a server."""

@@ -1,0 +1,1 @@
+"""The functions that come with the server, one file a model. Importing them loads nothing heavy."""

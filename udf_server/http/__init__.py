@@ -1,0 +1,1 @@
+"""The wire: HTTP over the service, independent of the server that carries it."""

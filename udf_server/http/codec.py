@@ -1,0 +1,92 @@
+"""Decode calls and encode answers: JSON rows, or Arrow record batches when pyarrow is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from udf_server.errors import ServiceError
+from udf_server.http.message import ARROW, MAX_ROWS, Response, json_response
+from udf_server.service import Answer
+
+
+def decode_rows(body: bytes, media: str) -> list[list[Any]]:
+    """The rows of a call, each a list of arguments. Row numbers must count up from 0."""
+    if media == ARROW:
+        return _decode_arrow(body)
+    try:
+        document = orjson.loads(body)
+    except ValueError as error:
+        raise ServiceError(400, "MALFORMED", f"the body is not JSON: {error}") from error
+    return rows_of(document)
+
+
+def rows_of(document: Any) -> list[list[Any]]:
+    """The rows of a decoded `{"data": [[0, arg1, ...], ...]}`."""
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, list):
+        raise ServiceError(400, "MALFORMED", 'the body must be {"data": [[row, argument, ...], ...]}')
+    if len(data) > MAX_ROWS:
+        raise ServiceError(413, "TOO_MANY_ROWS", f"{len(data)} rows; the limit is {MAX_ROWS}")
+    out = []
+    for number, row in enumerate(data):
+        if not isinstance(row, list) or not row or row[0] != number:
+            raise ServiceError(
+                400, "MALFORMED", f"entry {number} of data must be a list that starts with {number}"
+            )
+        out.append(row[1:])
+    return out
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """The JSON shape of an answer."""
+    return {
+        "data": list(enumerate(answer.values)),
+        "errors": answer.errors,
+        "model": answer.model,
+        "version": answer.version,
+    }
+
+
+def encode_answer(answer: Answer, media: str) -> Response:
+    """The answer in the form it was asked for."""
+    if media != ARROW:
+        return json_response(answer_document(answer))
+    import pyarrow as pa
+
+    errors = {row: (code, message) for row, code, message in answer.errors}
+    codes = [errors.get(row, (None, None))[0] for row in range(len(answer.values))]
+    messages = [errors.get(row, (None, None))[1] for row in range(len(answer.values))]
+    try:
+        values = pa.array(answer.values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ServiceError(406, "NOT_ARROW", f"these values have no Arrow form: {error}") from error
+    batch = pa.record_batch(
+        {
+            "value": values,
+            "error_code": pa.array(codes, pa.string()),
+            "error": pa.array(messages, pa.string()),
+        }
+    )
+    batch = batch.replace_schema_metadata({"model": answer.model or "", "version": str(answer.version)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return Response(200, sink.getvalue().to_pybytes(), ARROW)
+
+
+def _decode_arrow(body: bytes) -> list[list[Any]]:
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        message = "Arrow needs pyarrow on the server: install ksqlkit[load], or send application/json"
+        raise ServiceError(415, "NO_ARROW", message) from error
+    try:
+        table = pa.ipc.open_stream(body).read_all()
+    except pa.ArrowInvalid as error:
+        raise ServiceError(400, "MALFORMED", f"the body is not an Arrow stream: {error}") from error
+    if table.num_rows > MAX_ROWS:
+        raise ServiceError(413, "TOO_MANY_ROWS", f"{table.num_rows} rows; the limit is {MAX_ROWS}")
+    columns = [c.to_pylist() for c in table.columns]
+    return [list(row) for row in zip(*columns, strict=True)]

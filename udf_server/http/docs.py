@@ -1,0 +1,121 @@
+"""The OpenAPI document and a plain page of the functions, both from the manifest."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, Final
+
+from ksqlkit import __version__
+
+_STATUSES: Final = {
+    "400": "malformed",
+    "401": "no valid token",
+    "403": "not this function",
+    "404": "unknown function or version",
+    "413": "over 10,000 rows or 8 MiB",
+    "415": "neither JSON nor Arrow",
+    "429": "overloaded; see Retry-After",
+    "503": "draining or not ready",
+}
+_BATCH: Final = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {"data": {"type": "array", "items": {"type": "array"}, "maxItems": 10_000}},
+}
+_ANSWER: Final = {
+    "type": "object",
+    "properties": {
+        "data": {"type": "array", "items": {"type": "array"}},
+        "errors": {"type": "array", "items": {"type": "array"}},
+        "model": {"type": ["string", "null"]},
+        "version": {"type": "integer"},
+    },
+}
+_HEADERS: Final = [
+    {"name": n, "in": "header", "required": False, "schema": {"type": t}, "description": d}
+    for n, t, d in (
+        ("X-Deadline-Ms", "integer", "milliseconds left; rows not scored by then get TIMEOUT"),
+        ("Idempotency-Key", "string", "a repeated call with this key gets the first answer"),
+        ("traceparent", "string", "W3C trace context"),
+    )
+]
+
+
+def openapi(manifest: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI 3.1 of the whole server, one path per function."""
+    errors = {code: {"description": text} for code, text in _STATUSES.items()}
+    paths: dict[str, Any] = {
+        f"/v1/functions/{f['name']}:batch": {
+            "post": {
+                "summary": f["description"],
+                "operationId": f["name"],
+                "parameters": _HEADERS,
+                "requestBody": {"required": True, "content": {"application/json": {"schema": _BATCH}}},
+                "responses": {"200": _ok(_ANSWER), **errors},
+            }
+        }
+        for f in manifest["functions"]
+    }
+    paths["/v1/batch"] = {
+        "post": {
+            "summary": "Several calls in one",
+            "operationId": "batch",
+            "parameters": _HEADERS,
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
+            },
+            "responses": {"200": _ok({"type": "array", "items": _ANSWER}), **errors},
+        }
+    }
+    for path, text in (
+        ("/v1/functions", "The manifest; answers 304 to a current If-None-Match"),
+        ("/livez", "Whether the process runs"),
+        ("/readyz", "Whether every model is warm"),
+        ("/metrics", "Prometheus metrics"),
+    ):
+        paths[path] = {"get": {"summary": text, "responses": {"200": {"description": "OK"}}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "ksqlkit scoring server", "version": __version__},
+        "paths": paths,
+        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def docs_page(manifest: dict[str, Any]) -> str:
+    """A page of the functions, with no script and nothing from elsewhere."""
+    cards = []
+    for f in manifest["functions"]:
+        if f["detail_of"]:
+            continue
+        lines = escape("\n".join(_signature(f["name"], o) for o in f["overloads"]))
+        example = f"<p>Example</p><pre>{escape(f['example'])}</pre>" if f["example"] else ""
+        model = f"model {f['model']} version {f['model_version']}, " if f["model"] else ""
+        note = escape(
+            f"{model}up to {f['batch_limit']} rows a batch, {f['timeout_ms']} ms; also {f['name']}_DETAIL"
+        )
+        cards.append(
+            f"<section id={f['name']}><h2>{f['name']}</h2><p>{escape(f['description'])}</p>"
+            f"<pre>{lines}</pre>{example}<small>{note}</small></section>"
+        )
+    broken = "".join(
+        f"<p class=bad>{escape(e['source'])}: {escape(e['message'])}</p>" for e in manifest["errors"]
+    )
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Scoring server</title><style>"
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+        "pre{background:#f4f4f4;padding:.6rem;overflow:auto}.bad{color:#a00}</style>"
+        f"<h1>Scoring server</h1><p>The whole API: <a href=/openapi.json>openapi.json</a>.</p>{broken}"
+        + "".join(cards)
+        + "</html>"
+    )
+
+
+def _signature(name: str, overload: dict[str, Any]) -> str:
+    arguments = ", ".join(f"{a['name']} {a['type']}" for a in overload["arguments"])
+    return f"{name}({arguments}{'...' if overload['variadic'] else ''}) -> {overload['returns']}"
+
+
+def _ok(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "answered row by row", "content": {"application/json": {"schema": schema}}}

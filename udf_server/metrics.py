@@ -1,0 +1,109 @@
+"""Counters and histograms in Prometheus' text format."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Final
+
+SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 10_000.0)
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Counter:
+    """A number per set of labels that only grows (or, as a gauge, is set)."""
+
+    kind = "counter"
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name, self.text = name, text
+        self._values: dict[Labels, float] = {}
+
+    def add(self, amount: float = 1.0, **labels: str) -> None:
+        """Add to the number of these labels."""
+        key = tuple(labels.items())
+        self._values[key] = self._values.get(key, 0.0) + amount
+
+    def value(self, **labels: str) -> float:
+        """The number of these labels."""
+        return self._values.get(tuple(labels.items()), 0.0)
+
+    def lines(self) -> Iterator[str]:
+        """The samples."""
+        for labels, value in sorted(self._values.items()):
+            yield f"{self.name}{_shown(labels)} {value:g}"
+
+
+class Gauge(Counter):
+    """A number per set of labels, set to what is now."""
+
+    kind = "gauge"
+
+    def set(self, value: float, **labels: str) -> None:
+        """Set the number of these labels."""
+        self._values[tuple(labels.items())] = value
+
+
+class Histogram:
+    """A distribution per set of labels over fixed buckets."""
+
+    kind = "histogram"
+
+    def __init__(self, name: str, text: str, buckets: tuple[float, ...]) -> None:
+        self.name, self.text, self._buckets = name, text, buckets
+        self._counts: dict[Labels, list[int]] = {}
+        self._sums: dict[Labels, float] = {}
+
+    def observe(self, value: float, **labels: str) -> None:
+        """Add a sample."""
+        key = tuple(labels.items())
+        counts = self._counts.setdefault(key, [0] * (len(self._buckets) + 1))
+        counts[bisect_left(self._buckets, value)] += 1
+        self._sums[key] = self._sums.get(key, 0.0) + value
+
+    def lines(self) -> Iterator[str]:
+        """The samples, buckets cumulative."""
+        for labels, counts in sorted(self._counts.items()):
+            total = 0
+            for bound, count in zip((*map(str, self._buckets), "+Inf"), counts, strict=True):
+                total += count
+                yield f"{self.name}_bucket{_shown((*labels, ('le', bound)))} {total}"
+            yield f"{self.name}_sum{_shown(labels)} {self._sums[labels]:.9g}"
+            yield f"{self.name}_count{_shown(labels)} {total}"
+
+
+class Metrics:
+    """Everything the server counts."""
+
+    def __init__(self) -> None:
+        self.requests = Counter("udf_requests_total", "HTTP calls by function and status")
+        self.rows = Counter("udf_rows_total", "Rows by function and outcome: OK or the reason of the error")
+        self.parse = Histogram("udf_parse_seconds", "Time to decode a call", SECONDS)
+        self.queue = Histogram("udf_queue_seconds", "Time the oldest row of a batch waited", SECONDS)
+        self.score = Histogram("udf_score_seconds", "Time a batch took in the function", SECONDS)
+        self.encode = Histogram("udf_encode_seconds", "Time to encode an answer", SECONDS)
+        self.batch = Histogram("udf_batch_rows", "Rows per batch", ROWS)
+        self.queued = Gauge("udf_queued_rows", "Rows that wait now")
+        self.reloads = Counter("udf_reloads_total", "Changes of the set of functions or models")
+
+    def render(self) -> str:
+        """The page that Prometheus reads."""
+        out: list[str] = []
+        for family in vars(self).values():
+            out += [
+                f"# HELP {family.name} {family.text}",
+                f"# TYPE {family.name} {family.kind}",
+                *family.lines(),
+            ]
+        return "\n".join(out) + "\n"
+
+
+def _shown(labels: Labels) -> str:
+    inner = ",".join(f'{k}="{_escape(v)}"' for k, v in labels)
+    return f"{{{inner}}}" if inner else ""
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

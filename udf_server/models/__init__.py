@@ -1,0 +1,1 @@
+"""Models on disk: versions, checksums, aliases, and the kinds of model we read (never pickle)."""

@@ -1,0 +1,58 @@
+"""The models in use: loaded when first needed, replaced when an alias moves, kept when the new one is
+broken."""
+
+from __future__ import annotations
+
+import threading
+
+from udf_server.errors import ModelError
+from udf_server.models.loaded import LoadedModel, load
+from udf_server.models.store import ModelStore
+
+
+class LiveModels:
+    """A thread-safe cache over a ModelStore."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self.store = store
+        self.errors: dict[str, str] = {}
+        self._loaded: dict[tuple[str, int], LoadedModel] = {}
+        self._serving: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str, version: int | None = None) -> LoadedModel:
+        """The model of that version, or the live one; raises ModelError."""
+        if version is None:
+            version = self._serving.get(name) or self.store.live(name)
+        found = self._loaded.get((name, version))
+        if found is None:
+            with self._lock:
+                found = self._loaded.get((name, version)) or load(self.store, name, version)
+                self._loaded[name, version] = found
+                self._serving.setdefault(name, version)
+        return found
+
+    def serving(self, name: str) -> int | None:
+        """The version that answers for a name now, or None when there is no such model."""
+        if name in self._serving:
+            return self._serving[name]
+        try:
+            return self.store.live(name)
+        except ModelError:
+            return None
+
+    def refresh(self) -> bool:
+        """Follow aliases that moved; a broken new version is reported and the old one keeps serving.
+
+        Returns whether anything changed."""
+        before = (dict(self._serving), dict(self.errors))
+        for name in self.store.names():
+            try:
+                live = self.store.live(name)
+                if self._serving.get(name, live) != live:
+                    self.get(name, live)
+                    self._serving[name] = live
+                self.errors.pop(name, None)
+            except ModelError as error:
+                self.errors[name] = str(error)
+        return before != (self._serving, self.errors)

@@ -1,0 +1,179 @@
+"""The model registry on disk.
+
+    models/NAME/VERSION/model.ubj       the model, in its library's own safe format
+    models/NAME/VERSION/metadata.json   kind, checksum, features, calibration, metrics, what it was trained on
+    models/NAME/aliases.json            {"live": 3, "previous": 2}; moved only by promote and rollback
+
+A version, once published, never changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from udf_server.errors import ModelError
+
+LIVE: Final = "live"
+PREVIOUS: Final = "previous"
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What is known of a model version. `calibration` is for the kind's reader; `metrics` are on held-out
+    rows."""
+
+    name: str
+    version: int
+    kind: str
+    file: str
+    sha256: str
+    features: tuple[str, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    training_data: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str = ""
+
+
+class ModelStore:
+    """The registry in a folder. Reads see only complete versions; writes are atomic renames."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """Models with at least one alias, sorted."""
+        if not self.root.is_dir():
+            return []
+        return sorted(p.parent.name for p in self.root.glob("*/aliases.json"))
+
+    def versions(self, name: str) -> list[int]:
+        """The published versions of a model, ascending."""
+        folder = self._folder(name)
+        if not folder.is_dir():
+            return []
+        return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit())
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Alias to version; empty when the model does not exist."""
+        try:
+            found = orjson.loads((self._folder(name) / "aliases.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise ModelError(f"{self._folder(name) / 'aliases.json'} is not JSON: {error}") from error
+        return {str(alias): int(version) for alias, version in found.items()}
+
+    def live(self, name: str) -> int:
+        """The version that answers when none is named; raises ModelError when there is none."""
+        version = self.aliases(name).get(LIVE)
+        if version is None:
+            raise ModelError(f"there is no model {name!r} in {self.root}; train one with `ksqlkit train`")
+        return version
+
+    def metadata(self, name: str, version: int) -> Metadata:
+        """A version's metadata; raises ModelError when absent or malformed."""
+        path = self._folder(name) / str(version) / "metadata.json"
+        try:
+            raw = orjson.loads(path.read_bytes())
+            return Metadata(**{**raw, "features": tuple(raw["features"])})
+        except FileNotFoundError as error:
+            raise ModelError(f"model {name!r} has no version {version}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path} is malformed: {error}") from error
+
+    def read(self, name: str, version: int) -> tuple[Metadata, bytes]:
+        """A version's metadata and model bytes, its checksum verified."""
+        metadata = self.metadata(name, version)
+        path = self._folder(name) / str(version) / Path(metadata.file).name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"cannot read {path}: {error.strerror}") from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != metadata.sha256:
+            raise ModelError(
+                f"{path} is corrupt: SHA-256 is {found[:12]}..., expected {metadata.sha256[:12]}..."
+            )
+        return metadata, content
+
+    def publish(
+        self,
+        name: str,
+        content: bytes,
+        *,
+        kind: str,
+        file: str,
+        features: Sequence[str],
+        metrics: Mapping[str, float] | None = None,
+        training_data: Mapping[str, Any] | None = None,
+        calibration: Mapping[str, Any] | None = None,
+        promote: bool = True,
+    ) -> Metadata:
+        """Write the next version; with `promote` it goes live at once."""
+        folder = self._folder(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        version = max(self.versions(name), default=0) + 1
+        metadata = Metadata(
+            name=name,
+            version=version,
+            kind=kind,
+            file=file,
+            sha256=hashlib.sha256(content).hexdigest(),
+            features=tuple(features),
+            metrics=dict(metrics or {}),
+            training_data=dict(training_data or {}),
+            calibration=dict(calibration or {}),
+            created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+        draft = folder / f".{version}.{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        (draft / file).write_bytes(content)
+        (draft / "metadata.json").write_bytes(orjson.dumps(metadata, option=orjson.OPT_INDENT_2))
+        draft.rename(folder / str(version))
+        if promote:
+            self.promote(name, version)
+        return metadata
+
+    def promote(self, name: str, version: int) -> None:
+        """Make a version live, remembering the one before; refuses a corrupt one."""
+        self.read(name, version)
+        aliases = self.aliases(name)
+        if aliases.get(LIVE) == version:
+            return
+        if LIVE in aliases:
+            aliases[PREVIOUS] = aliases[LIVE]
+        aliases[LIVE] = version
+        self._write_aliases(name, aliases)
+
+    def rollback(self, name: str) -> int:
+        """Make the version before the live one live again, and return it."""
+        aliases = self.aliases(name)
+        if PREVIOUS not in aliases:
+            raise ModelError(f"model {name!r} has no previous version to roll back to")
+        self.read(name, aliases[PREVIOUS])
+        aliases[LIVE], aliases[PREVIOUS] = aliases[PREVIOUS], aliases[LIVE]
+        self._write_aliases(name, aliases)
+        return aliases[LIVE]
+
+    def _folder(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ModelError(f"{name!r} is no model name: letters, digits, - and _ only")
+        return self.root / name
+
+    def _write_aliases(self, name: str, aliases: Mapping[str, int]) -> None:
+        path = self._folder(name) / "aliases.json"
+        draft = path.with_name(f".aliases.{os.getpid()}")
+        draft.write_bytes(orjson.dumps(aliases, option=orjson.OPT_INDENT_2))
+        draft.replace(path)

@@ -1,0 +1,273 @@
+"""The scoring service without a network: resolve, check, batch, answer row by row."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from udf_server.batching.isolate import run_isolated
+from udf_server.batching.lane import Lane
+from udf_server.catalog import Catalog
+from udf_server.coerce import convert_column
+from udf_server.errors import ModelError, Overloaded, ServiceError
+from udf_server.function import Body, Function, Overload, RowError
+from udf_server.manifest import DETAIL, Manifest, build
+from udf_server.metrics import Metrics
+from udf_server.models.live import LiveModels
+from udf_server.models.store import ModelStore
+
+logger = logging.getLogger("udf_server")
+
+QUEUE_ROWS: Final = 40_000  # per lane; four of the largest calls
+_FIELDS: Final = ("VALUE", "STATUS", "MODEL", "VERSION", "SCORED_AT", "REASON", "ATTRIBUTIONS")
+
+
+@dataclass(slots=True)
+class Answer:
+    """Values in the order of the rows (None where there is an error), errors as (row, code, message)."""
+
+    values: list[Any]
+    errors: list[tuple[int, str, str]] = field(default_factory=list)
+    model: str | None = None
+    version: int = 1
+
+
+class Service:
+    """All functions and their lanes. Made and used on one event loop; bodies run on a pool of threads."""
+
+    def __init__(
+        self,
+        models: Path,
+        functions: Path | None = None,
+        *,
+        threads: int = 4,
+        queue_rows: int = QUEUE_ROWS,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.catalog = Catalog(functions)
+        self.models = LiveModels(ModelStore(models))
+        self.metrics = Metrics()
+        self.manifest: Manifest = build(self.catalog, self.models)
+        self.draining = False
+        self.warming: list[str] = []
+        self._queue_rows = queue_rows
+        self._now = now
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
+        self._lanes: dict[tuple[Body, str | None, int | None], Lane] = {}
+
+    def resolve(self, name: str, version: int | None) -> tuple[Function, int | None, bool]:
+        """The function, the model version a call is pinned to, and whether it is the `_DETAIL` form.
+
+        A version is the model's for functions that have one, else the function's; unknown ones raise 404.
+        """
+        upper = name.upper()
+        detail = False
+        found = self.catalog.find(upper)
+        if found is None and upper.endswith(DETAIL):
+            upper, detail = upper.removesuffix(DETAIL), True
+            found = self.catalog.find(upper)
+        if found is None:
+            raise ServiceError(404, "UNKNOWN_FUNCTION", f"there is no function {name}")
+        if version is None:
+            return found, None, detail
+        if found.model is not None:
+            if version not in self.models.store.versions(found.model):
+                raise ServiceError(
+                    404, "UNKNOWN_VERSION", f"model {found.model} of {upper} has no version {version}"
+                )
+            return found, version, detail
+        pinned = self.catalog.find(upper, version)
+        if pinned is None:
+            raise ServiceError(404, "UNKNOWN_VERSION", f"{upper} has no version {version}")
+        return pinned, None, detail
+
+    async def call(
+        self, name: str, version: int | None, rows: list[list[Any]], budget: float | None = None
+    ) -> Answer:
+        """Answer every row (a list of arguments), in order. `budget` is the seconds left to the caller.
+
+        Raises ServiceError for what concerns the whole call; a bad row is an error of that row.
+        """
+        if self.draining:
+            raise ServiceError(503, "DRAINING", "the server is shutting down", retry_after=1.0)
+        found, pinned, detail = self.resolve(name, version)
+        seconds = found.timeout if budget is None else min(found.timeout, budget)
+        deadline = asyncio.get_running_loop().time() + seconds
+        results: list[Any] = [None] * len(rows)
+        attributions: list[Any] = [None] * len(rows)
+        model_version = pinned if pinned is not None else self._serving(found)
+        groups = list(_bind(found, rows, results))
+        try:
+            for overload, indexes, columns in groups:
+                values = await self._lane(found, overload.body, model_version).submit(
+                    columns, len(indexes), deadline
+                )
+                for index, value in zip(indexes, values, strict=True):
+                    results[index] = value
+                if detail and found.attributions is not None:
+                    lane = self._lane(found, found.attributions, model_version)
+                    for index, value in zip(
+                        indexes, await lane.submit(columns, len(indexes), deadline), strict=True
+                    ):
+                        attributions[index] = None if isinstance(value, RowError) else value
+        except Overloaded as error:
+            raise ServiceError(429, "OVERLOADED", str(error), retry_after=error.retry_after) from error
+        version_shown = model_version if found.model and model_version else found.version
+        answer = Answer(results, [], found.model, version_shown)
+        for row, value in enumerate(results):
+            if isinstance(value, RowError):
+                answer.errors.append((row, value.code, value.message))
+                results[row] = None
+        self._count(found.name, answer)
+        return self._detailed(found, answer, attributions) if detail else answer
+
+    def poll(self) -> bool:
+        """Pick up changed function files and moved aliases; returns whether the manifest changed."""
+        functions = self.catalog.refresh()
+        models = self.models.refresh()
+        if functions:
+            bodies = {o.body for f in self.catalog.functions.values() for o in f.overloads}
+            bodies |= {f.attributions for f in self.catalog.functions.values() if f.attributions}
+            self._lanes = {k: lane for k, lane in self._lanes.items() if k[0] in bodies or not lane.idle}
+        fresh = build(self.catalog, self.models)
+        changed = functions or models or fresh.etag != self.manifest.etag
+        if changed:
+            self.manifest = fresh
+            self.metrics.reloads.add()
+        return changed
+
+    async def warm(self) -> None:
+        """Load every model and resource, one after another, so that the first call finds them."""
+        loop = asyncio.get_running_loop()
+        pending = [f for f in self.catalog.functions.values() if f.warm or f.model]
+        self.warming = [f.name for f in pending]
+        for found in pending:
+            try:
+                if found.warm:
+                    await loop.run_in_executor(self._pool, found.warm)
+                if found.model and self.models.serving(found.model):
+                    await loop.run_in_executor(self._pool, self.models.get, found.model)
+            except Exception as error:
+                logger.warning("%s cannot be warmed: %s", found.name, error)
+            self.warming.remove(found.name)
+
+    async def drain(self, timeout: float = 10.0) -> bool:
+        """Refuse new calls and finish those under way; returns whether all finished in time."""
+        self.draining = True
+        waits = [lane.drained() for lane in self._lanes.values()]
+        try:
+            await asyncio.wait_for(asyncio.gather(*waits), timeout)
+        except TimeoutError:
+            return False
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        return True
+
+    def queued(self) -> int:
+        """Rows that wait, over all lanes."""
+        return sum(lane.queued for lane in self._lanes.values())
+
+    def _serving(self, found: Function) -> int | None:
+        return self.models.serving(found.model) if found.model else None
+
+    def _lane(self, found: Function, body: Body, version: int | None) -> Lane:
+        key = (body, found.model, version)
+        lane = self._lanes.get(key)
+        if lane is None:
+            name = found.name
+
+            def observe(rows: int, seconds: float, waited: float) -> None:
+                self.metrics.batch.observe(rows, function=name)
+                self.metrics.score.observe(seconds, function=name)
+                self.metrics.queue.observe(waited, function=name)
+
+            def run(columns: list[list[Any]], rows: int) -> list[Any]:
+                try:
+                    bound = body if found.model is None else self._with_model(found.model, version, body)
+                except ModelError as error:
+                    return [RowError(str(error), "UNAVAILABLE")] * rows
+                return run_isolated(bound, columns, rows)
+
+            lane = Lane(
+                run,
+                batch_limit=found.batch_limit,
+                queue_limit=self._queue_rows,
+                executor=self._pool,
+                observe=observe,
+            )
+            self._lanes[key] = lane
+        return lane
+
+    def _with_model(self, name: str, version: int | None, body: Body) -> Body:
+        model = self.models.get(name, version)
+        return lambda *columns: body(model, *columns)
+
+    def _detailed(self, found: Function, answer: Answer, attributions: list[Any]) -> Answer:
+        now = int(self._now() * 1000)
+        reasons = {row: (code, message) for row, code, message in answer.errors}
+        out: list[Any] = []
+        for row, value in enumerate(answer.values):
+            status, reason = reasons.get(row, ("OK", None))
+            if status != "OK" and found.on_failure == "default":
+                value, status = found.default, "DEFAULTED"
+            fields = (value, status, answer.model, answer.version, now, reason, attributions[row])
+            out.append(dict(zip(_FIELDS, fields, strict=True)))
+        return Answer(out, [], answer.model, answer.version)
+
+    def _count(self, name: str, answer: Answer) -> None:
+        for _, code, _ in answer.errors:
+            self.metrics.rows.add(function=name, outcome=code)
+        if len(answer.values) > len(answer.errors):
+            self.metrics.rows.add(len(answer.values) - len(answer.errors), function=name, outcome="OK")
+
+
+def _bind(
+    found: Function, rows: list[list[Any]], results: list[Any]
+) -> Iterable[tuple[Overload, list[int], list[list[Any]]]]:
+    """Give each row to the first overload it fits, as columns of checked values; the others get their
+    error."""
+    by_width: dict[int, list[int]] = {}
+    widths = set(map(len, rows))
+    if len(widths) == 1:
+        by_width[widths.pop()] = list(range(len(rows)))
+    else:
+        for index, given in enumerate(rows):
+            by_width.setdefault(len(given), []).append(index)
+    for width, indexes in by_width.items():
+        fitting = [(o, t) for o in found.overloads if (t := o.signature.types(width)) is not None]
+        if not fitting:
+            for index in indexes:
+                results[index] = RowError(f"{found.name} takes no {width} arguments")
+        for overload, types in fitting:
+            chosen = rows if len(indexes) == len(rows) else [rows[i] for i in indexes]
+            columns: list[list[Any]] = [list(c) for c in zip(*chosen, strict=True)]
+            wrong: dict[int, str] = {}
+            for position, target in enumerate(types):
+                columns[position], bad = convert_column(columns[position], target)
+                for row, message in bad.items():
+                    wrong.setdefault(row, f"argument {position + 1}: {message}")
+            for row, message in wrong.items():
+                results[indexes[row]] = RowError(message)
+            skip = set(wrong)
+            if found.nulls == "null":
+                skip |= {row for c in columns if None in c for row, v in enumerate(c) if v is None}
+            good = indexes
+            if skip:
+                kept = [row for row in range(len(indexes)) if row not in skip]
+                good = [indexes[row] for row in kept]
+                columns = [[c[row] for row in kept] for c in columns]
+            if good:
+                for index in good:
+                    results[index] = None
+                yield overload, good, columns
+            for row in skip - set(wrong):
+                results[indexes[row]] = None
+            indexes = [indexes[row] for row in wrong]
+            if not indexes:
+                break
