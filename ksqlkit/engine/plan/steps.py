@@ -72,14 +72,15 @@ class Project(Step):
 
 @dataclass(frozen=True, slots=True)
 class SelectKey(Step):
-    """A new key by expressions (PARTITION BY, or a join on something other than the key). The value
-    columns are taken
-    by name from the input's columns, so schema.value says which stay. `drop_null` for joins: rows whose
-    key is null are dropped; PARTITION BY keeps them."""
+    """A new key by expressions (PARTITION BY, or a join on something other than the key). The value columns are taken
+    by name from the input's columns, so schema.value says which stay. `drop_null` for joins: rows whose key is null
+    are dropped; PARTITION BY keeps them. No expressions at all is PARTITION BY NULL. `key_format` serializes the new
+    key where it decides the partition. On tables only the format changes, never the key."""
 
     input: Step
     key: tuple[N.Expression, ...]
     drop_null: bool = False
+    key_format: Format = Format("KAFKA")
 
 
 @dataclass(frozen=True, slots=True)

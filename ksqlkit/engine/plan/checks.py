@@ -1,0 +1,116 @@
+"""What ksqlDB refuses before it plans: unknown columns, reserved names, formats and sources a query cannot use."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.analysis.calls import calls_of
+from ksqlkit.engine.analysis.text import fail, place, show
+from ksqlkit.engine.plan.grouping import is_aggregation
+from ksqlkit.engine.plan.relation import Request
+from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS
+
+_KAFKA_LIMITS: Final = """\
+The KAFKA format is primarily intended for use as a key format. It can be used as a value format, but can not be used \
+in any operation that requires a repartition or changelog topic.
+Removing this limitation requires enhancements to the core of KSQL. This will come in a future release. Until then, \
+avoid using the KAFKA format for values.
+If you have an existing topic with KAFKA formatted values you can duplicate the data and serialize using Avro or JSON \
+with a statement such as: 
+
+'CREATE STREAM <new-stream-name> WITH(VALUE_FORMAT='Avro') AS SELECT * FROM <existing-kafka-formated-stream-name>;'
+For more info see https://github.com/confluentinc/ksql/issues/3060"""
+
+
+def check_reserved(request: Request) -> None:
+    """System column names cannot be aliases, and sinks cannot have them unaliased."""
+    for item in request.query.select:
+        if not isinstance(item, N.SelectColumn) or (item.alias or "").upper() not in (*PSEUDO, *WINDOW_BOUNDS):
+            continue
+        name = (item.alias or "").upper()
+        text = show(item.expression)
+        if text[text.find(".") + 1 :].upper() != name:
+            raise fail(f"`{name}` is a reserved column name. You cannot use it as an alias for a column.", item)
+        if request.sink is not None:
+            raise fail(
+                f"Reserved column name in select: `{name}`. Please remove or alias the column.", item.expression
+            )
+
+
+def check_table_functions(request: Request) -> None:
+    """Table functions and aggregation exclude each other."""
+    selected = [i.expression for i in request.query.select if isinstance(i, N.SelectColumn)]
+    found = calls_of("TABLE", selected, request.functions)
+    if found and is_aggregation(request):
+        raise fail("Table functions cannot be used with aggregations.", found[0])
+
+
+def check_columns(request: Request) -> None:
+    """Every column exists."""
+    query, scope = request.query, request.scope
+    bounds = query.window is not None
+    synthetic = not query.group_by
+    if query.where is not None:
+        scope.check(query.where, "WHERE", bounds=bounds)
+    for expr in query.group_by:
+        scope.check(expr, "GROUP BY", bounds=bounds)
+    for expr in query.partition_by:
+        scope.check(expr, "PARTITION BY", bounds=bounds)
+    if query.having is not None:
+        scope.check(query.having, "HAVING", bounds=bounds)
+    for item in query.select:
+        if isinstance(item, N.SelectColumn):
+            scope.check(item.expression, "SELECT", bounds=bounds, synthetic=synthetic)
+        elif isinstance(item, N.SelectStructAll):
+            scope.check(item.base, "SELECT", bounds=bounds)
+
+
+def check_value_formats(request: Request) -> None:
+    """KAFKA values cannot be joined or grouped."""
+    sources = request.scope.sources
+    names = ", ".join(s.alias for s in sources if s.source.value_format.name == "KAFKA")
+    verb = "JOIN" if request.scope.is_join else "GROUP BY" if request.query.group_by else None
+    if names and verb:
+        raise fail(
+            f"Source(s) {names} are using the 'KAFKA' value format. This format does not yet support {verb}.\n"
+            f"{_KAFKA_LIMITS}"
+        )
+
+
+def check_sources(request: Request) -> None:
+    """Persistent queries cannot read windowed tables; a source's own columns must not hide pseudo columns."""
+    sources = [s.source for s in request.scope.sources]
+    if request.sink is not None and any(s.kind == "TABLE" and s.window is not None for s in sources):
+        raise fail("KSQL does not support persistent queries on windowed tables.")
+    hidden = [f"`{c.name}`" for s in sources for c in s.schema.value if c.name in PSEUDO]
+    if hidden:
+        raise fail(
+            "Your stream/table has columns with the same name as newly introduced pseudocolumns in ksqlDB, and cannot "
+            f"be queried as a result. The conflicting names are: {', '.join(hidden)}.\n"
+        )
+
+
+def check_clauses(request: Request) -> None:
+    """WINDOW, HAVING and EMIT FINAL need a GROUP BY."""
+    query = request.query
+    if is_aggregation(request):
+        if query.emit == "FINAL" and not (query.group_by and query.window is not None):
+            raise fail("EMIT FINAL is only supported for windowed aggregations.", query)
+        return
+    if query.window is not None:
+        raise fail(f"{place(query.window)}WINDOW clause requires a GROUP BY clause.", query.window)
+    if query.having is not None:
+        raise fail("HAVING requires a GROUP BY clause.", query.having, hint="use WHERE instead")
+    if query.emit == "FINAL":
+        raise fail("EMIT FINAL is only supported for windowed aggregations.", query)
+
+
+CHECKS: Final = (
+    check_reserved,
+    check_table_functions,
+    check_columns,
+    check_value_formats,
+    check_sources,
+    check_clauses,
+)

@@ -1,0 +1,117 @@
+"""The SELECT: which columns the result has, and which of them are its key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.analysis.select import Selected, expand_select
+from ksqlkit.engine.analysis.text import fail, listed
+from ksqlkit.engine.analysis.types import value_type
+from ksqlkit.engine.plan.insert_casts import fitted
+from ksqlkit.engine.plan.relation import Relation, Request
+from ksqlkit.engine.plan.steps import Project
+from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS, Column, Schema
+
+_HIDDEN = "KSQL_KEY"
+
+
+def select(request: Request, relation: Relation) -> Relation:
+    """The projection of a query that does not aggregate."""
+    items = request.query.select
+    selected = expand_select(items, star=relation.star, types=relation.types, resolve=relation.resolve)
+    if request.sink is not None:
+        relation.key_missing(request)
+    return project(request, relation, selected, "Project")
+
+
+def project(request: Request, relation: Relation, selected: Sequence[Selected], name: str) -> Relation:
+    """A Project step. A sink's key columns are those selected expressions that are the key; a client gets all
+    selected columns, and the key under names of its own where it is not among them."""
+    selected = fitted(request, selected)
+    if request.sink is None:
+        keys, values = _for_client(relation, selected)
+    else:
+        keys, values = _for_sink(relation, selected)
+    types, functions = relation.types, request.functions
+    key = tuple(Column(s.name, types[_ref(s)]) for s in keys)
+    value = tuple(Column(s.name, value_type(s.expression, types, functions)) for s in values)
+    _check_duplicates(key, value)
+    if not (value or request.sink is None):
+        raise fail("The projection contains no value columns.")
+    step = Project(
+        name,
+        Schema(key, value),
+        relation.step,
+        tuple(s.expression for s in keys),
+        tuple(s.expression for s in values),
+    )
+    return replace(
+        relation, step=step, keys={c.name: c.name for c in key}, layout=tuple(s.name for s in selected)
+    )
+
+
+def _ref(selected: Selected) -> str:
+    assert isinstance(selected.expression, N.ColumnRef)
+    return selected.expression.name
+
+
+def _for_sink(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Selected], list[Selected]]:
+    found: dict[str, list[Selected]] = {}
+    values = []
+    for item in selected:
+        expr = item.expression
+        if isinstance(expr, N.ColumnRef):
+            if expr.name in relation.keys:
+                found.setdefault(expr.name, []).append(item)
+                continue
+            if expr.name in WINDOW_BOUNDS and item.name == expr.name and relation.window is not None:
+                continue  # the key carries the window already
+        values.append(item)
+    for name, items in found.items():
+        if len(items) > 1:
+            names = sorted(i.name for i in items)
+            raise fail(
+                f"The projection contains a key column (`{name}`) more than once, aliased as: {listed(names, 'and')}.\n"
+                "Each key column must only be in the projection once. If you intended to copy the key into the value, "
+                "then consider using the AS_VALUE function to indicate which key reference should be copied."
+            )
+    keys = []
+    for known, column in relation.keys.items():
+        if known in found:
+            keys.append(Selected(found[known][0].name, N.ColumnRef(column)))
+    names_of_keys = {k.name for k in keys}
+    clash = [i.name for i in values if i.name in names_of_keys]
+    if clash:
+        raise fail(f"Value columns clash with key columns: {', '.join(f'`{n}`' for n in clash)}")
+    return keys, [v for v in values if v.name not in PSEUDO]
+
+
+def _for_client(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Selected], list[Selected]]:
+    names = {s.name for s in selected}
+    keys: dict[str, Selected] = {}
+    values = []
+    for item in selected:
+        name = _ref(item) if isinstance(item.expression, N.ColumnRef) else None
+        if name is not None and relation.keys.get(name) == name and name not in keys:
+            keys[name] = item
+        else:
+            values.append(item)
+    ordered = []
+    for index, column in enumerate(relation.step.schema.key):
+        hidden = f"{_HIDDEN}_{index}"
+        while hidden in names:
+            hidden += "_"
+        ordered.append(keys.get(column.name) or Selected(hidden, N.ColumnRef(column.name)))
+    return ordered, values
+
+
+def _check_duplicates(key: Sequence[Column], value: Sequence[Column]) -> None:
+    for where, columns in (("key", key), ("value", (*value,))):
+        for index, column in enumerate(columns):
+            if any(c.name == column.name for c in columns[:index]):
+                raise fail(f"Duplicate {where} columns found in schema: `{column.name}` {column.type}")
+    both = [c for c in value if any(k.name == c.name for k in key)]
+    if both:
+        raise fail(f"Duplicate value columns found in schema: `{both[0].name}` {both[0].type}")
