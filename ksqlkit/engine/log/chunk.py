@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Final
@@ -85,19 +85,21 @@ class Chunk:
 
     def encode(self) -> bytes:
         """The chunk as a blob; a range of offsets is not in it, only its length."""
-        flags, parts = 0, []
+        flags = 0
+        parts: list[bytes] = [b""]
         if not isinstance(self.offsets, range):
             flags |= _SPARSE
             parts.append(_pack("q", self.offsets))
         parts.append(_pack("q", self.timestamps))
-        if any(key is not None for key in self.keys):
+        if self.keys.count(None) < len(self.keys):
             flags |= _KEYS
-            parts += _pack_texts(self.keys)
-        parts += _pack_texts(self.values)
+            _pack_texts(self.keys, parts)
+        _pack_texts(self.values, parts)
         if any(self.headers):
             flags |= _HEADERS
             parts.append(encode_state(list(self.headers)))
-        return b"".join((_HEAD.pack(_MAGIC, flags, len(self.values)), *parts))
+        parts[0] = _HEAD.pack(_MAGIC, flags, len(self.values))
+        return b"".join(parts)
 
     @classmethod
     def decode(cls, blob: bytes, last: int) -> Chunk:
@@ -119,9 +121,10 @@ class Chunk:
 
 
 def _total(texts: Sequence[bytes | None]) -> int:
-    if None in texts:
+    try:
+        return sum(map(len, texts))  # type: ignore[arg-type]
+    except TypeError:
         return sum(len(t) for t in texts if t is not None)
-    return sum(map(len, texts))  # type: ignore[arg-type]
 
 
 def _pack(code: str, numbers: Sequence[int]) -> bytes:
@@ -140,11 +143,15 @@ def _unpack(code: str, blob: bytes, at: int, count: int) -> tuple[array[int], in
     return numbers, end
 
 
-def _pack_texts(texts: Sequence[bytes | None]) -> tuple[bytes, bytes]:
-    if None in texts:
+def _pack_texts(texts: Sequence[bytes | None], parts: list[bytes]) -> None:
+    try:
+        lengths = list(map(len, texts))  # type: ignore[arg-type]
+        found: Iterable[bytes] = texts  # type: ignore[assignment]
+    except TypeError:
         lengths = [-1 if t is None else len(t) for t in texts]
-        return _pack("i", lengths), b"".join(t for t in texts if t is not None)
-    return _pack("i", list(map(len, texts))), b"".join(texts)  # type: ignore[arg-type]
+        found = [t for t in texts if t is not None]
+    parts.append(_pack("i", lengths))
+    parts.extend(found)
 
 
 def _unpack_texts(blob: bytes, at: int, count: int) -> tuple[list[bytes | None], int]:

@@ -9,33 +9,31 @@ from typing import Any, Final
 
 from ksqlkit.engine.java_numbers import double_to_string
 
-_ESCAPE: Final = re.compile(rb"\\(?:u00[01][0-9a-f]|.)")
-_FOUR_BYTES: Final = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
+_ESCAPE: Final = re.compile(r"\\(?:u00[01][0-9a-f]|.)")
+_BEYOND: Final = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
 
 
-def _upper(match: re.Match[bytes]) -> bytes:
+def _upper(match: re.Match[str]) -> str:
     escape = match.group()
-    return escape if len(escape) == 2 else b"\\u" + escape[2:].upper()
+    return escape if len(escape) == 2 else "\\u" + escape[2:].upper()
 
 
-def _surrogates(match: re.Match[bytes]) -> bytes:
-    code = ord(match.group().decode()) - 0x10000
-    return b"\\u%04X\\u%04X" % (0xD800 + (code >> 10), 0xDC00 + (code & 0x3FF))
+def _surrogates(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass").hex().upper()
+    return "".join("\\u" + units[i : i + 4] for i in range(0, len(units), 4))
 
 
-def as_jackson(data: bytes) -> bytes:
-    """JSON bytes with upper-case control escapes and with characters beyond U+FFFF as escaped surrogates."""
-    if b"\\u00" in data:
-        data = _ESCAPE.sub(_upper, data)
-    return data if data.isascii() else _FOUR_BYTES.sub(_surrogates, data)
+def as_jackson(text: str) -> bytes:
+    """JSON text as bytes, control escapes in upper case, characters beyond U+FFFF as escaped surrogates."""
+    if "\\u00" in text:
+        text = _ESCAPE.sub(_upper, text)
+    return (text if text.isascii() else _BEYOND.sub(_surrogates, text)).encode()
 
 
 def quote(text: str) -> str:
     """A JSON string literal; characters beyond U+FFFF stay as they are."""
     quoted = encode_basestring(text)
-    if "\\u00" not in quoted:
-        return quoted
-    return _ESCAPE.sub(_upper, quoted.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+    return _ESCAPE.sub(_upper, quoted) if "\\u00" in quoted else quoted
 
 
 def to_text(value: Any) -> str:
