@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import decimal
-import re
 from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring
 from typing import Any, Final
@@ -17,7 +16,6 @@ from ksqlkit.engine.serde.json_text import as_jackson
 Text = Callable[[Any], str]
 RowEncoder = Callable[[Sequence[Any]], bytes]
 _DIRECT: Final = frozenset((T.BOOLEAN, T.INTEGER, T.BIGINT, T.STRING))
-_LONE_SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 def make_row_encoder(types: Sequence[T.SqlType]) -> RowEncoder:
@@ -35,9 +33,10 @@ def make_row_encoder(types: Sequence[T.SqlType]) -> RowEncoder:
 
     def encode(row: Sequence[Any]) -> bytes:
         try:
-            return as_jackson(dumps(row))
+            data = dumps(row)
         except TypeError:  # half a surrogate pair
             return general(row)
+        return data if data.isascii() and b"\\u" not in data else as_jackson(data.decode())
 
     return encode
 
@@ -61,34 +60,30 @@ def _general(types: Sequence[T.SqlType]) -> RowEncoder:
     exec(f'def text(row):\n    {unpack}\n    return f"[{",".join(parts)}]"\n', scope)
     text: Callable[[Sequence[Any]], str] = scope["text"]
 
-    def encode(row: Sequence[Any]) -> bytes:
-        made = text(row)
-        try:
-            return as_jackson(made.encode())
-        except UnicodeEncodeError:
-            data = as_jackson(made.encode("utf-8", "surrogatepass"))
-            return _LONE_SURROGATE.sub(_escape, data)
-
-    return encode
+    return lambda row: as_jackson(text(row))
 
 
-def _escape(match: re.Match[bytes]) -> bytes:
-    return b"\\u%04X" % ord(match[0].decode("utf-8", "surrogatepass"))
+def value_text(kind: T.SqlType, *, in_struct: bool = False) -> Text:
+    """A function from a value that is not null to its JSON text (escapes still as Python writes them).
 
-
-def value_text(kind: T.SqlType) -> Text:
-    """A function from a value that is not null to its JSON text (escapes still as Python writes them)."""
+    Within a STRUCT the server prints DECIMAL as a double and times as numbers.
+    """
     if isinstance(kind, T.Decimal):
-        return _decimal
+        return _decimal_in_struct if in_struct else _decimal
     if isinstance(kind, T.Array):
-        item = _or_null(value_text(kind.item))
+        item = _or_null(value_text(kind.item, in_struct=in_struct))
         return lambda values: "[" + ",".join(map(item, values)) + "]"
     if isinstance(kind, T.Map):
-        key, value = _key_text(kind.key), _or_null(value_text(kind.value))
+        key, value = _key_text(kind.key), _or_null(value_text(kind.value, in_struct=in_struct))
         return lambda values: "{" + ",".join(f"{key(k)}:{value(v)}" for k, v in values.items()) + "}"
     if isinstance(kind, T.Struct):
-        fields = [(name, encode_basestring(name), _or_null(value_text(t))) for name, t in kind.fields]
+        fields = [
+            (name, encode_basestring(name), _or_null(value_text(t, in_struct=True)))
+            for name, t in kind.fields
+        ]
         return lambda row: "{" + ",".join(f"{label}:{text(row[name])}" for name, label, text in fields) + "}"
+    if in_struct and kind in (T.DATE, T.TIME, T.TIMESTAMP):
+        return str
     return _SCALAR[str(kind)]
 
 
@@ -119,6 +114,10 @@ def _double(value: float) -> str:
 
 def _decimal(value: decimal.Decimal) -> str:
     return format(value, "f")
+
+
+def _decimal_in_struct(value: decimal.Decimal) -> str:
+    return double_to_string(float(value))
 
 
 def _bytes(value: bytes) -> str:

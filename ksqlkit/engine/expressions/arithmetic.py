@@ -118,8 +118,10 @@ def _whole_division(names: Names, op: str, kind: T.SqlType, left: Code, right: C
             False,
         )
     b, again_b = names.once(right)
-    fast = f"({again_a} {python} {again_b} if {a} >= 0 < {b} else {helper}({again_a}, {again_b}))"
-    return wrapped(names, fast, kind) if op == "/" else Code(fast, kind, False)
+    slow = f"{helper}({again_a}, {again_b})"
+    if op == "/":
+        slow = f"{names.helper(_LIMITS[kind][2])}({slow})"
+    return Code(f"({again_a} {python} {again_b} if {a} >= 0 < {b} else {slow})", kind, False)
 
 
 def _double(names: Names, op: str, left: Code, right: Code) -> str:
@@ -130,7 +132,13 @@ def _double(names: Names, op: str, left: Code, right: Code) -> str:
         return f"{names.helper('double_rem')}({a}, {b})"
     if right.constant and right.type == T.DOUBLE and float(right.source) != 0:
         return f"({a} / {b})"
-    return f"{names.helper('double_div')}({a}, {b})"
+    first_a, again_a = names.once(Code(a, T.DOUBLE))
+    first_b, again_b = names.once(Code(b, T.DOUBLE))
+    # The divisor is looked at first, so it is there that both get their names.
+    slow = f"{names.helper('double_div')}({first_a}, {again_b})"
+    if first_a != again_a:
+        return f"{names.helper('double_div')}({a}, {b})"
+    return f"({again_a} / {again_b} if {first_b} else {slow})"
 
 
 def _as_double(code: Code) -> str:

@@ -96,7 +96,7 @@ def _invoke(emit: Emitter, resolved: ResolvedScalar, arguments: list[Code]) -> C
             resolved.returns,
             True,
             True,
-            None if raises or not joined else (function, joined),
+            None if raises else ("", function, joined),
         )
     pairs = [names.once(code) for code in arguments]
     texts = [again for _, again in pairs]

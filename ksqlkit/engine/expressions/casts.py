@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.expressions.arithmetic import base_name
+from ksqlkit.engine.expressions.arithmetic import as_decimal, base_name
 from ksqlkit.engine.expressions.code import Code, Names
 from ksqlkit.engine.expressions.text import string_function
 from ksqlkit.errors import StatementError
@@ -19,6 +20,8 @@ _SCALAR: dict[tuple[str, str], str] = {
     ("BIGINT", "INTEGER"): "wrap_int",
     ("BIGINT", "DOUBLE"): "float({0})",
     ("BIGINT", "STRING"): "str({0})",
+    ("DECIMAL", "INTEGER"): "dec_to_int",
+    ("DECIMAL", "BIGINT"): "dec_to_bigint",
     ("DECIMAL", "DOUBLE"): "float({0})",
     ("DECIMAL", "STRING"): "plain_string",
     ("DOUBLE", "INTEGER"): "double_to_int",
@@ -54,88 +57,100 @@ _NEVER_FAIL = {
     "double_to_string",
     "parse_boolean",
 }
-_NEVER_FAIL |= {"format_timestamp", "format_date", "format_time"}
+_NEVER_FAIL |= {"dec_to_int", "dec_to_bigint", "format_timestamp", "format_date", "format_time"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """How a value that is not null is converted. `function` and `rest` are set where that is one call."""
+
+    text: Callable[[str], str]
+    raises: bool = False
+    function: str | None = None
+    rest: str = ""
+
+
+def _call(function: str, rest: str, raises: bool) -> _Body:
+    return _Body(lambda value: f"{function}({value}{rest})", raises, function, rest)
 
 
 def cast(names: Names, code: Code, target: T.SqlType) -> Code:
     """`code` as `target`, not guarded. Raises StatementError for a pair without a cast."""
     if code.type is None or code.type == target:
         return Code(code.source, target, code.nullable, code.raises, code.call, code.constant)
-    body, raises = _body(names, code.type, target)
-    if body.isidentifier():
-        null_safe = body.endswith("_or_none")
-        return _apply(names, code, target, lambda value: f"{body}({value})", raises, body, null_safe)
-    return _apply(names, code, target, body.format, raises, None, False)
-
-
-def _apply(
-    names: Names,
-    code: Code,
-    target: T.SqlType,
-    body: Callable[[str], str],
-    raises: bool,
-    function: str | None,
-    null_safe: bool,
-) -> Code:
+    body = _body(names, code.type, target)
+    if body.text("?") == "?":
+        return Code(code.source, target, code.nullable, code.raises, code.call, code.constant)
+    raises = body.raises or code.raises
     # A comprehension's source may hold no assignment, so such text is named before.
-    if not (code.nullable or ":=" in code.source) or null_safe:
-        call = (function, code.source) if function and not code.raises else None
-        return Code(body(code.source), target, code.nullable, raises or code.raises, call)
-    first, again = names.once(code)
-    text = body(again)
-    if text == again:
-        return Code(code.source, target, code.nullable, code.raises, code.call)
-    return Code(f"(None if {first} is None else {text})", target, True, raises or code.raises)
+    if not code.nullable and ":=" not in code.source:
+        before, first, value = "", code.source, code.source
+    else:
+        first, value = names.once(code)
+        before = f"None if {first} is None else "
+    call = (before, body.function, value + body.rest) if body.function and not code.raises else None
+    text = body.text(value)
+    return Code(f"({before}{text})" if before else text, target, code.nullable, raises, call)
 
 
-def _body(names: Names, source: T.SqlType, target: T.SqlType) -> tuple[str, bool]:
-    """Text over {0} (or the name of a function) for a value that is not null, and whether it can raise."""
+def _body(names: Names, source: T.SqlType, target: T.SqlType) -> _Body:
     pair = (base_name(source), base_name(target))
     if isinstance(target, T.Decimal) and pair[0] in _TO_DECIMAL:
-        return f"{names.helper(_TO_DECIMAL[pair[0]])}({{0}}, {target.precision}, {target.scale})", True
-    if pair in (("DECIMAL", "INTEGER"), ("DECIMAL", "BIGINT")):
-        return f"{names.helper('wrap_int' if pair[1] == 'INTEGER' else 'wrap_long')}(int({{0}}))", False
+        return _decimal_body(names, source, target)
     template = _SCALAR.get(pair)
     if template is not None:
         if template.isidentifier():
-            return names.helper(template), template not in _NEVER_FAIL
-        return template, False
+            return _call(names.helper(template), "", template not in _NEVER_FAIL)
+        return _Body(template.format)
     if pair[1] == "STRING" and isinstance(source, T.Array | T.Map | T.Struct):
-        return names.bind(string_function(source)), False
+        return _call(names.bind(string_function(source)), "", False)
     nested = _nested(names, source, target)
     if nested is None:
         raise StatementError(f"Cast of {source} to {target} is not supported")
     return nested
 
 
-def _nested(names: Names, source: T.SqlType, target: T.SqlType) -> tuple[str, bool] | None:
+def _decimal_body(names: Names, source: T.SqlType, target: T.Decimal) -> _Body:
+    fits = False
+    if source != T.STRING and source != T.DOUBLE:
+        given = as_decimal(source)
+        fits = (
+            given.scale <= target.scale and given.precision - given.scale <= target.precision - target.scale
+        )
+        if fits and isinstance(source, T.Decimal) and given.scale == target.scale:
+            return _Body(str)
+    rest = f", {target.precision}, {target.scale}"
+    return _call(names.helper(_TO_DECIMAL[base_name(source)]), rest, not fits)
+
+
+def _nested(names: Names, source: T.SqlType, target: T.SqlType) -> _Body | None:
     item, key = names.temp(), names.temp()
     try:
         if isinstance(source, T.Array) and isinstance(target, T.Array):
             each = cast(names, Code(item, source.item, raises=False), target.item)
-            return f"[{_escape(each.source)} for {item} in {{0}}]", each.raises
+            return _Body(lambda value: f"[{each.source} for {item} in {value}]", each.raises)
         if isinstance(source, T.Map) and isinstance(target, T.Map):
             left = cast(names, Code(key, source.key, raises=False), target.key)
             right = cast(names, Code(item, source.value, raises=False), target.value)
-            body = f"{{{_escape(left.source)}: {_escape(right.source)} for {key}, {item} in {{0}}.items()}}"
-            return body.replace("{", "{{", 1)[:-1] + "}}", left.raises or right.raises
+            entry = f"{left.source}: {right.source} for {key}, {item}"
+            return _Body(lambda value: f"{{{entry} in {value}.items()}}", left.raises or right.raises)
         if isinstance(source, T.Struct) and isinstance(target, T.Struct):
-            fields: list[str] = []
-            raises = False
-            for name, kind in target.fields:
-                old = source.field(name)
-                if old is None:
-                    fields.append(f"{name!r}: None")
-                    continue
-                value = cast(names, Code(f"{item}[{name!r}]", old, raises=False), kind)
-                raises |= value.raises
-                fields.append(f"{name!r}: {value.source}")
-            # A function of its own: the value is used once for each field.
-            return "(lambda " + item + ": {{" + _escape(", ".join(fields)) + "}})({0})", raises
+            return _struct_body(names, source, target, item)
     except StatementError:
         raise StatementError(f"Cast of {source} to {target} is not supported") from None
     return None
 
 
-def _escape(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+def _struct_body(names: Names, source: T.Struct, target: T.Struct, item: str) -> _Body:
+    parts: list[str] = []
+    raises = False
+    for name, kind in target.fields:
+        old = source.field(name)
+        value = Code("None", kind, raises=False)
+        if old is not None:
+            value = cast(names, Code(f"{item}[{name!r}]", old, raises=False), kind)
+        raises |= value.raises
+        parts.append(f"{name!r}: {value.source}")
+    # A function of its own, as the value is used once for each field.
+    function = f"(lambda {item}: {{{', '.join(parts)}}})"
+    return _Body(lambda value: f"{function}({value})", raises)

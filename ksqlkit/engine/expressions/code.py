@@ -37,20 +37,23 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Generated text. `nullable`: may yield None; `raises`: may raise; `call`: (function, arguments) where the
-    text is exactly one call whose arguments do not raise."""
+    """Generated text. `nullable`: may yield None; `raises`: may raise.
+
+    `call` is (before, function, arguments) where the text is one call, alone or behind a null check `before`, and
+    nothing but the call can raise.
+    """
 
     source: str
     type: SqlType | None
     nullable: bool = True
     raises: bool = True
-    call: tuple[str, str] | None = None
+    call: tuple[str, str, str] | None = None
     constant: bool = False
 
     @property
     def atomic(self) -> bool:
         """Whether repeating the text is as cheap as naming its value."""
-        return self.constant or self.source.isidentifier()
+        return (self.constant or self.source.isidentifier()) and self.source != "None"
 
 
 def shown(node: Expression) -> str:
@@ -101,14 +104,11 @@ class Names:
         """None, and a report, instead of an exception, where ksqlDB handles the errors of a nested expression."""
         if not code.raises:
             return code
-        name = f"{self.prefix}_try"
-        if name not in self.bound:
-            self.bound[name] = runtime.nested_guard(self.on_error)
-        function, arguments = code.call or (f"lambda: {code.source}", "")
-        label = self.literal(f"Error processing {what}")
-        text = f"{name}({label}, {function}, {arguments})" if arguments else f"{name}({label}, {function})"
+        label = f"Error processing {what}"
+        if code.call is not None:
+            before, function, arguments = code.call
+            safe = self.bind(runtime.guarded(self.bound[function], label, self.on_error))
+            text = f"({before}{safe}({arguments}))" if before else f"{safe}({arguments})"
+        else:
+            text = f"{self.bind(runtime.attempt(label, self.on_error))}(lambda: {code.source})"
         return Code(text, code.type, nullable=True, raises=False)
-
-    def literal(self, value: Any) -> str:
-        """Text of a constant str, int, bool or None."""
-        return repr(value)

@@ -121,9 +121,12 @@ def _test(names: Names, op: str, left: Code, right: Code) -> tuple[str, bool]:
             for i, t in enumerate((a, b))
         ]
         return f"{sides[0]} {python} {sides[1]}", False
+    if a in (T.BYTES, T.STRING) and a != b:
+        # Only BETWEEN comes here: Java finds out when it runs.
+        return names.helper("wrong_class") + "({0}, {1})", True
+    if a == T.STRING and python not in ("==", "!=") and not (_ascii(left) or _ascii(right)):
+        return f"{names.helper('text_order')}({{0}}, {{1}}) {python} 0", False
     if a == T.BYTES:
-        if b != T.BYTES:
-            return names.helper("wrong_class") + "({0}, {1})", True
         if python in ("==", "!="):
             return f"{{0}} {python} {{1}}", False
         key = names.helper("signed_order")
@@ -131,6 +134,11 @@ def _test(names: Names, op: str, left: Code, right: Code) -> tuple[str, bool]:
     if base_name(a) != base_name(b) or (a != T.STRING and python not in ("==", "!=")):
         raise StatementError(f"Unexpected {base_name(a).lower()} comparison: {op}")
     return f"{{0}} {python} {{1}}", False
+
+
+def _ascii(code: Code) -> bool:
+    """A constant next to which Python's order of characters and Java's order of UTF-16 units are the same."""
+    return code.constant and code.source.isascii() and "\\" not in code.source
 
 
 def _time_test(names: Names, python: str, a: T.SqlType, b: T.SqlType) -> tuple[str, bool]:

@@ -202,6 +202,8 @@ class Emitter:
     def _like(self, node: N.Like) -> Code:
         value, pattern = self(node.operand), self(node.pattern)
         for code in (value, pattern):
+            if code.type is None:
+                return self._plain(f"{self.names.helper('null_error')}()", True)
             if code.type != T.STRING:
                 raise StatementError(f"LIKE takes STRING, not {code.type}: {shown(node)}")
         if isinstance(node.pattern, N.StringLiteral):
@@ -271,8 +273,7 @@ class Emitter:
         base, index = self(node.base), self(node.index)
         raises = base.raises or index.raises
         if isinstance(base.type, T.Array):
-            if index.type != T.INTEGER:
-                raise StatementError(f"The index of an array must be an INTEGER: {shown(node)}")
+            index = self._index(node, index)
             if index.constant and index.source.isdigit() and base.atomic and index.source != "0":
                 at = int(index.source) - 1
                 source = f"({base.source}[{at}] if {base.source} is not None and len({base.source}) > {at} else None)"
@@ -288,6 +289,15 @@ class Emitter:
             )
         hint = " Use the dereference operator for STRUCTS." if isinstance(base.type, T.Struct) else ""
         raise StatementError(f"Subscript expression ({shown(node)}) do not apply to {base.type}.{hint}")
+
+    def _index(self, node: N.Subscript, index: Code) -> Code:
+        """An array index as INTEGER. Java narrows primitive numbers, which only literals and arithmetic yield."""
+        if index.type == T.INTEGER:
+            return index
+        primitive = isinstance(node.index, N.LongLiteral | N.DoubleLiteral | N.Arithmetic | N.Signed)
+        if primitive and index.type in (T.BIGINT, T.DOUBLE):
+            return casts.cast(self.names, index, T.INTEGER)
+        raise StatementError(f"The index of an array must be an INTEGER, not {index.type}: {shown(node)}")
 
     def _dereference(self, node: N.Dereference) -> Code:
         base = self(node.base)
@@ -400,9 +410,9 @@ def compile_function(
         globals_.update(made.names)
         texts.append(made.source)
     if on_error is not None:
-        globals_["attempt"] = runtime.nested_guard(on_error)
-        labels = [repr(f"Error computing expression {shown(e)}") for e in exprs]
-        texts = [f"attempt({label}, lambda: {text})" for label, text in zip(labels, texts, strict=True)]
+        for i, expr in enumerate(exprs):
+            globals_[f"attempt{i}"] = runtime.attempt(f"Error computing expression {shown(expr)}", on_error)
+        texts = [f"attempt{i}(lambda: {text})" for i, text in enumerate(texts)]
     unpack = f"{', '.join(v.source for v in scope.values())}, = row" if scope else "pass"
     body = f"def evaluate(row):\n    {unpack}\n    return ({', '.join(texts)}{',' if texts else ''})\n"
     exec(body, globals_)  # noqa: S102 - text generated above

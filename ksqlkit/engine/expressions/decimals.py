@@ -78,20 +78,18 @@ def _fit(value: Decimal, precision: int, scale: int) -> Decimal:
     return _plus(_quantize(value, _unit(scale)))
 
 
-def dec_cast(value: Decimal | None, precision: int, scale: int) -> Decimal | None:
+def dec_cast(value: Decimal, precision: int, scale: int) -> Decimal:
     """A DECIMAL as DECIMAL(precision, scale), half up. Raises ArithmeticError on overflow."""
-    return None if value is None else _fit(value, precision, scale)
+    return _fit(value, precision, scale)
 
 
-def whole_to_dec(value: int | None, precision: int, scale: int) -> Decimal | None:
+def whole_to_dec(value: int, precision: int, scale: int) -> Decimal:
     """A whole number as DECIMAL(precision, scale)."""
-    return None if value is None else _fit(Decimal(value), precision, scale)
+    return _fit(Decimal(value), precision, scale)
 
 
-def double_to_dec(value: float | None, precision: int, scale: int) -> Decimal | None:
+def double_to_dec(value: float, precision: int, scale: int) -> Decimal:
     """A DOUBLE as DECIMAL(precision, scale): its exact binary value, first at `precision` digits, then half up."""
-    if value is None:
-        return None
     exact = Context(prec=precision, rounding=ROUND_HALF_UP).create_decimal(value)
     if not exact.is_finite():
         raise ArithmeticError("Infinite or NaN")
@@ -105,9 +103,9 @@ def parse_decimal(text: str) -> Decimal:
     return Decimal(text)
 
 
-def string_to_dec(text: str | None, precision: int, scale: int) -> Decimal | None:
+def string_to_dec(text: str, precision: int, scale: int) -> Decimal:
     """Text as DECIMAL(precision, scale), half up."""
-    return None if text is None else _fit(parse_decimal(text.strip(_BLANK)), precision, scale)
+    return _fit(parse_decimal(text.strip(_BLANK)), precision, scale)
 
 
 def double_as_dec(value: float) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import decimal
 import math
 import re
 from collections.abc import Callable
@@ -70,10 +71,13 @@ def null_error() -> Any:
     raise NullValueError("a null value is used where a value is needed")
 
 
-def nested_guard(on_error: Callable[[str, Exception], None] | None) -> Callable[..., Any]:
-    """A caller that turns an exception into None and tells `on_error`."""
+OnError = Callable[[str, Exception], None]
 
-    def attempt(what: str, function: Callable[..., Any], *args: Any) -> Any:
+
+def guarded(function: Callable[..., Any], what: str, on_error: OnError | None) -> Callable[..., Any]:
+    """`function`, but with None for an exception, which `on_error` hears of."""
+
+    def safe(*args: Any) -> Any:
         try:
             return function(*args)
         except Exception as error:
@@ -81,7 +85,21 @@ def nested_guard(on_error: Callable[[str, Exception], None] | None) -> Callable[
                 on_error(what, error)
             return None
 
-    return attempt
+    return safe
+
+
+def attempt(what: str, on_error: OnError | None) -> Callable[[Callable[[], Any]], Any]:
+    """Calls a function without arguments; None for an exception, which `on_error` hears of."""
+
+    def safe(thunk: Callable[[], Any]) -> Any:
+        try:
+            return thunk()
+        except Exception as error:
+            if on_error is not None:
+                on_error(what, error)
+            return None
+
+    return safe
 
 
 def whole_div(a: int, b: int) -> int:
@@ -126,6 +144,16 @@ def double_to_int(value: float) -> int:
 def double_to_bigint(value: float) -> int:
     """DOUBLE to BIGINT, saturating."""
     return double_to_long(value)
+
+
+def dec_to_int(value: decimal.Decimal) -> int:
+    """DECIMAL to INTEGER: towards zero, the low 32 bits."""
+    return wrap_int(int(value))
+
+
+def dec_to_bigint(value: decimal.Decimal) -> int:
+    """DECIMAL to BIGINT: towards zero, the low 64 bits."""
+    return wrap_long(int(value))
 
 
 def _parse_whole(text: str, bits: int) -> int:
@@ -208,6 +236,15 @@ def signed_order(value: bytes) -> bytes:
 def double_differs(a: float, b: float) -> bool:
     """a <> b; NaN differs from nothing, as in the code that the server compiles."""
     return a < b or a > b
+
+
+def text_order(a: str, b: str) -> int:
+    """-1, 0 or 1 by UTF-16 units, as Java orders strings."""
+    if a == b:
+        return 0
+    if not (a.isascii() or b.isascii()):
+        return -1 if a.encode("utf-16-be", "surrogatepass") < b.encode("utf-16-be", "surrogatepass") else 1
+    return -1 if a < b else 1
 
 
 def wrong_class(left: Any, right: Any) -> bool:
