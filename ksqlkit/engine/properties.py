@@ -100,9 +100,9 @@ _KSQL: Final = (
     Property("ksql.variable.substitution.enable", True, _boolean),
     Property("ksql.assert.topic.default.timeout.ms", 1000, _integer),
     Property("ksql.assert.schema.default.timeout.ms", 1000, _integer),
-    Property("ksql.logging.processing.stream.auto.create", True, _boolean, editable=False),
+    Property("ksql.logging.processing.stream.auto.create", False, _boolean, editable=False),
     Property("ksql.logging.processing.stream.name", "KSQL_PROCESSING_LOG", editable=False),
-    Property("ksql.logging.processing.topic.auto.create", True, _boolean, editable=False),
+    Property("ksql.logging.processing.topic.auto.create", False, _boolean, editable=False),
     Property("ksql.logging.processing.topic.name", "default_ksql_processing_log", editable=False),
     Property("ksql.logging.processing.rows.include", False, _boolean, editable=False),
 )

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.catalog import Format, WindowInfo
+from ksqlkit.engine.plan.formats import check_format_name, check_options
+from ksqlkit.engine.serde.delimited import parse_delimiter
 from ksqlkit.errors import StatementError
 
 PREPARE: Final = "Failed to prepare statement: "
@@ -25,8 +27,6 @@ _UNITS: Final = {
     "HOURS": 3_600_000,
     "DAYS": 86_400_000,
 }
-WITH_REGISTRY: Final = frozenset({"AVRO", "PROTOBUF", "JSON_SR"})
-FORMATS: Final = frozenset({"JSON", "PROTOBUF_NOSR", "KAFKA", "DELIMITED", "NONE"}) | WITH_REGISTRY
 
 
 def _text(value: Any) -> str:
@@ -97,23 +97,6 @@ def parse_duration(text: str) -> int:
     return int(int(number) * _UNITS[plural])
 
 
-def parse_delimiter(text: str) -> str:
-    """The character a delimiter property stands for. Raises ValueError with ksqlDB's words."""
-    if text in ("TAB", "SPACE"):
-        return "\t" if text == "TAB" else " "
-    if text.strip() == "":
-        raise ValueError(
-            "Delimiter cannot be empty, if you meant to have a tab or space for delimiter, please use "
-            "the special values 'TAB' or 'SPACE'\nExample valid value: ';'"
-        )
-    if len(text) != 1:
-        raise ValueError(
-            f"Invalid delimiter value: '{text}'. Delimiter must be a single character or TAB,SPACE\n"
-            "Example valid value: ';'"
-        )
-    return text
-
-
 def _parsed(parse: Callable[[str], object]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
         parse(_text(value))
@@ -180,24 +163,26 @@ class WithClause:
         return None if name is None else self.make_format(name, side)
 
     def make_format(self, name: str, side: str) -> Format:
-        """The format of that name with this clause's options for the side."""
+        """The format of that name with this clause's options for the side. Raises StatementError."""
+        name = check_format_name(name)
         options: dict[str, str] = {}
         schema_name = self.get(f"{side}_SCHEMA_FULL_NAME") or (
             self.get("VALUE_AVRO_SCHEMA_FULL_NAME") if side == "VALUE" else None
         )
         if schema_name:
-            options["fullSchemaName"] = schema_name
+            options["SCHEMA_FULL_NAME"] = schema_name
         if (delimiter := self.get(f"{side}_DELIMITER")) is not None:
-            options["delimiter"] = delimiter
+            options["DELIMITER"] = delimiter
         if (schema_id := self.get(f"{side}_SCHEMA_ID")) is not None:
-            options["schemaId"] = str(schema_id)
+            options["SCHEMA_ID"] = str(schema_id)
         nullable = f"{side}_PROTOBUF_NULLABLE_REPRESENTATION"
         if (value := self.get(nullable)) is not None:
             if not name.upper().startswith("PROTOBUF"):
                 raise StatementError(f"Property {nullable} can only be enabled with protobuf format")
-            options["nullableRepresentation"] = value
+            options["NULLABLE_REPRESENTATION"] = value
+        check_options(name, options)
         wrap = self.get("WRAP_SINGLE_VALUE") if side == "VALUE" else None
-        return Format(name.upper(), tuple(sorted(options.items())), wrap)
+        return Format(name, tuple(sorted(options.items())), wrap)
 
     @property
     def window(self) -> WindowInfo | None:
@@ -219,7 +204,7 @@ def read(
         if name in allowed:
             try:
                 values[name] = allowed[name](literal(node))
-            except ValueError as error:
+            except (ValueError, StatementError) as error:
                 shown = literal(node)
                 shown = str(shown).lower() if isinstance(shown, bool) else shown
                 text = f"Invalid value {shown} for property {name}: {error}"
@@ -262,12 +247,3 @@ def _check_combinations(values: Mapping[str, Any]) -> None:
             "(STREAM or TABLE).\n"
             "Users can't set the CLEANUP_POLICY config manually."
         )
-
-
-def with_defaults(clause: WithClause, defaults: Mapping[str, Any]) -> N.Properties:
-    """The clause's properties as ksqlDB echoes them: defaults filled in, sorted by name."""
-    filled = dict(clause.literals)
-    for name, value in defaults.items():
-        node = N.StringLiteral(value) if isinstance(value, str) else N.IntegerLiteral(value)
-        filled.setdefault(name, node)
-    return tuple(sorted(filled.items()))

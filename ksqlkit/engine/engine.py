@@ -1,0 +1,291 @@
+"""The embedded ksqlDB: statements in, results out; topics in, topics out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import parse, split
+from ksqlkit.dialect.variables import substitute
+from ksqlkit.engine import statements
+from ksqlkit.engine.clock import Clock, SystemClock
+from ksqlkit.engine.context import Context, Prepared
+from ksqlkit.engine.functions.registry import Registry
+from ksqlkit.engine.live import LiveContext
+from ksqlkit.engine.log.memory import MemoryLog
+from ksqlkit.engine.log.partitioner import partition_for
+from ksqlkit.engine.log.protocol import Commit, Headers, Log, Output, Record, TopicInfo
+from ksqlkit.engine.print_topic import PrintedTopic
+from ksqlkit.engine.properties import Properties
+from ksqlkit.engine.pull import run_pull
+from ksqlkit.engine.push import PushQuery
+from ksqlkit.engine.results import PullResult, Result
+from ksqlkit.engine.statements.insert_values import make_record, writable
+from ksqlkit.errors import DataError, StatementError
+
+IDLE_SECONDS = 0.05
+RecordLike = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, int | None]
+
+
+class Engine:
+    """ksqlDB over a log. All methods may be called from any thread: one lock guards the state.
+
+    Without `start()` nothing moves by itself: `run_until_idle()` (or reading a push query) does the work. With a
+    durable log, an engine made on the same log goes on where the last one stopped.
+    """
+
+    def __init__(
+        self,
+        log: Log | None = None,
+        *,
+        clock: Clock | None = None,
+        functions: Registry | None = None,
+        properties: Mapping[str, object] | None = None,
+    ) -> None:
+        self.log = log if log is not None else MemoryLog()
+        self.clock = clock if clock is not None else SystemClock()
+        self.functions = functions if functions is not None else Registry()
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._ctx = LiveContext(
+            log=self.log, functions=self.functions, clock=self.clock, properties=Properties(properties)
+        )
+        self._lock = self._ctx.lock
+        self._work = threading.Condition(self._lock)
+        self._ctx.restore()
+
+    # ------------------------------------------------------------ statements
+
+    def execute(
+        self,
+        sql: str,
+        *,
+        properties: Mapping[str, object] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> list[Result]:
+        """Run statements, all or (when one is refused) none; INSERT VALUES, SET and DEFINE answer nothing.
+
+        `properties` override settings for this request, `variables` fill ${name}. Raises ParseError, StatementError.
+        """
+        with self._lock:
+            overrides = dict(properties or {})
+            Properties(self._ctx.properties.server, overrides).check_request()
+            written = _written(sql)
+            if len(written) > 1:
+                self._run(self._ctx.fork(), written, overrides, variables)
+            results = self._run(self._ctx, written, overrides, variables)
+            self._work.notify_all()
+            return results
+
+    def _run(
+        self,
+        ctx: Context,
+        written: list[tuple[str, N.Statement | None]],
+        overrides: Mapping[str, object],
+        variables: Mapping[str, str] | None,
+    ) -> list[Result]:
+        ctx.variables = dict(variables or {})
+        ctx.request_overrides = dict(overrides)
+        results = []
+        for text, node in written:
+            prepared = _prepare(ctx, text, node)
+            with ctx:
+                result = statements.run(ctx, prepared)
+            if result is not None:
+                results.append(result)
+        return results
+
+    def query(
+        self,
+        sql: str,
+        *,
+        properties: Mapping[str, object] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> PullResult | PushQuery | PrintedTopic:
+        """Run one SELECT or PRINT. Pulls on tables give all rows; push queries and pulls on streams give a handle to
+        iterate and close; PRINT gives lines. Raises ParseError, StatementError."""
+        with self._lock:
+            ctx = self._ctx
+            overrides = dict(properties or {})
+            Properties(ctx.properties.server, overrides).check_request()
+            written = _written(sql)
+            if len(written) != 1:
+                raise StatementError(
+                    f"Expected exactly one KSQL statement; found {len(written)} instead", statement=sql
+                )
+            ctx.variables, ctx.request_overrides = dict(variables or {}), overrides
+            prepared = _prepare(ctx, *written[0])
+            try:
+                match prepared.node:
+                    case N.QueryStatement(query) if query.emit is None:
+                        return run_pull(ctx, prepared, self._pump)
+                    case N.QueryStatement():
+                        return ctx.open_push(prepared, self._pump)
+                    case N.Print():
+                        return PrintedTopic(ctx, prepared.node, self._pump)
+                    case _:
+                        raise StatementError("Neither a query nor a print statement")
+            except StatementError as error:
+                raise statements.with_text(error, prepared.text) from None
+            finally:
+                self._work.notify_all()
+
+    def close_query(self, query_id: str) -> bool:
+        """End a push query; whether there was one of that id."""
+        with self._lock:
+            return self._ctx.stop_transient(query_id)
+
+    # ------------------------------------------------------------ records
+
+    def create_topic(
+        self, name: str, partitions: int = 1, replicas: int = 1, config: Mapping[str, str] | None = None
+    ) -> None:
+        """Create a topic, or check that the one that exists has as many partitions and replicas."""
+        with self._lock:
+            info = TopicInfo(name, partitions, replicas, tuple((config or {}).items()))
+            self._ctx.create_topic(info)
+
+    def topics(self) -> dict[str, TopicInfo]:
+        """All topics by name."""
+        with self._lock:
+            return dict(self._ctx.topics)
+
+    def produce(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        timestamp: int | None = None,
+        partition: int | None = None,
+        headers: Headers = (),
+    ) -> tuple[int, int]:
+        """Append a record; returns its partition and offset. `timestamp` (milliseconds) defaults to now."""
+        with self._lock:
+            where = self._partition(topic, key, partition)
+            offset = self.log.end_offset(topic, where)
+            when = self.clock.now() if timestamp is None else timestamp
+            self.log.commit(Commit(outputs=[Output(topic, where, when, key, value, headers)]))
+            self._work.notify_all()
+            return where, offset
+
+    def produce_many(self, topic: str, records: Iterable[RecordLike]) -> int:
+        """Append (key, value) or (key, value, timestamp) records in one commit; returns how many."""
+        with self._lock:
+            now = self.clock.now()
+            outputs = []
+            for record in records:
+                key, value = record[0], record[1]
+                stamp = record[2] if len(record) > 2 else None
+                when = now if stamp is None else stamp
+                outputs.append(Output(topic, self._partition(topic, key, None), when, key, value))
+            self.log.commit(Commit(outputs=outputs))
+            self._work.notify_all()
+            return len(outputs)
+
+    def insert(self, target: str, row: Mapping[str, Any]) -> None:
+        """Append one row of typed values by column name (see dialect.types). Raises StatementError, SerdeError."""
+        with self._lock:
+            source = writable(self._ctx, target)
+            self.log.commit(Commit(outputs=[make_record(self._ctx, source, row)]))
+            self._work.notify_all()
+
+    def read(self, topic: str, partition: int = 0, offset: int = 0, limit: int = 1_000_000) -> list[Record]:
+        """Records of a partition from an offset on."""
+        with self._lock:
+            self._partition(topic, None, partition)
+            return self.log.read(topic, partition, offset, limit)
+
+    def _partition(self, topic: str, key: bytes | None, partition: int | None) -> int:
+        info = self._ctx.topics.get(topic)
+        if info is None:
+            raise DataError(
+                f"Topic '{topic}' does not exist.", hint="create a stream over it, with PARTITIONS"
+            )
+        if partition is None:
+            return partition_for(key, info.partitions)
+        if not 0 <= partition < info.partitions:
+            raise DataError(f"Topic '{topic}' has no partition {partition}; it has {info.partitions}.")
+        return partition
+
+    # ------------------------------------------------------------ running
+
+    @property
+    def context(self) -> LiveContext:
+        """Catalogue, queries and statuses, for layers above; hold no reference across calls from other threads."""
+        return self._ctx
+
+    def run_until_idle(self) -> int:
+        """Let all queries work until nothing moves; returns the records read."""
+        total = 0
+        while True:
+            with self._lock:
+                moved = self._ctx.poll()
+            if moved == 0:
+                return total
+            total += moved
+
+    def start(self) -> Self:
+        """Let a background thread do the work."""
+        with self._lock:
+            if self._thread is None:
+                self._stopping = False
+                self._thread = threading.Thread(target=self._loop, name="ksqlkit-engine", daemon=True)
+                self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End the background thread after the poll it is in."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stopping = True
+            self._work.notify_all()
+        if thread is not None:
+            thread.join()
+
+    def close(self) -> None:
+        """Stop, end push queries, release the log. What was committed stays."""
+        self.stop()
+        with self._lock:
+            self._ctx.close()
+            self.log.close()
+
+    def _loop(self) -> None:
+        while True:
+            with self._lock:
+                if self._stopping:
+                    return
+                if self._ctx.poll() == 0:
+                    self._work.wait(IDLE_SECONDS)
+
+    def _pump(self, timeout: float | None) -> bool:
+        """Wait for work to be done by the thread, or do it here; False when nothing more will come by itself."""
+        if self._thread is None:
+            return self.run_until_idle() > 0
+        with self._lock:
+            self._ctx.progress.wait(timeout)
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _written(sql: str) -> list[tuple[str, N.Statement | None]]:
+    """The statements of a request; not parsed yet where variables have to be filled in first."""
+    texts = [text for text, _ in split(sql)]
+    if "${" in sql:
+        return [(text, None) for text in texts]
+    return list(zip(texts, parse(sql), strict=True))
+
+
+def _prepare(ctx: Context, text: str, node: N.Statement | None) -> Prepared:
+    if node is None:
+        if ctx.properties.with_overrides(ctx.request_overrides)["ksql.variable.substitution.enable"]:
+            text = substitute(text, ctx.variables)
+        (node,) = parse(text)
+    return Prepared(node, text, text, dict(ctx.request_overrides))

@@ -1,0 +1,299 @@
+"""The context that acts: topics are made, queries run, commands are written to the log's metadata."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import parse
+from ksqlkit.engine.clock import Clock
+from ksqlkit.engine.context import Context, PersistentQuery, Prepared, QueryState
+from ksqlkit.engine.functions.registry import Registry
+from ksqlkit.engine.log.protocol import Commit, Log, Output, TopicInfo
+from ksqlkit.engine.plan.planner import plan_query
+from ksqlkit.engine.processing_log import RETENTION_BYTES, ProcessingLog, create_stream_sql
+from ksqlkit.engine.properties import Properties
+from ksqlkit.engine.push import PushQuery, Snapshot
+from ksqlkit.engine.results import QueryColumn, QueryErrorInfo, RunningQueryInfo, Statistic
+from ksqlkit.engine.statements.create_as import require_sources, sources_of
+from ksqlkit.engine.statements.describe import HOST
+from ksqlkit.engine.statements.explain import transient_id
+from ksqlkit.errors import KsqlkitError
+
+if TYPE_CHECKING:
+    from ksqlkit.engine.runtime.query import Materialization, RunningQuery
+
+_COMMAND = "command/"
+
+
+class LiveContext(Context):
+    """A context whose changes happen. The engine's lock is held in every call."""
+
+    def __init__(self, *, log: Log, functions: Registry, clock: Clock, properties: Properties) -> None:
+        super().__init__(functions=functions, clock=clock, properties=properties)
+        self.log = log
+        self.lock = threading.RLock()
+        self.progress = threading.Condition(self.lock)
+        self.running: dict[str, RunningQuery] = {}
+        self.pushes: dict[str, PushQuery] = {}
+        self.failures: dict[str, QueryErrorInfo] = {}
+        self.startup_errors: list[tuple[str, KsqlkitError]] = []
+        self.processing_log = ProcessingLog(properties["ksql.logging.processing.topic.name"])
+
+    # ------------------------------------------------------------ start and stop
+
+    def restore(self) -> None:
+        """Bring back catalogue and queries from the command log; queries go on from their committed positions.
+
+        A command that does not work any more (say, a function is gone) is left out, kept in `startup_errors` and
+        in the log; the others go on.
+        """
+        from ksqlkit.engine import statements
+
+        replay = Context(functions=self.functions, clock=self.clock, properties=self.properties)
+        gone: set[str] = set()
+        for name, content in sorted(self.log.load_meta().items()):
+            if not name.startswith(_COMMAND):
+                continue
+            command = orjson.loads(content)
+            for topic, (partitions, replicas, config) in command["topics"].items():
+                info = TopicInfo(topic, partitions, replicas, tuple(map(tuple, config)))
+                replay.topics[topic] = info
+            replay.next_sequence = command["sequence"]
+            before = set(replay.queries)
+            try:
+                (node,) = parse(command["sql"])
+                overrides = command["overrides"]
+                statements.run(replay, Prepared(node, command["sql"], command["sql"], overrides))
+            except KsqlkitError as error:
+                self.startup_errors.append((command["sql"], error))
+                replay.next_sequence = command["sequence"] + 2
+            gone |= before - set(replay.queries)
+        self.catalog, self.statuses = replay.catalog, replay.statuses
+        self.next_sequence = replay.next_sequence
+        self.topics = self.log.topics()
+        for query_id in gone - set(replay.queries):
+            self.log.drop_consumer(query_id)  # again, in case the last end came between command and clean-up
+        for query in replay.queries.values():
+            self.start_query(query)
+        self._declare_processing_log()
+
+    def _declare_processing_log(self) -> None:
+        from ksqlkit.engine import statements
+
+        name = self.properties["ksql.logging.processing.stream.name"]
+        if not self.properties["ksql.logging.processing.stream.auto.create"] or self.catalog.get(name):
+            return
+        sql = create_stream_sql(self.properties)
+        (node,) = parse(sql)
+        statements.run(self, Prepared(node, sql, sql))
+
+    def close(self) -> None:
+        """End push queries and let go of the others."""
+        for query_id in list(self.pushes):
+            self.stop_transient(query_id)
+        for query in self.running.values():
+            query.close(drop=False)
+        self.running.clear()
+
+    # ------------------------------------------------------------ work
+
+    def poll(self) -> int:
+        """One poll of every query; returns the records read."""
+        moved = 0
+        for query_id, query in list(self.running.items()):
+            if self.queries[query_id].state != "RUNNING":
+                continue
+            try:
+                moved += query.poll()
+            except Exception as error:  # one query's failure must not stop the others
+                self._failed(query_id, error)
+        for query_id, push in list(self.pushes.items()):
+            moved += push.work()
+            if push.done:
+                del self.pushes[query_id]
+                push.close()
+        self._write_processing_log()
+        if moved:
+            self.progress.notify_all()
+        return moved
+
+    def _failed(self, query_id: str, error: Exception) -> None:
+        from ksqlkit.engine.runtime.query import ProcessingError
+
+        text = error.message if isinstance(error, KsqlkitError) else f"{type(error).__name__}: {error}"
+        kind = "USER" if isinstance(error, KsqlkitError) else "SYSTEM"
+        self.failures[query_id] = QueryErrorInfo(self.clock.now(), text, kind)
+        super().set_state(query_id, "ERROR")
+        self.processing_log.add(
+            ProcessingError(
+                kind="KAFKA_STREAMS_THREAD_ERROR",
+                message=f"Unhandled exception caught in query {query_id}: {text}",
+                cause=text,
+                query_id=query_id,
+                logger="ksql.logger.thread.exception.uncaught",
+                topic="",
+                partition=-1,
+                offset=-1,
+                record=None,
+            )
+        )
+
+    def _write_processing_log(self) -> None:
+        outputs = self.processing_log.drain(self.clock.now())
+        if not outputs:
+            return
+        topic = self.processing_log.topic
+        if topic not in self.topics:
+            self.create_topic(TopicInfo(topic, 1, 1, (("retention.bytes", str(RETENTION_BYTES)),)))
+        self.log.commit(Commit(outputs=outputs))
+
+    def materialization(self, query_id: str) -> Materialization | None:
+        """The rows of a query's result, for pull queries; None where it keeps none."""
+        query = self.running.get(query_id)
+        return None if query is None else query.materialization
+
+    # ------------------------------------------------------------ push queries
+
+    def open_push(
+        self, prepared: Prepared, pump: Callable[[float | None], bool], *, ends: bool = False
+    ) -> PushQuery:
+        """Start a SELECT that goes to a client; with `ends`, over what the topics hold now. Raises StatementError."""
+        from ksqlkit.engine.runtime.query import RunningQuery
+
+        assert isinstance(prepared.node, N.QueryStatement)
+        query = prepared.node.query
+        require_sources(self, query)
+        settings = self.settings(prepared)
+        query_id = transient_id(next(sources_of(query.source)).alias)
+        plan = plan_query(
+            query,
+            catalog=self.catalog,
+            functions=self.functions,
+            query_id=query_id,
+            statement=prepared.text,
+            properties=settings,
+        )
+        types = {c.name: c.type for c in plan.root.schema.columns}
+        columns = tuple(QueryColumn(name, types[name]) for name in plan.columns)
+        push = PushQuery(
+            query_id, prepared.text, columns, limit=query.limit, ends=ends, lock=self.lock, pump=pump
+        )
+        log: Log = self.log
+        if ends:
+            sources = [s for s in self.catalog if s.name in plan.sources]
+            log = Snapshot(self.log, sources)
+        push.attach(
+            RunningQuery(
+                plan,
+                log=log,
+                functions=self.functions,
+                clock=self.clock,
+                errors=self.processing_log.add,
+                on_rows=push.on_rows,
+                offset_reset="earliest" if ends else settings["auto.offset.reset"],
+                properties=settings,
+            )
+        )
+        if not push.done:
+            self.pushes[query_id] = push
+        return push
+
+    def stop_transient(self, query_id: str) -> bool:
+        """End a push query of that id (in any case of letters); whether there was one."""
+        found = next((q for q in self.pushes if q.upper() == query_id.upper()), None)
+        if found is None:
+            return False
+        self.pushes.pop(found).close()
+        self.progress.notify_all()
+        return True
+
+    def transient_queries(self) -> tuple[RunningQueryInfo, ...]:
+        """Push queries that run now."""
+        return tuple(
+            RunningQueryInfo(q.text, (), (), q.query_id, {"RUNNING": 1}, "PUSH", "RUNNING")
+            for q in self.pushes.values()
+        )
+
+    # ------------------------------------------------------------ what SHOW and DESCRIBE ask
+
+    def statistics(self, query_ids: Sequence[str]) -> tuple[Statistic, ...]:
+        """Records written by the queries so far."""
+        now = self.clock.now()
+        total = sum(self.running[q].stats.messages_out for q in query_ids if q in self.running)
+        return (Statistic("total-messages", HOST, float(total), now),) if query_ids else ()
+
+    def query_errors(self, query_id: str) -> tuple[QueryErrorInfo, ...]:
+        """Why a query failed, if it did."""
+        found = self.failures.get(query_id)
+        return () if found is None else (found,)
+
+    def positions(self, query_id: str) -> dict[tuple[str, int], int]:
+        """Committed (topic, partition) -> next offset of a query."""
+        return self.log.positions(query_id)
+
+    def offsets(self, topic: str, partition: int) -> tuple[int, int]:
+        """First offset kept and the offset the next record gets."""
+        return self.log.begin_offset(topic, partition), self.log.end_offset(topic, partition)
+
+    # ------------------------------------------------------------ hooks
+
+    def on_create_topic(self, info: TopicInfo) -> None:
+        """Create it in the log."""
+        self.log.create_topic(info)
+
+    def on_delete_topic(self, name: str) -> None:
+        """Delete it from the log."""
+        self.log.delete_topic(name)
+
+    def on_start_query(self, query: PersistentQuery) -> None:
+        """Run it; one with the same id makes room first and leaves its state and positions."""
+        from ksqlkit.engine.runtime.query import RunningQuery
+
+        settings = self.properties.with_overrides(query.overrides)
+        old = self.running.pop(query.id, None)
+        if old is not None:
+            old.close(drop=False)
+        reset = "earliest" if query.plan.sink is None else settings["auto.offset.reset"]
+        self.failures.pop(query.id, None)
+        self.running[query.id] = RunningQuery(
+            query.plan,
+            log=self.log,
+            functions=self.functions,
+            clock=self.clock,
+            errors=self.processing_log.add,
+            offset_reset=reset,
+            properties=settings,
+        )
+
+    def on_stop_query(self, query_id: str) -> None:
+        """End it with its state and positions."""
+        query = self.running.pop(query_id, None)
+        self.failures.pop(query_id, None)
+        if query is not None:
+            query.close(drop=True)
+
+    def on_set_state(self, query_id: str, state: QueryState) -> None:
+        """Nothing: `poll` looks at the state."""
+
+    def on_command(self, prepared: Prepared) -> None:
+        """Write it to the log's metadata, with the topics it was decided on."""
+        topics: dict[str, Any] = {
+            t.name: [t.partitions, t.replicas, [list(c) for c in t.config]] for t in self.looked_up.values()
+        }
+        command = {
+            "sequence": self.next_sequence,
+            "sql": prepared.written,
+            "overrides": dict(prepared.overrides),
+            "topics": topics,
+        }
+        name = f"{_COMMAND}{self.next_sequence:012d}"
+        self.log.commit(Commit(meta={name: orjson.dumps(command)}))
+
+    def on_append(self, outputs: Sequence[Output]) -> None:
+        """Append them."""
+        self.log.commit(Commit(outputs=outputs))
