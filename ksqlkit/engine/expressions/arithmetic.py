@@ -6,9 +6,9 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.expressions.code import Code, Names
 from ksqlkit.errors import StatementError
 
-_ORDER = {T.INTEGER: 0, T.BIGINT: 1, T.DOUBLE: 3}
-_UPCAST = {T.INTEGER: T.Decimal(10, 0), T.BIGINT: T.Decimal(19, 0)}
-_LIMITS = {
+_ORDER: dict[T.SqlType, int] = {T.INTEGER: 0, T.BIGINT: 1, T.DOUBLE: 3}
+_UPCAST: dict[T.SqlType, T.Decimal] = {T.INTEGER: T.Decimal(10, 0), T.BIGINT: T.Decimal(19, 0)}
+_LIMITS: dict[T.SqlType, tuple[str, str, str]] = {
     T.INTEGER: ("-2147483648", "2147483647", "wrap_int"),
     T.BIGINT: ("-9223372036854775808", "9223372036854775807", "wrap_long"),
 }
@@ -155,7 +155,7 @@ def _decimal(names: Names, op: str, kind: T.Decimal, left: Code, right: Code) ->
 def signed(names: Names, sign: str, operand: Code) -> Code:
     """-x or +x."""
     kind = operand.type
-    if not T.is_numeric(kind):
+    if kind is None or not T.is_numeric(kind):
         raise StatementError(f"Unsupported arithmetic type for sign {sign}: {base_name(kind)}.")
     if sign == "+":
         # Unboxing a null raises in compiled code, also for unary plus.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ksqlkit.dialect import print_expression
 from ksqlkit.dialect.nodes import Expression
@@ -107,7 +107,8 @@ class Names:
         label = f"Error processing {what}"
         if code.call is not None:
             before, function, arguments = code.call
-            safe = self.bind(runtime.guarded(self.bound[function], label, self.on_error))
+            raw = cast(Callable[..., Any], self.bound[function])
+            safe = self.bind(runtime.guarded(raw, label, self.on_error))
             text = f"({before}{safe}({arguments}))" if before else f"{safe}({arguments})"
         else:
             text = f"{self.bind(runtime.attempt(label, self.on_error))}(lambda: {code.source})"

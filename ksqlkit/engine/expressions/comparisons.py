@@ -108,19 +108,21 @@ def _test(names: Names, op: str, left: Code, right: Code) -> tuple[str, bool]:
     if isinstance(a, T.Decimal) or isinstance(b, T.Decimal):
         if not (T.is_numeric(a) and T.is_numeric(b)):
             raise StatementError(f"Cannot compare {a} to {b} with {_NAMES[op]}.")
-        as_decimal = names.helper("double_as_dec") + "({%d})"
-        sides = [as_decimal % i if t == T.DOUBLE else "{%d}" % i for i, t in enumerate((a, b))]
-        return f"{sides[0]} {python} {sides[1]}", T.DOUBLE in (a, b)
+        helper = names.helper("double_as_dec")
+        left_text, right_text = (
+            f"{helper}({v})" if t == T.DOUBLE else v for t, v in ((a, "{0}"), (b, "{1}"))
+        )
+        return f"{left_text} {python} {right_text}", T.DOUBLE in (a, b)
     if a in TIMES or b in TIMES:
         return _time_test(names, python, a, b)
     if T.is_numeric(a) and T.is_numeric(b):
         if a == b == T.DOUBLE and python == "!=":
             return names.helper("double_differs") + "({0}, {1})", False
-        sides = [
-            "float({%d})" % i if t == T.BIGINT and T.DOUBLE in (a, b) else "{%d}" % i
-            for i, t in enumerate((a, b))
-        ]
-        return f"{sides[0]} {python} {sides[1]}", False
+        mixed = T.DOUBLE in (a, b)  # Java compares a long with a double as doubles
+        left_text, right_text = (
+            f"float({v})" if mixed and t == T.BIGINT else v for t, v in ((a, "{0}"), (b, "{1}"))
+        )
+        return f"{left_text} {python} {right_text}", False
     if a in (T.BYTES, T.STRING) and a != b:
         # Only BETWEEN comes here: Java finds out when it runs.
         return names.helper("wrong_class") + "({0}, {1})", True
@@ -144,14 +146,14 @@ def _ascii(code: Code) -> bool:
 def _time_test(names: Names, python: str, a: T.SqlType, b: T.SqlType) -> tuple[str, bool]:
     target = next(t for t in (T.TIME, T.TIMESTAMP, T.DATE) if t in (a, b))
     sides: list[str] = []
-    for i, t in enumerate((a, b)):
+    for t, value in ((a, "{0}"), (b, "{1}")):
         if t == T.STRING:
-            sides.append(names.helper(_PARSERS[target]) + "({%d})" % i)
+            sides.append(f"{names.helper(_PARSERS[target])}({value})")
         elif t == T.DATE and target == T.TIMESTAMP:
-            sides.append("{%d} * 86400000" % i)
+            sides.append(f"{value} * 86400000")
         elif t == target:
-            # java.util.Date.compareTo sees a timestamp at full seconds only.
-            sides.append("{%d} // 1000 * 1000" % i if i == 1 and a == T.DATE != target else "{%d}" % i)
+            # java.util.Date.compareTo sees the timestamp at full seconds only.
+            sides.append(f"{value} // 1000 * 1000" if a == T.DATE != target else value)
         else:
             raise StatementError(f"Unexpected comparison to {target}: {base_name(t)}")
     return f"{sides[0]} {python} {sides[1]}", T.STRING in (a, b)

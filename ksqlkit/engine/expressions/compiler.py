@@ -193,7 +193,7 @@ class Emitter:
         raises = any(code.raises for code in codes)
         first, value = self.names.once(codes[0])
         if len(codes) > 4 and all(c.constant and isinstance(c.type, T.Primitive) for c in codes[1:]):
-            choices = self.names.bind(frozenset(eval(c.source) for c in codes[1:]))  # noqa: S307 - our own literals
+            choices = self.names.bind(frozenset(eval(c.source) for c in codes[1:]))
         else:
             choices = "(" + ", ".join(code.source for code in codes[1:]) + ",)"
         check = f"{first} is not None and " if codes[0].nullable or first != value else ""
@@ -259,7 +259,7 @@ class Emitter:
         names = Names("c")
         made = casts.cast(names, Emitter(self.functions, names, {})(node.operand), node.type)
         try:
-            value = eval(made.source, dict(names.bound))  # noqa: S307 - our own text
+            value = eval(made.source, dict(names.bound))
         except (ArithmeticError, ValueError) as error:
             raise StatementError(f"{shown(node)}: {error}") from None
         if isinstance(value, decimal.Decimal) or value is None or value != value or value in (float("inf"),):
@@ -415,6 +415,6 @@ def compile_function(
         texts = [f"attempt{i}(lambda: {text})" for i, text in enumerate(texts)]
     unpack = f"{', '.join(v.source for v in scope.values())}, = row" if scope else "pass"
     body = f"def evaluate(row):\n    {unpack}\n    return ({', '.join(texts)}{',' if texts else ''})\n"
-    exec(body, globals_)  # noqa: S102 - text generated above
+    exec(body, globals_)
     function: Callable[[Sequence[Any]], tuple[Any, ...]] = globals_["evaluate"]  # type: ignore[assignment]
     return function
