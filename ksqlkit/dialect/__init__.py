@@ -1,7 +1,7 @@
 """ksqlDB SQL as data: tokens, parser, printer and types. Knows no other part of ksqlkit.
 
-`parse` gives frozen nodes (`ksqlkit.dialect.nodes`) with spans; `print_statement` gives ksqlDB's own text back. Parsing
-what was printed gives an equal tree.
+`parse` gives frozen nodes (`ksqlkit.dialect.nodes`) with spans; `print_statement` gives ksqlDB's own text
+back. Parsing what was printed gives an equal tree.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def parse(sql: str, *, testing: bool = False) -> list[Statement]:
     """All statements of a text, each ended by `;`. Raises ParseError with the place of the first fault.
 
-    `testing` adds the statements that only ksqlDB's test runner takes: RUN SCRIPT and ASSERT VALUES, NULL VALUES, STREAM
-    and TABLE.
+    `testing` adds the statements that only ksqlDB's test runner takes: RUN SCRIPT and ASSERT VALUES, NULL
+    VALUES, STREAM and TABLE.
     """
     from ksqlkit.dialect.parser import parse_statements
 
@@ -53,7 +53,7 @@ def parse_schema(text: str) -> tuple[ColumnDef, ...]:
 
 
 def split(sql: str) -> list[tuple[str, Span]]:
-    """The text and place of each statement with its semicolon, without parsing it; comments before it belong to none."""
+    """The text and place of each statement with its semicolon, without parsing it."""
     from ksqlkit.dialect.splitter import split_statements
 
     return split_statements(sql)
@@ -67,7 +67,7 @@ def print_statement(node: Statement) -> str:
 
 
 def print_expression(node: Expression, *, quote: bool = True) -> str:
-    """An expression as ksqlDB prints it; without `quote` no name is ever quoted, as in its error messages."""
+    """An expression as ksqlDB prints it; without `quote` names stand bare, as in its error messages."""
     from ksqlkit.dialect.printer import expression_text
 
     return expression_text(node, quote=quote)

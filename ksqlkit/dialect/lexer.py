@@ -1,7 +1,7 @@
 """Text to tokens: one compiled expression, longest match first, as ksqlDB's lexer decides.
 
-A token is a plain tuple so that a parser can index lists of them quickly. Its `kind` is the upper-case word for a
-keyword, the sign itself for an operator or punctuation, else one of the names below.
+A token is a plain tuple so that a parser can index lists of them quickly. Its `kind` is the upper-case word
+for a keyword, the sign itself for an operator or punctuation, else one of the names below.
 """
 
 from __future__ import annotations

@@ -1,21 +1,20 @@
 """`${name}` in SQL: where DEFINE's values go, as a step of its own before parsing.
 
-As in ksqlDB, a value for a name must be an identifier, a value for a literal must be a quoted string, a number or a
-boolean, and inside a string any value is put in with its quotes doubled. A variable inside a string that has no value
-stays as it is written; elsewhere it is an error.
+As in ksqlDB, a value for a name must be an identifier, a value for a literal must be a quoted string, a number or
+a boolean, and inside a string any value is put in with its quotes doubled. A variable inside a string that has no
+value stays as it is written; elsewhere it is an error.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 from ksqlkit.dialect.lexer import STRING, VARIABLE, Token, tokenize, unquote
 from ksqlkit.dialect.names import string
 from ksqlkit.dialect.parser import statement
 from ksqlkit.dialect.parser.cursor import Cursor
-from ksqlkit.errors import ParseError
 
 _USE: Final = re.compile(r"\$\{([^${}]*)\}")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
@@ -32,7 +31,7 @@ def names(sql: str) -> list[str]:
 
 
 def substitute(sql: str, values: Mapping[str, str]) -> str:
-    """One statement with its variables replaced. Raises ParseError for a value that cannot stand where it is used."""
+    """One statement with its variables replaced. Raises ParseError for a value that cannot stand there."""
     if "${" not in sql:
         return sql
     p = Cursor(tokenize(sql), testing=True)
@@ -86,11 +85,8 @@ def _is_string(value: str) -> bool:
     return len(value) > 1 and value[0] == value[-1] == "'"
 
 
-def _illegal(p: Cursor, token: Token, reason: str, defined: bool, wanted: str) -> None:
+def _illegal(p: Cursor, token: Token, reason: str, defined: bool, wanted: str) -> NoReturn:
     line, column = p.text.place(token.start)
     name = token.text[2:-1]
     hint = f"the value of {name} must be {wanted} here" if defined else f"DEFINE {name} = '...'; first"
     p.fail(f"Illegal argument at Line: {line}, Col: {column}{reason}", token, hint=hint)
-
-
-__all__ = ["ParseError", "names", "substitute"]

@@ -141,21 +141,25 @@ def assertion(p: Cursor) -> n.Statement:
         return n.AssertTopic(topic, given, timeout, exists, span=p.span(start))
     if p.accept("SCHEMA"):
         return _assert_schema(p, start, exists)
-    if exists and p.testing:
-        if p.kind in ("STREAM", "TABLE"):
-            kind = cast(Kind, p.advance().kind)
-            name = p.source_name()
-            columns = table_elements(p) if p.kind == "(" else ()
-            return n.AssertSource(
-                kind, name, columns, properties(p) if p.accept("WITH") else (), span=p.span(start)
-            )
-        null = p.accept("NULL", "VALUES")
-        if null or p.accept("VALUES"):
-            target = p.source_name()
-            fields = names(p) if p.kind == "(" else ()
-            p.expect("KEY" if null else "VALUES")
-            return n.AssertValues(target, fields, values(p), null, span=p.span(start))
-    p.no_viable()
+    if not (exists and p.testing and p.kind in ("STREAM", "TABLE", "NULL", "VALUES")):
+        p.no_viable()
+    return _assert_test(p, start)
+
+
+def _assert_test(p: Cursor, start: int) -> n.Statement:
+    """What only the test language asserts."""
+    if p.kind in ("STREAM", "TABLE"):
+        kind = cast(Kind, p.advance().kind)
+        name = p.source_name()
+        columns = table_elements(p) if p.kind == "(" else ()
+        given = properties(p) if p.accept("WITH") else ()
+        return n.AssertSource(kind, name, columns, given, span=p.span(start))
+    null = p.accept("NULL")
+    p.words("VALUES")
+    target = p.source_name()
+    fields = names(p) if p.kind == "(" else ()
+    p.expect("KEY" if null else "VALUES")
+    return n.AssertValues(target, fields, values(p), null, span=p.span(start))
 
 
 def _assert_schema(p: Cursor, start: int, exists: bool) -> n.Statement:

@@ -99,10 +99,10 @@ class Cursor:
         return True
 
     def expect(self, kind: str, *others: str) -> Token:
-        """Take a token that must be of this kind; `others` are what could stand here as well (for the message)."""
-        if self.kind == kind:
-            return self.advance()
-        self.expected(*others, kind)
+        """Take a token of this kind; `others` could stand here as well, which the message says."""
+        if self.kind != kind:
+            self.expected(*others, kind)
+        return self.advance()
 
     def end_of_list(self, kind: str, *, several: bool) -> None:
         """Take what closes a list, where a comma could stand too; `several` says that one comma was read."""
@@ -148,8 +148,8 @@ class Cursor:
         if not _SOURCE_NAME_CHARACTERS.issuperset(name):
             line, column = self.text.place(token.start)
             self.fail(
-                f"Illegal argument at Line: {line}, Col: {column}. Source names may only contain alphanumeric values, "
-                f"'_' or '-'. Got: '{name}'",
+                f"Illegal argument at Line: {line}, Col: {column}. Source names may only contain alphanumeric "
+                f"values, '_' or '-'. Got: '{name}'",
                 token,
                 hint=f"define the variable {token.text} first" if token.kind is VARIABLE else None,
             )
@@ -255,7 +255,8 @@ class Cursor:
         if token.kind is EOF:
             return "the text ends here; a statement ends with ;"
         if token.kind in RESERVED:
-            return f"{token.text.upper()} is a keyword; to use it as a name write `{token.text.upper()}` in back-quotes"
+            word = token.text.upper()
+            return f"{word} is a keyword; to use it as a name write `{word}` in back-quotes"
         if token.kind is IDENTIFIER and (
             near := difflib.get_close_matches(token.text.upper(), KEYWORDS, 1, 0.75)
         ):

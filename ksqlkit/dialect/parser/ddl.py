@@ -130,7 +130,7 @@ def column(p: Cursor) -> n.ColumnDef:
         header = header or None
     if constraint == "HEADERS" and found != _HEADERS and not isinstance(found, t.Named):
         p.reject(
-            f"Invalid type for HEADERS column: expected ARRAY<STRUCT<`KEY` STRING, `VALUE` BYTES>>, got {found}",
+            f"Invalid type for HEADERS column: expected {_HEADERS}, got {found}",
             p.tokens[start],
         )
     if constraint == "HEADER" and found != t.BYTES and not isinstance(found, t.Named):

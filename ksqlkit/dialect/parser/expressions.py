@@ -168,11 +168,11 @@ def literal(p: Cursor) -> n.Expression:
     if kind == "NULL":
         p.advance()
         return n.NullLiteral(span=p.span(start))
-    if kind is VARIABLE:
-        token = p.advance()
-        p.variables.append((token, True))
-        return n.ColumnRef(token.text.upper(), span=p.span(start))
-    p.no_expression()
+    if kind is not VARIABLE:
+        p.no_expression()
+    token = p.advance()
+    p.variables.append((token, True))
+    return n.ColumnRef(token.text.upper(), span=p.span(start))
 
 
 def _number(p: Cursor) -> n.Expression:

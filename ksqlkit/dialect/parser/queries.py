@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ksqlkit.dialect import nodes as n
-from ksqlkit.dialect.lexer import DECIMAL, FLOAT, IDENTIFIER, INTEGER
+from ksqlkit.dialect.lexer import DECIMAL, FLOAT, IDENTIFIER, INTEGER, tokenize
 from ksqlkit.dialect.parser.cursor import NAMES, Cursor
 from ksqlkit.dialect.parser.expressions import expression, primary, value
 from ksqlkit.dialect.words import UNITS
@@ -20,7 +20,7 @@ def query(p: Cursor) -> n.Query:
         items.append(_select_item(p))
     p.end_of_list("FROM", several=len(items) > 1)
     source = _relation(p)
-    window = _window(p) if p.kind == "WINDOW" else None
+    window = _window(p) if p.accept("WINDOW") else None
     where = expression(p) if p.accept("WHERE") else None
     group_by = _keys(p, "GROUP BY") if p.accept("GROUP", "BY") else ()
     partition_by = _keys(p, "PARTITION BY") if p.accept("PARTITION", "BY") else ()
@@ -157,8 +157,17 @@ def duration(p: Cursor) -> n.Duration:
     return n.Duration(int(token.text) * (-1 if negative else 1), unit, span=p.span(start))
 
 
+def parse_window_text(text: str) -> n.Window:
+    """A window on its own: `TUMBLING (SIZE 1 HOUR)`."""
+    return _window(Cursor(tokenize(text)))
+
+
+def parse_within_text(text: str) -> n.Within:
+    """A join's time limits on their own: `WITHIN 1 HOUR`."""
+    return _within(Cursor(tokenize(text)))
+
+
 def _window(p: Cursor) -> n.Window:
-    p.advance()
     start = p.i
     if p.kind is IDENTIFIER and p.peek() in ("TUMBLING", "HOPPING", "SESSION"):
         p.advance()  # a window may be named; nothing reads the name

@@ -1,7 +1,7 @@
 """Expressions as ksqlDB shows them: every operation in its parentheses.
 
-Where ksqlDB's own text would be read back as something else (a tiny decimal as a double, `-(1)` as -1, a quote inside
-a quoted name), the text here is the one that means the node.
+Where ksqlDB's own text would be read back as something else (a tiny decimal as a double, `-(1)` as -1, a quote
+inside a quoted name), the text here is the one that means the node.
 """
 
 from __future__ import annotations
@@ -84,8 +84,7 @@ def _case(node: n.SearchedCase | n.SimpleCase, quote: Quote) -> str:
     parts = ["CASE"]
     if isinstance(node, n.SimpleCase):
         parts.append(expression(node.operand, quote))
-    for when in node.whens:
-        parts.append(f"WHEN {expression(when.condition, quote)} THEN {expression(when.result, quote)}")
+    parts += [f"WHEN {expression(w.condition, quote)} THEN {expression(w.result, quote)}" for w in node.whens]
     if node.default is not None:
         parts.append(f"ELSE {expression(node.default, quote)}")
     return f"({' '.join(parts)} END)"
@@ -107,18 +106,18 @@ def _struct(node: n.StructConstructor, quote: Quote) -> str:
 
 _NUMBERS: Final = (n.IntegerLiteral, n.LongLiteral, n.DecimalLiteral, n.DoubleLiteral)
 _WRITERS: Final[dict[type[n.Expression], Callable[[Any, Quote], str]]] = {
-    n.NullLiteral: lambda node, quote: "null",
-    n.BooleanLiteral: lambda node, quote: "true" if node.value else "false",
-    n.IntegerLiteral: lambda node, quote: str(node.value),
-    n.LongLiteral: lambda node, quote: str(node.value),
-    n.DecimalLiteral: lambda node, quote: _decimal(node.value),
-    n.DoubleLiteral: lambda node, quote: double(node.value),
-    n.StringLiteral: lambda node, quote: string(node.value),
+    n.NullLiteral: lambda _, __: "null",
+    n.BooleanLiteral: lambda node, _: "true" if node.value else "false",
+    n.IntegerLiteral: lambda node, _: str(node.value),
+    n.LongLiteral: lambda node, _: str(node.value),
+    n.DecimalLiteral: lambda node, _: _decimal(node.value),
+    n.DoubleLiteral: lambda node, _: double(node.value),
+    n.StringLiteral: lambda node, _: string(node.value),
     n.ColumnRef: _column,
     n.LambdaVariable: lambda node, quote: quote(node.name),
     n.Lambda: _lambda,
     n.FunctionCall: _call,
-    n.IntervalUnit: lambda node, quote: node.unit,
+    n.IntervalUnit: lambda node, _: node.unit,
     n.Arithmetic: _infix,
     n.Comparison: _infix,
     n.Logical: _infix,

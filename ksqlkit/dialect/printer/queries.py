@@ -19,7 +19,7 @@ def _lines(node: n.Query) -> Iterator[str]:
     yield "SELECT " + items[0] if len(items) == 1 else "SELECT\n  " + ",\n  ".join(items)
     yield "FROM " + _relation(node.source)
     if node.window is not None:
-        yield "WINDOW " + _window(node.window)
+        yield "WINDOW " + window_text(node.window)
     if node.where is not None:
         yield "WHERE " + expression(node.where, quoted)
     if node.group_by:
@@ -47,7 +47,7 @@ def _relation(node: n.Source | n.Join) -> str:
     if isinstance(node, n.Source):
         return f"{quoted(node.name)} {quoted(node.alias)}"
     kind = node.type if node.type == "INNER" else node.type + " OUTER"
-    within = "" if node.within is None else _within(node.within)
+    within = "" if node.within is None else " " + within_text(node.within)
     left, right = _relation(node.left), _relation(node.right)
     return f"{left}\n{kind} JOIN {right}{within} ON ({expression(node.condition, quoted)})"
 
@@ -57,14 +57,16 @@ def duration(node: n.Duration) -> str:
     return f"{node.value} {node.unit}"
 
 
-def _within(node: n.Within) -> str:
+def within_text(node: n.Within) -> str:
+    """`WITHIN 10 SECONDS GRACE PERIOD 1 MINUTES`."""
     size = duration(node.before)
     if node.before != node.after:
         size = f"({size}, {duration(node.after)})"
-    return f" WITHIN {size}" + ("" if node.grace is None else f" GRACE PERIOD {duration(node.grace)}")
+    return f"WITHIN {size}" + ("" if node.grace is None else f" GRACE PERIOD {duration(node.grace)}")
 
 
-def _window(node: n.Window) -> str:
+def window_text(node: n.Window) -> str:
+    """`TUMBLING ( SIZE 1 HOURS ) `, blanks as in ksqlDB."""
     if isinstance(node, n.HoppingWindow):
         text = f"HOPPING ( SIZE {duration(node.size)} , ADVANCE BY {duration(node.advance)}"
     elif isinstance(node, n.TumblingWindow):
