@@ -69,7 +69,7 @@ def histogram(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggrega
     return Aggregation(init=dict, add=add, remove=remove, merge=merge)
 
 
-@collect.aggregate("ATTR(T val1) -> T", about="Collects a single value.", author="")
+@collect.aggregate("ATTR(T val1) -> T", about="Collects a single value.")
 def attr(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
     """The value of a column that should be the same in all rows of a key; NULL if there are several."""
 

@@ -15,6 +15,7 @@ from ksqlkit.errors import DataError
 
 arrays = Family("ARRAY")
 
+_MOST: Final = 10_000_000  # a server must survive GENERATE_SERIES(0, 9223372036854775807)
 _JOINABLE: Final = (T.BOOLEAN, T.INTEGER, T.BIGINT, T.DOUBLE, T.STRING)
 
 
@@ -29,11 +30,6 @@ def same(value: Any) -> Any:
     if isinstance(value, dict):
         return frozenset((k, same(v)) for k, v in value.items())
     return value
-
-
-def distinct(values: Sequence[Any]) -> list[Any]:
-    """The values without repetitions, in order."""
-    return list({same(v): v for v in reversed(values)}.values())[::-1] if values else []
 
 
 @arrays.scalar("ARRAY_LENGTH(ARRAY<T> array) -> INT", inline="len({0})")
@@ -129,13 +125,10 @@ def array_min(args: Sequence[ArgType]) -> Callable[..., Any]:
     return _extreme(min)(args)
 
 
-@arrays.scalar(
-    "ARRAY_SORT(ARRAY<T> input) -> ARRAY<T>", typed=True, author="", notes={"input": "The array to sort"}
-)
+@arrays.scalar("ARRAY_SORT(ARRAY<T> input) -> ARRAY<T>", typed=True, notes={"input": "The array to sort"})
 @arrays.scalar(
     "ARRAY_SORT(ARRAY<T> input, VARCHAR direction) -> ARRAY<T>",
     typed=True,
-    author="",
     notes={"input": "The array to sort", "direction": "Marks the end of the series (inclusive)"},
 )
 def array_sort(args: Sequence[ArgType]) -> Callable[..., Any]:
@@ -203,9 +196,6 @@ def generate_series(args: Sequence[ArgType]) -> Callable[..., Any]:
         return [start + i * step for i in range(size)]
 
     return series
-
-
-_MOST: Final = 10_000_000  # a server must survive GENERATE_SERIES(0, 9223372036854775807)
 
 
 @arrays.scalar("SLICE(ARRAY<T> in, INT from, INT to) -> ARRAY<T>", sees_null=True)

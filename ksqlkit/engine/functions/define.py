@@ -105,7 +105,6 @@ class Family:
         deterministic: bool = True,
         about: str = "",
         notes: Mapping[str, str] | None = None,
-        author: str | None = None,
     ) -> Callable[[Fn], Fn]:
         """Declare a scalar function for one or more signatures. `notes` describes arguments by name."""
 
@@ -114,18 +113,17 @@ class Family:
                 self._add(
                     "SCALAR",
                     Overload(text, fn, about, notes or {}, returns, typed, sees_null, inline, deterministic),
-                    author,
                 )
             return fn
 
         return declare
 
-    def aggregate(self, *signatures: str, about: str = "", author: str | None = None) -> Callable[[Fn], Fn]:
+    def aggregate(self, *signatures: str, about: str = "") -> Callable[[Fn], Fn]:
         """Declare an aggregate: the function takes argument types and constants, gives an Aggregation."""
 
         def declare(fn: Fn) -> Fn:
             for text in signatures:
-                self._add("AGGREGATE", Overload(text, fn, about), author)
+                self._add("AGGREGATE", Overload(text, fn, about))
             return fn
 
         return declare
@@ -135,12 +133,12 @@ class Family:
 
         def declare(fn: Fn) -> Fn:
             for text in signatures:
-                self._add("TABLE", Overload(text, fn, about, returns=returns), None)
+                self._add("TABLE", Overload(text, fn, about, returns=returns))
             return fn
 
         return declare
 
-    def _add(self, kind: Kind, overload: Overload, author: str | None) -> None:
+    def _add(self, kind: Kind, overload: Overload) -> None:
         name = overload.text.partition("(")[0].strip().upper()
         old = self.functions.get(name)
         if old is None:
@@ -149,7 +147,7 @@ class Family:
                 kind,
                 self.category,
                 inspect.getdoc(overload.fn) or "",
-                self._author if author is None else author,
+                self._author,
                 self._version,
                 self._path,
             )

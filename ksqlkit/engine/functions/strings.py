@@ -62,7 +62,6 @@ def replace(text: str, old: str, new: str) -> str:
 @strings.scalar(
     "CONCAT(VARCHAR... inputs) -> VARCHAR",
     sees_null=True,
-    author="",
     notes={"inputs": "The varchar fields to concatenate"},
 )
 def concat(*values: str | None) -> str:
@@ -73,7 +72,6 @@ def concat(*values: str | None) -> str:
 @strings.scalar(
     "CONCAT(BYTES... inputs) -> BYTES",
     sees_null=True,
-    author="",
     notes={"inputs": "The bytes fields to concatenate"},
 )
 def concat_bytes(*values: bytes | None) -> bytes:
