@@ -7,13 +7,22 @@ from typing import Annotated
 
 import typer
 
-from ksqlkit.cli.options import JsonOption, ProjectOption, ServerOption, TargetOption, open_client, open_config
+from ksqlkit.cli.options import (
+    JsonOption,
+    ProjectOption,
+    ServerOption,
+    TargetOption,
+    open_client,
+    open_config,
+)
 from ksqlkit.cli.output import guarded, messages, print_json, progress
 
 
 @guarded
 def load(
-    file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file; .csv.gz, .csv.zip and .jsonl.gz too.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .csv, .jsonl or .parquet file; .csv.gz, .csv.zip and .jsonl.gz too.")
+    ],
     topic: Annotated[str, typer.Option("--topic", help="The topic to write to.")],
     key: Annotated[str | None, typer.Option("--key", help="Column that is the record's key.")] = None,
     timestamp: Annotated[

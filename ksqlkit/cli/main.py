@@ -22,7 +22,8 @@ from ksqlkit.cli.train import train
 app = typer.Typer(
     name="ksqlkit",
     help="ksqlDB in Python: an embedded engine, SQL templates, AI functions and forecasts as SQL.",
-    no_args_is_help=True, invoke_without_command=True,
+    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -74,6 +74,22 @@ class HttpClient:
         self, sql: str, *, properties: Options = None, variables: Options = None
     ) -> Iterator[HttpRowStream]:
         """Run a query and read its rows as they come."""
+        response = self._open(sql, properties, variables)
+        rows = HttpRowStream(self, response)
+        try:
+            yield rows
+        finally:
+            rows.close()
+
+    def lines(self, sql: str, *, properties: Options = None) -> Iterator[str]:
+        """Run a PRINT statement through /query-stream."""
+        response = self._open(sql, properties, None)
+        try:
+            yield from response.iter_lines()
+        finally:
+            response.close()
+
+    def _open(self, sql: str, properties: Options, variables: Options) -> httpx.Response:
         import httpx
 
         body = {"sql": sql, "properties": dict(properties or {}), "sessionVariables": dict(variables or {})}
@@ -84,12 +100,7 @@ class HttpClient:
             headers={"Content-Type": KSQL_JSON, "Accept": DELIMITED},
             timeout=httpx.Timeout(self._timeout, read=None),
         )
-        response = self._exchange(request, stream=True)
-        rows = HttpRowStream(self, response)
-        try:
-            yield rows
-        finally:
-            rows.close()
+        return self._exchange(request, stream=True)
 
     def close_query(self, query_id: str) -> None:
         """End a push query by its id."""

@@ -81,6 +81,9 @@ class Client(Protocol):
     ) -> AbstractContextManager[RowStream]:
         """Run a query and hand over its rows one by one."""
 
+    def lines(self, sql: str, *, properties: Options = None) -> Iterator[str]:
+        """Run a PRINT statement; its lines as they come."""
+
     def insert(self, target: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Insert rows (column name -> value) into a stream or table in order; returns how many were accepted.
 

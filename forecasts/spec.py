@@ -1,0 +1,115 @@
+"""`forecasts/*.toml`: one forecast each, read, checked, frozen. Unknown keys are errors that name the key."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ksqlkit.errors import Location, ProjectError
+
+MODELS = ("seasonal_naive", "theta", "holt_winters", "ets", "xgboost")
+UNITS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One forecast.
+
+    `source` is a table that SQL keeps; `series` its columns that name a series, `time` the column with the step's start
+    (milliseconds; WINDOWSTART for windowed tables) and `value` what is forecast. `frequency` is the step's length
+    ("hour", "15 minutes"), found from the data if None. `seasons` and `horizon` are in steps, the longest season last.
+    `levels` are interval levels in percent. `gaps` says what a missing step means: "zero" or "interpolate".
+    `minimum` is the least number of steps a series needs. `window` limits how many of the last steps models see.
+    """
+
+    name: str
+    source: str
+    series: tuple[str, ...]
+    value: str
+    target: str
+    time: str = "WINDOWSTART"
+    where: str | None = None
+    frequency: str | None = None
+    seasons: tuple[int, ...] = (1,)
+    horizon: int = 24
+    levels: tuple[int, ...] = (80, 95)
+    models: tuple[str, ...] = MODELS
+    folds: int = 6
+    gaps: str = "interpolate"
+    minimum: int = 20
+    window: int = 2_000
+    schedule: str | None = None
+
+    @property
+    def step(self) -> int | None:
+        """Milliseconds of a step, or None if it is to be found from the data."""
+        return None if self.frequency is None else parse_frequency(self.frequency)
+
+
+def parse_frequency(text: str) -> int:
+    """ "hour" or "15 minutes" in milliseconds. Raises ProjectError."""
+    words = text.lower().split()
+    count, unit = (words[0], words[1]) if len(words) == 2 else ("1", words[0] if words else "")
+    size = UNITS.get(unit.rstrip("s")) or UNITS.get(unit.removesuffix("ly"))
+    if not size or not count.isdigit() or int(count) == 0:
+        raise ProjectError(f"{text!r} is not a frequency", hint="Write hour, day, week or, say, 15 minutes.")
+    return int(count) * size
+
+
+def load_spec(path: Path) -> Spec:
+    """Read one file. Raises ProjectError naming the key and its line."""
+    try:
+        text = path.read_text("utf-8")
+        data = tomllib.loads(text)
+    except OSError as exc:
+        raise ProjectError(f"{path} cannot be read: {exc.strerror}") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise ProjectError(f"Not valid TOML: {exc}", location=Location(str(path))) from exc
+    known = {f.name: f for f in fields(Spec) if f.name != "name"}
+    for key in data:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+            raise _error(f"Unknown key {key!r}", path, text, key, hint)
+    for key in ("source", "series", "value", "target"):
+        if key not in data:
+            raise _error(f"The forecast needs {key!r}", path, text, "", None)
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    for key, value in given.items():
+        _check(key, value, path, text)
+    return Spec(name=path.stem, **given)  # type: ignore[arg-type]
+
+
+def load_specs(folder: Path) -> dict[str, Spec]:
+    """All forecasts of a folder, by name."""
+    return {p.stem: load_spec(p) for p in sorted(folder.glob("*.toml"))} if folder.is_dir() else {}
+
+
+def _check(key: str, value: Any, path: Path, text: str) -> None:
+    positive = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    ok = {
+        "series": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
+        "seasons": isinstance(value, tuple)
+        and bool(value)
+        and all(isinstance(v, int) and v > 0 for v in value),
+        "levels": isinstance(value, tuple) and all(isinstance(v, int) and 0 < v < 100 for v in value),
+        "models": isinstance(value, tuple) and bool(value) and all(v in MODELS for v in value),
+        "gaps": value in ("zero", "interpolate"),
+    }.get(key, positive if key in ("horizon", "folds", "minimum", "window") else isinstance(value, str))
+    if not ok:
+        hint = {"models": f"Models: {', '.join(MODELS)}.", "gaps": "zero or interpolate."}.get(key)
+        raise _error(f"{key!r} cannot be {value!r}", path, text, key, hint)
+    if key == "frequency":
+        parse_frequency(value)
+
+
+def _error(message: str, path: Path, text: str, word: str, hint: str | None) -> ProjectError:
+    for number, line in enumerate(text.splitlines(), 1):
+        if word and line.lstrip().startswith(word):
+            return ProjectError(
+                message, location=Location(str(path), number, line.index(word) + 1, line), hint=hint
+            )
+    return ProjectError(message, location=Location(str(path)), hint=hint)
