@@ -34,7 +34,7 @@ def substitute(sql: str, values: Mapping[str, str]) -> str:
     """One statement with its variables replaced. Raises ParseError for a value that cannot stand there."""
     if "${" not in sql:
         return sql
-    p = Cursor(tokenize(sql), testing=True)
+    p = Cursor(tokenize(sql), testing=True, template=True)
     statement(p)
     literal = {token.start: meant for token, meant in p.variables}
     parts: list[str] = []

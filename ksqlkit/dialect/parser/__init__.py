@@ -81,7 +81,7 @@ def statement(p: Cursor) -> n.Statement:
     p.sources, p.qualifiers = set(), []
     found = rule(p)
     for source, token in p.qualifiers:
-        if source not in p.sources:
+        if source not in p.sources and not p.template:
             p.reject(f"'{source}' is not a valid stream/table name or alias.", token)
     comments = _comments(p.text, start, p.i)
     return replace(found, comments=comments) if comments else found

@@ -12,8 +12,9 @@ from ksqlkit.dialect.parser.expressions import literal
 from ksqlkit.dialect.parser.queries import duration, limit_clause
 from ksqlkit.dialect.words import KEYWORDS
 
-_PLAIN = frozenset({"PROPERTIES", "FUNCTIONS", "TYPES", "VARIABLES"})
-_EXTENDABLE = frozenset({"TOPICS", "STREAMS", "TABLES", "QUERIES"})
+_PLAIN = ("PROPERTIES", "FUNCTIONS", "TYPES", "VARIABLES")
+_EXTENDABLE = ("STREAMS", "TABLES", "TOPICS", "QUERIES")
+_OTHER = ("ALL TOPICS", "CONNECTORS", "SOURCE CONNECTORS", "SINK CONNECTORS", "CONNECTOR PLUGINS")
 
 
 def show(p: Cursor) -> n.Statement:
@@ -37,7 +38,7 @@ def show(p: Cursor) -> n.Statement:
     elif what in ("SOURCE", "SINK") and p.accept(what, "CONNECTORS"):
         what += " CONNECTORS"
     else:
-        p.no_viable()
+        p.no_viable(options=(*_EXTENDABLE, *_PLAIN, *_OTHER))
     return n.Show(what, extended, span=p.span(start))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from typing import Final, NoReturn
 
 from ksqlkit.dialect.lexer import (
@@ -42,13 +43,15 @@ class Cursor:
         "persistent",
         "qualifiers",
         "sources",
+        "template",
         "testing",
         "text",
         "tokens",
         "variables",
     )
 
-    def __init__(self, text: Text, *, testing: bool = False) -> None:
+    def __init__(self, text: Text, *, testing: bool = False, template: bool = False) -> None:
+        self.template = template  # whether ${name} may still stand for the name of a source
         self.testing = testing  # whether statements of ksqlDB's test language are taken
         self.text = text
         self.tokens = text.tokens
@@ -145,6 +148,8 @@ class Cursor:
         """The name of a stream or table: a Kafka topic could have it."""
         token = self.token
         name = self.name()
+        if self.template and token.kind is VARIABLE:
+            return name
         if not _SOURCE_NAME_CHARACTERS.issuperset(name):
             line, column = self.text.place(token.start)
             self.fail(
@@ -211,9 +216,15 @@ class Cursor:
     def _ended(self) -> NoReturn:
         self.syntax("Syntax error at or near \";\"\n'}', ']', or ')' is missing")
 
-    def no_viable(self, token: Token | None = None, *, hint: str | None = None) -> NoReturn:
-        """Nothing that could stand here starts with this token."""
+    def no_viable(
+        self, token: Token | None = None, *, hint: str | None = None, options: Iterable[str] = ()
+    ) -> NoReturn:
+        """Nothing that could stand here starts with this token; `options` are words that could."""
         token = token or self.token
+        if options and (near := difflib.get_close_matches(token.text.upper(), options, 1, 0.6)):
+            hint = f"did you mean {near[0]}?"
+        elif options:
+            hint = f"expected one of {', '.join(options)}"
         line, column = self.text.place(token.start)
         self.syntax(f"Syntax error at or near '{token.text}' at line {line}:{column}", token, hint=hint)
 

@@ -72,7 +72,7 @@ def persistent(p: Cursor) -> n.Query:
 
 def _kind(p: Cursor) -> Kind:
     if p.kind not in ("STREAM", "TABLE"):
-        p.no_viable()
+        p.no_viable(options=("STREAM", "TABLE"))
     return cast(Kind, p.advance().kind)
 
 
@@ -217,7 +217,7 @@ def drop(p: Cursor) -> n.Statement:
     p.advance()
     kind = p.kind
     if kind not in ("STREAM", "TABLE", "CONNECTOR", "TYPE"):
-        p.no_viable()
+        p.no_viable(options=("STREAM", "TABLE", "CONNECTOR", "TYPE"))
     p.advance()
     if_exists = p.accept("IF", "EXISTS")
     if kind == "CONNECTOR":

@@ -55,7 +55,7 @@ def _signed(node: n.Signed, quote: Quote) -> str:
     if node.sign == "-":
         if text[0] == "-":
             return f"- {text}"
-        if isinstance(node.operand, _NUMBERS):
+        if text[0] in "0123456789." and not isinstance(node.operand, n.ColumnRef):
             return f"-({text})"
     return node.sign + text
 
@@ -104,7 +104,6 @@ def _struct(node: n.StructConstructor, quote: Quote) -> str:
     return f"STRUCT({', '.join(fields)})"
 
 
-_NUMBERS: Final = (n.IntegerLiteral, n.LongLiteral, n.DecimalLiteral, n.DoubleLiteral)
 _WRITERS: Final[dict[type[n.Expression], Callable[[Any, Quote], str]]] = {
     n.NullLiteral: lambda _, __: "null",
     n.BooleanLiteral: lambda node, _: "true" if node.value else "false",
