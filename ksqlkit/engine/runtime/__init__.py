@@ -1,1 +1,1 @@
-"""Running queries."""
+"""Running queries: generated functions over a log, one commit a poll."""

@@ -1,1 +1,1 @@
-"""Tumbling, hopping and session windows."""
+"""Windows as pure data: bounds, defaults and expiry, without a clock."""

@@ -1,0 +1,189 @@
+"""Joins of a table with another's primary key by an expression over the left row.
+
+A left row subscribes to its foreign key where the right table lives and gets an answer; a change of a right row answers all
+its subscriptions. An answer counts only if the left row is still the one that subscribed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.operators.generator import Generator
+from ksqlkit.engine.operators.merging import joiner
+from ksqlkit.engine.operators.row import Row, tuple_text
+from ksqlkit.engine.operators.text import sql
+from ksqlkit.engine.plan.steps import ForeignKeyJoin, SourceStep, Step
+from ksqlkit.engine.serde import make_serializer
+from ksqlkit.engine.state.keys import key_columns
+from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore, digest
+
+# An answer to a left row: foreign key, right row or None, time.
+Answer = tuple[Any, Any, int]
+
+
+def emit(gen: Generator, step: ForeignKeyJoin, row: Row, side: str) -> None:
+    """Write one side; both end in the function that emits a left row with its answer."""
+    respond = _declare(gen, step)
+    number = gen.index(step)
+    new, old = gen.packed(row)
+    if side == "right":
+        found = gen.fresh("waiting")
+        hashed = gen.named(gen.hashed(step.right.schema, row), "hashed")
+        with gen.block(f"for {found} in store_{number}waiting.of({hashed}):"):
+            target = respond if gen.partitions == 1 else f"peers[{found}.partition].{respond}"
+            gen.line(
+                f"{target}({found}.key, {found}.digest, {hashed}, {new}, {row.timestamp}, {row.headers})"
+            )
+        return
+    hashed = gen.named(gen.hashed(step.left.schema, row), "hashed")
+    answer = gen.fresh("answer")
+    keys = "".join(f"{k}, " for k in row.key)
+    extract = _extractor(gen, step)
+    sides = []
+    for text in (new, old):
+        name = gen.fresh("foreign")
+        gen.line(f"{name} = None if {text} is None else {extract}({keys}{text})")
+        sides.append(name)
+    rules = gen.bind(left_answers if step.type == "LEFT" else inner_answers, "answers")
+    subscribe = f"subscribe_{number}"
+    call = f"{rules}({subscribe}, {hashed}, {new}, {old}, {sides[0]}, {sides[1]}, {row.timestamp})"
+    with gen.block(f"for {answer} in {call}:"):
+        gen.line(f"{respond}({hashed}, None, *{answer}, {row.headers})")
+
+
+Subscribe = Callable[[Any, Any, Any], Any]
+
+
+def inner_answers(
+    subscribe: Subscribe, key: Any, new: Any, old: Any, foreign: Any, before: Any, timestamp: int
+) -> list[Answer]:
+    """What a change of a left row does in an inner join; rows whose foreign key is or was null are skipped."""
+    if old is None:
+        if new is None or foreign is None:
+            return []
+        found = subscribe(foreign, key, new)
+        return [] if found is None else [(foreign, found[0], max(timestamp, found[1]))]
+    if before is None:
+        return []
+    if new is None:
+        found = subscribe(before, key, None)
+        return [(before, None, timestamp if found is None else max(timestamp, found[1]))]
+    if foreign is None:
+        return []
+    if foreign != before:
+        subscribe(before, key, None)
+    return [_answer(subscribe(foreign, key, new), foreign, timestamp)]
+
+
+def left_answers(
+    subscribe: Subscribe, key: Any, new: Any, old: Any, foreign: Any, before: Any, timestamp: int
+) -> list[Answer]:
+    """What a change of a left row does in a left join."""
+    if old is None and new is None:
+        return []
+    out: list[Answer] = []
+    if old is not None and before is not None and before != foreign:
+        found = subscribe(before, key, None)
+        out.append((before, None, timestamp if found is None else max(timestamp, found[1])))
+    if foreign is None:
+        out.append((None, None, timestamp))
+    else:
+        out.append(_answer(subscribe(foreign, key, new), foreign, timestamp))
+    return out
+
+
+def _answer(found: Any, foreign: Any, timestamp: int) -> Answer:
+    return (foreign, None, timestamp) if found is None else (foreign, found[0], max(timestamp, found[1]))
+
+
+def _extractor(gen: Generator, step: ForeignKeyJoin) -> str:
+    """A function (left key columns ..., left row) -> foreign key, None where it cannot be computed."""
+    name = f"foreign_{gen.index(step)}"
+    if name not in gen.defined:
+        gen.defined.add(name)
+        with gen.over_row(name, step.left.schema) as row:
+            scope = gen.scope(step.left.schema, row)
+            with gen.block("try:"):
+                gen.line(f"return {gen.expression(step.foreign_key, scope, step.right.schema.key[0].type)}")
+            with gen.block("except Exception as error:"):
+                gen.fail(step, f"Error extracting foreign key {_text(step.foreign_key)}", row)
+                gen.line("return None")
+    return name
+
+
+def _text(expr: N.Expression) -> str:
+    return sql(expr)
+
+
+def _source_format(step: Step) -> Any:
+    return next(s for s in step.walk() if isinstance(s, SourceStep)).source.key_format
+
+
+def _declare(gen: Generator, step: ForeignKeyJoin) -> str:
+    """Write, once, the functions that subscribe a left row and that answer one; returns the latter's name."""
+    number = gen.index(step)
+    respond = f"respond_{number}"
+    if respond in gen.defined:
+        return respond
+    gen.defined.add(respond)
+    gen.store(step, SubscriptionStore, suffix="waiting")
+    gen.store(step, TableStore, suffix="result")
+    gen.names |= {"Subscription": Subscription, "digest": digest}
+    left_types = [c.type for c in step.left.schema.key]
+    write_left = make_serializer(_source_format(step.left), step.left.schema.key, is_key=True)
+    gen.names[f"left_bytes_{number}"] = lambda key: write_left(key_columns(key, left_types)) or b""
+    look_right = gen.view(step.right)
+    with gen.function(f"def subscribe_{number}(foreign, key, row):"):
+        task = "partition"
+        if gen.partitions > 1:
+            write = make_serializer(_source_format(step.right), step.right.schema.key, is_key=True)
+            right_types = [c.type for c in step.right.schema.key]
+            gen.names[f"right_bytes_{number}"] = lambda key: write(key_columns(key, right_types))
+            gen.line(f"task = partition_for(right_bytes_{number}(foreign), {gen.partitions})")
+            gen.line(f"return peers[task].enroll_{number}(foreign, key, row, partition)")
+        else:
+            gen.line(f"return enroll_{number}(foreign, key, row, {task})")
+    with gen.function(f"def enroll_{number}(foreign, key, row, owner):"):
+        gen.line("waiting = None if row is None else Subscription(key, owner, digest(row))")
+        gen.line(f"store_{number}waiting.put(foreign, left_bytes_{number}(key), waiting)")
+        gen.line(f"return {look_right}(foreign)")
+    gen.segments += [f"enroll_{number}", respond]
+    _respond(gen, step, respond)
+    return respond
+
+
+def _respond(gen: Generator, step: ForeignKeyJoin, name: str) -> None:
+    """Write `respond(key, digest, foreign, right row, timestamp, headers)`: emit the left row with its answer."""
+    number = gen.index(step)
+    look_left = gen.view(step.left)
+    merge = joiner(gen, step)
+    with gen.function(f"def {name}(key, expected, foreign, right, timestamp, headers):"):
+        gen.line(f"found = {look_left}(key)")
+        gen.line("current = None if found is None else found[0]")
+        with gen.block("if expected is not None and (current is None or digest(current) != expected):"):
+            gen.line("return")
+        windowed = gen.is_windowed(step)
+        keys, window = gen.unhash("key", step.left.schema, windowed=windowed)
+        missing = "current is None" if step.type == "LEFT" else "True"
+        made = f"{merge}({', '.join((*keys, 'current', 'right', 'foreign'))})"
+        gen.line(f"new = None if right is None and {missing} else {made}")
+        old = "None"
+        if gen.wants_old(step) > 1:
+            old = "old"
+            gen.line(f"old = (store_{number}result.data.get(key) or (None,))[0]")
+        gen.line(f"store_{number}result.put(key, None if new is None else (new, timestamp))")
+        row = Row(
+            key=keys, key_tuple=tuple_text(keys), values=None, timestamp="timestamp", headers="headers",
+            window=window, change=("new", old),
+        )  # fmt: skip
+        gen.forward_change(step, row)
+
+
+def view(gen: Generator, step: ForeignKeyJoin, name: str) -> None:
+    """The last result of a left key."""
+    _declare(gen, step)
+    with gen.function(f"def {name}(key):"):
+        gen.line(f"return store_{gen.index(step)}result.data.get(key)")

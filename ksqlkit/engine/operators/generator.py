@@ -1,0 +1,345 @@
+"""Turns a plan into the source text of one Python module: produce/consume code generation.
+
+`source()` yields a module with one function, `bind(env, partition)`. It makes the stores of one task and returns the task's
+functions: one per source step, which takes a list of records and does everything up to the sink; `flush` for steps that
+call remote functions; `views`, by which other steps and pull queries look rows up. Stateless steps become plain lines,
+filters `if`, joins and table functions `for`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect.types import SqlType
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.expressions import ExpressionCompiler, Variable, infer_type
+from ksqlkit.engine.functions.contract import FunctionRegistry
+from ksqlkit.engine.log.partitioner import partition_for
+from ksqlkit.engine.log.protocol import Output
+from ksqlkit.engine.operators.row import Row, tuple_text
+from ksqlkit.engine.operators.writer import Writer
+from ksqlkit.engine.plan.steps import QueryPlan, Step
+from ksqlkit.engine.schema import Column, Schema
+from ksqlkit.engine.serde import make_serializer
+from ksqlkit.engine.state.keys import freeze, is_nested, thaw
+
+Scope = dict[str, Variable]
+
+
+class Generator:
+    """Shared by the operators while one plan is compiled. `partitions` is how many tasks will run."""
+
+    def __init__(
+        self,
+        plan: QueryPlan,
+        functions: FunctionRegistry,
+        partitions: int,
+        registry: Any,
+        on_error: Callable[[str, Exception], None],
+    ) -> None:
+        self.plan = plan
+        self.functions = functions
+        self.partitions = partitions
+        self.registry = registry  # operators.registry: which module emits, views and tracks which step
+        self.steps = list(plan.root.walk())
+        self.number = {id(step): index for index, step in enumerate(self.steps)}
+        self.parent: dict[int, tuple[Step, str]] = {}
+        for step in self.steps:
+            for side in ("input", "left", "right"):
+                child = getattr(step, side, None)
+                if isinstance(child, Step):
+                    self.parent[id(child)] = (step, side)
+        self.names: dict[str, object] = {
+            "Output": Output,
+            "make_row": tuple.__new__,
+            "partition_for": partition_for,
+            "freeze": freeze,
+            "thaw": thaw,
+        }
+        self.expressions = ExpressionCompiler(functions, "q", on_error)
+        self.prologue: list[str] = []
+        self.blocks: list[list[str]] = []
+        self.flushes: list[tuple[int, str]] = []
+        self.segments: list[str] = []
+        self.views: dict[int, str] = {}
+        self.defined: set[str] = set()
+        self._counter = 0
+        self._out = Writer()
+
+    # ---------------------------------------------------------------- names and lines
+
+    def index(self, step: Step) -> int:
+        """A number for the step, unique in the plan."""
+        return self.number[id(step)]
+
+    def fresh(self, prefix: str = "t") -> str:
+        """A new local name."""
+        self._counter += 1
+        return f"{prefix}_{self._counter}"
+
+    def bind(self, value: object, prefix: str = "g") -> str:
+        """A global name for an object."""
+        name = self.fresh(prefix)
+        self.names[name] = value
+        return name
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self._out.line(text)
+
+    def block(self, header: str) -> Any:
+        """Write lines below a header."""
+        return self._out.block(header)
+
+    @contextmanager
+    def function(self, header: str) -> Iterator[None]:
+        """Write a function of the task; its lines go before those being written now."""
+        saved, self._out = self._out, Writer()
+        self._out.line(header)
+        with self._out.indented():
+            yield
+            if len(self._out.lines) == 1:
+                self._out.line("return None")
+        self.blocks.append(self._out.lines)
+        self._out = saved
+
+    @contextmanager
+    def capture(self) -> Iterator[list[str]]:
+        """Collect lines instead of writing them; `paste` writes them later."""
+        saved, self._out = self._out, Writer()
+        lines = self._out.lines
+        yield lines
+        self._out = saved
+
+    def paste(self, lines: Sequence[str]) -> None:
+        """Write captured lines at the current depth."""
+        for text in lines:
+            self._out.line(text)
+
+    def branch(self, condition: str, yes: Callable[[], None], no: Callable[[], None]) -> None:
+        """if condition: yes() else: no(), leaving out what writes nothing."""
+        with self.capture() as on_true:
+            yes()
+        with self.capture() as on_false:
+            no()
+        if on_true:
+            with self.block(f"if {condition}:"):
+                self.paste(on_true)
+            if on_false:
+                with self.block("else:"):
+                    self.paste(on_false)
+        elif on_false:
+            with self.block(f"if not ({condition}):"):
+                self.paste(on_false)
+
+    def store(self, step: Step, maker: object, *args: object, suffix: str = "") -> str:
+        """Declare a store of the task; returns the local name it is bound to."""
+        label = f"{step.name}{'-' + suffix if suffix else ''}"
+        name = f"store_{self.index(step)}{suffix}"
+        made = self.bind(maker, "make")
+        rest = "".join(f", {a!r}" for a in args)
+        self.prologue.append(f"{name} = env.keep({made}(env.label({label!r}){rest}))")
+        return name
+
+    # ---------------------------------------------------------------- rows
+
+    def scope(self, schema: Schema, row: Row) -> Scope:
+        """Column name -> variable, for expressions over a spread row of that schema."""
+        assert row.values is not None
+        texts = (*row.key, *row.values)
+        return {c.name: Variable(t, c.type) for c, t in zip(schema.columns, texts, strict=True)}
+
+    def pick(self, schema: Schema, row: Row, columns: Sequence[Column]) -> tuple[str, ...]:
+        """The texts of columns by name."""
+        scope = self.scope(schema, row)
+        return tuple(scope[c.name].source for c in columns)
+
+    def named(self, text: str, prefix: str = "t") -> str:
+        """A variable that holds the text's value."""
+        if text.isidentifier():
+            return text
+        name = self.fresh(prefix)
+        self.line(f"{name} = {text}")
+        return name
+
+    def hashed(self, schema: Schema, row: Row) -> str:
+        """The text of the row's hashable key, window included (see state.keys)."""
+        parts = [f"freeze({t})" if is_nested(c.type) else t for c, t in zip(schema.key, row.key, strict=True)]
+        if row.window is not None:
+            return tuple_text((*parts, *row.window))
+        return parts[0] if len(parts) == 1 else tuple_text(parts)
+
+    def unhash(
+        self, key: str, schema: Schema, *, windowed: bool
+    ) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+        """The texts of key columns and window of a hashable key held in the variable `key`."""
+        columns = schema.key
+        count = len(columns)
+        parts = [key] if count == 1 and not windowed else [f"{key}[{i}]" for i in range(count)]
+        for i, column in enumerate(columns):
+            if is_nested(column.type):
+                parts[i] = f"thaw({parts[i]}, {self.bind(column.type, 'type')})"
+        window = (f"{key}[{count}]", f"{key}[{count + 1}]") if windowed else None
+        return tuple(parts), window
+
+    def is_windowed(self, step: Step) -> bool:
+        """Whether the step's rows carry a window."""
+        return bool(self.registry.windowed(step))
+
+    def unpack(self, source: str, count: int, prefix: str = "v") -> tuple[str, ...]:
+        """Spread a tuple into fresh variables."""
+        names = tuple(self.fresh(prefix) for _ in range(count))
+        if names:
+            self.line(f"{tuple_text(names)} = {source}")
+        return names
+
+    # ---------------------------------------------------------------- expressions
+
+    def expression(self, expr: N.Expression, scope: Scope, to: SqlType | None = None) -> str:
+        """The Python text of an expression, coerced to the type `to`."""
+        compiled = self.expressions.compile(expr, scope)
+        if to is not None and compiled.type is not None and compiled.type != to:
+            compiled = self.expressions.compile(N.Cast(expr, to), scope)
+        self.names.update(compiled.names)
+        return compiled.source
+
+    def infer(self, expr: N.Expression, types: Mapping[str, SqlType]) -> SqlType | None:
+        """The type of an expression over columns of these types."""
+        return infer_type(expr, types, self.functions)
+
+    def type_of(self, expr: N.Expression, scope: Scope) -> SqlType | None:
+        """The type of an expression over the scope."""
+        return infer_type(expr, {n: v.type for n, v in scope.items()}, self.functions)
+
+    def fail(self, step: Step, message: str, row: Row, error: str = "error") -> None:
+        """Write the report of an exception held in the variable `error`."""
+        self.line(f"env.fail({step.name!r}, {message!r}, {error}, {row.topic}, partition, {row.offset})")
+
+    def key_bytes(self, columns: Sequence[Column], fmt: Format) -> str:
+        """A global name of the serializer of a key (tuple -> bytes)."""
+        return self.bind(make_serializer(fmt, columns, is_key=True), "write_key")
+
+    # ---------------------------------------------------------------- flow
+
+    def forward(self, step: Step, row: Row) -> None:
+        """Hand the step's row to the next step's code."""
+        if id(step) not in self.parent:
+            self.registry.finish(self, step, row)
+            return
+        parent, side = self.parent[id(step)]
+        self.registry.emit(self, parent, side, row)
+
+    def wants_change(self, step: Step) -> bool:
+        """Whether the next steps take the step's rows packed."""
+        if id(step) not in self.parent:
+            return False
+        parent, side = self.parent[id(step)]
+        return bool(self.registry.wants_change(self, parent, side))
+
+    def wants_old(self, step: Step) -> int:
+        """Whether anyone downstream asks for the old rows: 0 no, 1 where they are at hand, 2 always."""
+        if id(step) not in self.parent:
+            return 0
+        parent, side = self.parent[id(step)]
+        return int(self.registry.wants_old(self, parent, side))
+
+    def forward_change(self, step: Step, row: Row) -> None:
+        """Hand on a packed row of a table, spread where the next step takes it so."""
+        if self.wants_change(step):
+            self.forward(step, row)
+            return
+        assert row.change is not None
+        new = row.change[0]
+
+        def spread() -> None:
+            values = self.unpack(new, len(step.schema.value))
+            self.forward(step, replace(row, values=values, change=None))
+
+        def tombstone() -> None:
+            self.forward(step, replace(row, values=None, change=None))
+
+        self.branch(f"{new} is not None", spread, tombstone)
+
+    def packed(self, row: Row) -> tuple[str, str]:
+        """The new and old row of a table's row in either shape."""
+        if row.change is not None:
+            return row.change
+        return ("None" if row.values is None else tuple_text(row.values)), "None"
+
+    def route(
+        self, step: Step, row: Row, fmt: Format, columns: Sequence[Column], then: Callable[[Row], None]
+    ) -> None:
+        """Go on in the task of the row's new key: the in-memory form of a repartition topic."""
+        if self.partitions == 1 or row.values is None:
+            then(row)
+            return
+        name = f"segment_{self.index(step)}"
+        inner = replace(
+            row,
+            key=tuple(self.fresh("k") for _ in row.key),
+            values=tuple(self.fresh("v") for _ in row.values),
+            timestamp="timestamp",
+            headers="headers",
+            window=None if row.window is None else ("start", "end"),
+            offset="None",
+        )
+        assert inner.values is not None
+        inner = replace(inner, key_tuple=tuple_text(inner.key), key_nullable=False)
+        params = [*inner.key, *inner.values, "timestamp", "headers", *(inner.window or ())]
+        with self.function(f"def {name}({', '.join(params)}):"):
+            then(inner)
+        self.segments.append(name)
+        writer = self.key_bytes(columns, fmt)
+        args = [*row.key, *row.values, row.timestamp, row.headers, *(row.window or ())]
+        target = f"partition_for({writer}({tuple_text(row.key)}), {self.partitions})"
+        self.line(f"peers[{target}].{name}({', '.join(args)})")
+
+    def view(self, step: Step) -> str:
+        """The name of a function: hashable key -> (values, timestamp) or None, the step's current row."""
+        if id(step) not in self.views:
+            name = f"view_{self.index(step)}"
+            self.views[id(step)] = name
+            self.registry.view(self, step, name)
+        return self.views[id(step)]
+
+    # ---------------------------------------------------------------- the module
+
+    def source(self, result_view: Step | None) -> str:
+        """Generate everything; `result_view` is the step that pull queries look into."""
+        handlers: list[str] = []
+        for step in self.steps:
+            if not step.inputs:
+                handlers.append(self.registry.produce(self, step))
+        looked = [] if result_view is None else [self.view(result_view)]
+        text = ["def bind(env, partition, peers):", "    out = env.out", "    rows = env.rows"]
+        text += ["    " + line for line in self.prologue]
+        for block in self.blocks:
+            text += ["    " + line for line in block]
+        returned = [f"{name}={name}" for name in dict.fromkeys((*handlers, *self.segments, *looked))]
+        flushes = ", ".join(name for _, name in sorted(self.flushes))
+        text.append(f"    return env.task({', '.join(returned)}{',' if returned else ''} flush=[{flushes}])")
+        return "\n".join(text) + "\n"
+
+    @contextmanager
+    def over_row(self, name: str, schema: Schema) -> Iterator[Row]:
+        """Write a function `name(key columns ..., row)` over a packed row; yields it spread."""
+        keys = tuple(self.fresh("k") for _ in schema.key)
+        with self.function(f"def {name}({', '.join((*keys, 'row'))}):"):
+            values = self.unpack("row", len(schema.value))
+            yield Row(keys, tuple_text(keys), values, "None", "()")
+
+    @contextmanager
+    def over_view(self, name: str, input_step: Step) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        """Write a view function that starts from the input's view; yields key texts, and the variables of values and time."""
+        inner = self.view(input_step)
+        with self.function(f"def {name}(key):"):
+            self.line(f"found = {inner}(key)")
+            with self.block("if found is None:"):
+                self.line("return None")
+            self.line("values, timestamp = found")
+            keys, _ = self.unhash("key", input_step.schema, windowed=self.is_windowed(input_step))
+            yield keys, "values", "timestamp"

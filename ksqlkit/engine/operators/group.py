@@ -1,0 +1,129 @@
+"""GROUP BY: the key of an aggregate. Rows in which a key column is null are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.operators import remote
+from ksqlkit.engine.operators.generator import Generator, Scope
+from ksqlkit.engine.operators.row import Row, tuple_text
+from ksqlkit.engine.plan.steps import Aggregate, GroupBy
+
+FAILED = "Error calculating group-by column with index {}. The source row will be excluded from the table."
+NULL = "Group-by column with index {} resolved to null. The source row will be excluded from the table."
+
+
+def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
+    """Streams: write the key and go on in its task. Tables: take the row from its old group, add it to the new one."""
+    if row.change is not None:
+        _table(gen, step, row)
+        return
+
+    def grouped(inner: Row, scope: Scope, exprs: tuple[N.Expression, ...]) -> None:
+        key = _keys(gen, step, inner, scope, exprs)
+        rekeyed = replace(
+            inner,
+            key=key,
+            key_tuple=tuple_text(key),
+            key_nullable=False,
+            window=None,
+            values=_values(gen, step, scope, key),
+        )
+        test = " and ".join(f"{k} is not None" for k in dict.fromkeys(key))
+        with gen.block(f"if {test}:"):
+            if step.rekey:
+                gen.route(step, rekeyed, _aggregate(gen, step).key_format, step.schema.key, _next(gen, step))
+            else:
+                gen.forward(step, rekeyed)
+
+    remote.staged(gen, step, step.input.schema, row, step.by, grouped)
+
+
+def _next(gen: Generator, step: GroupBy) -> Callable[[Row], None]:
+    return lambda row: gen.forward(step, row)
+
+
+def _aggregate(gen: Generator, step: GroupBy) -> Aggregate:
+    parent = gen.parent[id(step)][0]
+    assert isinstance(parent, Aggregate)
+    return parent
+
+
+def _values(gen: Generator, step: GroupBy, scope: Scope, key: tuple[str, ...]) -> tuple[str, ...]:
+    named = dict(zip((c.name for c in step.schema.key), key, strict=True))
+    return tuple(scope[c.name].source if c.name in scope else named[c.name] for c in step.schema.value)
+
+
+def _keys(
+    gen: Generator, step: GroupBy, row: Row, scope: Scope, exprs: tuple[N.Expression, ...]
+) -> tuple[str, ...]:
+    texts = []
+    for index, (expr, column) in enumerate(zip(exprs, step.schema.key, strict=True)):
+        text = gen.expression(expr, scope, column.type)
+        if not text.isidentifier() or text == "None":
+            name = gen.fresh("k")
+            with gen.block("try:"):
+                gen.line(f"{name} = {text}")
+            with gen.block("except Exception as error:"):
+                gen.line(f"{name} = None")
+                gen.fail(step, FAILED.format(index), row)
+            text = name
+        texts.append(text)
+    return tuple(texts)
+
+
+def _grouper(gen: Generator, step: GroupBy) -> str:
+    """A function (key columns ..., row) -> (group key, group row), or None for a null key."""
+    name = f"group_{gen.index(step)}"
+    if name not in gen.defined:
+        gen.defined.add(name)
+        with gen.over_row(name, step.input.schema) as row:
+            scope = gen.scope(step.input.schema, row)
+            key = _keys(gen, step, row, scope, step.by)
+            with gen.block(f"if {' or '.join(f'{k} is None' for k in key)}:"):
+                gen.line("return None")
+            gen.line(f"return {tuple_text(key)}, {tuple_text(_values(gen, step, scope, key))}")
+    return name
+
+
+def regroup(new: Any, old: Any) -> tuple[Any, ...]:
+    """(group key, new row, old row) for each group that a table's change touches, the old group first."""
+    if new is None:
+        return () if old is None else ((old[0], None, old[1]),)
+    if old is None:
+        return ((new[0], new[1], None),)
+    if new[0] == old[0]:
+        return ((new[0], new[1], old[1]),)
+    return (old[0], None, old[1]), (new[0], new[1], None)
+
+
+def _table(gen: Generator, step: GroupBy, row: Row) -> None:
+    assert row.change is not None
+    group = _grouper(gen, step)
+    keys = "".join(f"{k}, " for k in row.key)
+    sides = []
+    for text in row.change:
+        name = gen.fresh("side")
+        gen.line(f"{name} = None if {text} is None else {group}({keys}{text})")
+        sides.append(name)
+    key, new, old = gen.fresh("key"), gen.fresh("new"), gen.fresh("old")
+    with gen.block(f"for {key}, {new}, {old} in {gen.bind(regroup, 'regroup')}({', '.join(sides)}):"):
+        parts = tuple(f"{key}[{i}]" for i in range(len(step.schema.key)))
+        grouped = replace(row, key=parts, key_tuple=key, change=(new, old), window=None, key_nullable=False)
+        _route_change(gen, step, grouped)
+
+
+def _route_change(gen: Generator, step: GroupBy, row: Row) -> None:
+    """A packed row goes to the task of its group, as two of its values."""
+    assert row.change is not None
+    carrier = replace(row, values=row.change, change=None)
+
+    def unwrap(inner: Row) -> None:
+        assert inner.values is not None
+        change = (inner.values[0], inner.values[1])
+        gen.forward(step, replace(inner, values=None, change=change))
+
+    gen.route(step, carrier, _aggregate(gen, step).key_format, step.schema.key, unwrap)

@@ -1,0 +1,47 @@
+"""A plan compiled to a module of generated Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from ksqlkit.engine.functions.contract import FunctionRegistry
+from ksqlkit.engine.operators.generator import Generator
+from ksqlkit.engine.operators.registry import Registry
+from ksqlkit.engine.plan.steps import QueryPlan, SinkStep, SourceStep, Step
+
+Bind = Callable[[Any, int, list[SimpleNamespace]], SimpleNamespace]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """`bind(environment, partition, peers)` makes a task; `text` is the generated source, for EXPLAIN and debugging."""
+
+    text: str
+    bind: Bind
+    handlers: tuple[tuple[SourceStep, str], ...]
+    result: Step | None  # the table step that pull queries see
+    view: str | None
+
+
+def compile_plan(
+    plan: QueryPlan,
+    functions: FunctionRegistry,
+    partitions: int,
+    on_error: Callable[[str, Exception], None],
+    *,
+    queryable: bool,
+) -> CompiledPlan:
+    """Generate and compile. `queryable` asks for the look-up functions of the result, where it is a table."""
+    registry = Registry()
+    gen = Generator(plan, functions, partitions, registry, on_error)
+    top = plan.root.input if isinstance(plan.root, SinkStep) else plan.root
+    result = top if queryable and registry.is_table(top) else None
+    text = gen.source(result)
+    namespace: dict[str, Any] = dict(gen.names)
+    exec(compile(text, f"<query {plan.query_id}>", "exec"), namespace)
+    handlers = tuple((s, f"source_{gen.index(s)}") for s in gen.steps if isinstance(s, SourceStep))
+    view = None if result is None else gen.view(result)
+    return CompiledPlan(text, namespace["bind"], handlers, result, view)

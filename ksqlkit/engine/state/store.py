@@ -1,0 +1,87 @@
+"""Stores: state that lives in dicts and is written to the log as changed entries only.
+
+Every store has a name that is unique in its query and partition, takes its entries back with `restore`, and hands over
+what changed since the last call with `drain`, as bytes -> bytes (None deletes). Keys and values go through `Codec`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+Key = Any  # a hashable Python value: see state.keys
+
+
+class Codec(NamedTuple):
+    """How keys and values become bytes and come back."""
+
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
+class Store(Protocol):
+    """What the runtime asks of any store."""
+
+    name: str
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
+        """Take back what earlier drains wrote."""
+
+    def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
+        """What changed since the last drain."""
+
+
+class TableStore:
+    """Key -> entry. The operators own `data` and note each changed key in `dirty`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.data: dict[Key, Any] = {}
+        self.dirty: set[Key] = set()
+
+    def put(self, key: Key, entry: Any) -> None:
+        """Set, or delete with None."""
+        if entry is None:
+            self.data.pop(key, None)
+        else:
+            self.data[key] = entry
+        self.dirty.add(key)
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
+        """Take back what earlier drains wrote."""
+        decode = codec.decode
+        self.data.update((decode(k), decode(v)) for k, v in entries)
+
+    def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
+        """What changed since the last drain."""
+        if not self.dirty:
+            return {}
+        encode, get = codec.encode, self.data.get
+        changed: dict[bytes, bytes | None] = {}
+        for key in self.dirty:
+            entry = get(key)
+            changed[encode(key)] = None if entry is None else encode(entry)
+        self.dirty.clear()
+        return changed
+
+
+class Scalars:
+    """A few numbers of an operator, such as its stream time; `values` is indexed by the generated code."""
+
+    def __init__(self, name: str, *values: Any) -> None:
+        self.name = name
+        self.values: list[Any] = list(values)
+        self._written = list(values)
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
+        """Take back what earlier drains wrote."""
+        for _, value in entries:
+            self.values[:] = codec.decode(value)
+        self._written = list(self.values)
+
+    def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
+        """What changed since the last drain."""
+        if self.values == self._written:
+            return {}
+        self._written = list(self.values)
+        return {b"": codec.encode(self.values)}
