@@ -30,6 +30,7 @@ from ksqlkit.engine.serde.values import (
 
 MISSING: Final = object()
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _TOKEN: Final = re.compile(r"[A-Za-z_$][\w$]*")
 _NODES: Final[dict[type, str]] = {
     str: "TextNode",
@@ -88,7 +89,7 @@ def parse(data: bytes) -> Any:
     try:
         value, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
-        raise ValueError(_reason(text, error.pos)) from None
+        raise ValueError(_reason(text, error)) from None
     except RecursionError:
         raise ValueError("Document nesting depth exceeds the maximum allowed (1000)") from None
     if type(value) in (int, Decimal) and not _SPACE.fullmatch(text[end : end + 1]):
@@ -99,18 +100,40 @@ def parse(data: bytes) -> Any:
     return value
 
 
-def _reason(text: str, position: int) -> str:
+def _reason(text: str, error: json.JSONDecodeError) -> str:
+    """Jackson's words for a parse error of Python's."""
+    position, kind = error.pos, error.msg
+    if kind.startswith("Unterminated string"):
+        return "Unexpected end-of-input in VALUE_STRING"
     if position >= len(text):
         return "Unexpected end-of-input"
-    if token := _TOKEN.match(text, position):
+    char = f"'{text[position]}' (code {ord(text[position])})"
+    if kind.startswith("Invalid control character"):
         return (
-            f"Unrecognized token '{token.group()}': was expecting "
-            "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+            f"Illegal unquoted character ((CTRL-CHAR, code {ord(text[position])})): "
+            "has to be escaped using backslash to be included in string value"
         )
-    return (
-        f"Unexpected character ('{text[position]}' (code {ord(text[position])})): expected a valid value "
-        "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-    )
+    if kind.startswith("Expecting property name"):
+        return f"Unexpected character ({char}): was expecting double-quote to start field name"
+    if kind == "Expecting ':' delimiter":
+        return f"Unexpected character ({char}): was expecting a colon to separate field name and value"
+    if kind == "Expecting ',' delimiter":
+        inside = "Array" if _open_brackets(text[:position])[-1] == "[" else "Object"
+        return f"Unexpected character ({char}): was expecting comma to separate {inside} entries"
+    choices = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+    if token := _TOKEN.match(text, position):
+        return f"Unrecognized token '{token.group()}': was expecting {choices}"
+    return f"Unexpected character ({char}): expected a valid value {choices}"
+
+
+def _open_brackets(text: str) -> list[str]:
+    found: list[str] = []
+    for part in _BRACKETS.findall(text):
+        if part in ("[", "{"):
+            found.append(part)
+        elif part in ("]", "}"):
+            found.pop()
+    return found
 
 
 def describe(kind: T.SqlType) -> str:

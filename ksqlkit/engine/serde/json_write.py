@@ -63,7 +63,7 @@ def _double(value: float) -> str:
 
 
 def _decimal(value: Decimal) -> str:
-    return str(value if value else value.copy_abs())
+    return str(value.copy_abs() if value.is_zero() else value)
 
 
 def _base64(value: bytes) -> str:

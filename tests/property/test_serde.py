@@ -1,0 +1,160 @@
+"""The fast JSON reader against the slow exact one, and every format against itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.java_numbers import double_to_string
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import SerdeError, make_deserializer, make_serializer
+from ksqlkit.engine.serde.csv_text import make_quoter, split_record
+from ksqlkit.engine.serde.json_exact import convert, parse, read
+
+PRIMITIVES = [T.BOOLEAN, T.INTEGER, T.BIGINT, T.DOUBLE, T.STRING, T.BYTES, T.TIME, T.DATE, T.TIMESTAMP]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NAMES = st.sampled_from(["A", "a", "B", "b", "Ab", "é", 'q"', "{x}"])
+
+
+def kinds() -> st.SearchStrategy[T.SqlType]:
+    leaves: st.SearchStrategy[T.SqlType] = st.sampled_from([*PRIMITIVES, T.Decimal(6, 2), T.Decimal(20, 10)])
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            inner.map(T.Array),
+            inner.map(lambda t: T.Map(T.STRING, t)),
+            st.lists(st.tuples(NAMES, inner), min_size=1, max_size=3, unique_by=lambda f: f[0]).map(
+                lambda fields: T.Struct(tuple(fields))
+            ),
+        ),
+        max_leaves=5,
+    )
+
+
+def values(kind: T.SqlType) -> st.SearchStrategy[Any]:
+    """Values of the type, with nulls."""
+    match kind:
+        case T.Decimal(precision, scale):
+            limit = 10**precision - 1
+            found: st.SearchStrategy[Any] = st.integers(-limit, limit).map(
+                lambda n: Decimal(n).scaleb(-scale) + Decimal((0, (0,), -scale))
+            )
+        case T.Array(item):
+            found = st.lists(values(item), max_size=3)
+        case T.Map(_, item):
+            found = st.dictionaries(TEXT, values(item), max_size=4)
+        case T.Struct(fields):
+            found = st.fixed_dictionaries({name: values(t) for name, t in fields})
+        case T.BOOLEAN:
+            found = st.booleans()
+        case T.INTEGER | T.DATE:
+            found = st.integers(-(1 << 31), (1 << 31) - 1)
+        case T.BIGINT | T.TIMESTAMP:
+            found = st.integers(-(1 << 63), (1 << 63) - 1)
+        case T.DOUBLE:
+            found = st.floats(allow_nan=False, allow_infinity=False).map(lambda v: v + 0.0)
+        case T.STRING:
+            found = TEXT
+        case T.BYTES:
+            found = st.binary(max_size=6)
+        case _:
+            found = st.integers(0, 86_400_000)
+    return st.none() | found
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
+    | st.sampled_from(["1", "-7", "1.5", "aGk=", "true", "NaN", " 1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | TEXT, inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+def columns_of(types: list[T.SqlType]) -> tuple[Column, ...]:
+    return tuple(Column(name, t) for name, t in zip(("A", "b", "C", "D"), types, strict=False))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(kinds(), min_size=1, max_size=4), st.data())
+def test_json_reads_what_it_wrote(types: list[T.SqlType], data: st.DataObject) -> None:
+    columns = columns_of(types)
+    row = data.draw(st.tuples(*(values(t) for t in types)))
+    written = make_serializer(Format("JSON"), columns, is_key=False)(row)
+    assert written is not None
+    assert repr(in_order(make_deserializer(Format("JSON"), columns, is_key=False)(written))) == repr(
+        in_order(row)
+    )
+    assert list(json.loads(written)) == [c.name for c in columns]
+
+
+def in_order(value: Any) -> Any:
+    """The value with maps sorted, for maps come back in another order."""
+    if isinstance(value, dict):
+        return {k: in_order(value[k]) for k in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [in_order(v) for v in value]
+    return value
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(kinds(), min_size=1, max_size=4), st.data())
+def test_the_fast_reader_agrees_with_the_exact_one(types: list[T.SqlType], data: st.DataObject) -> None:
+    columns = columns_of(types)
+    record = data.draw(
+        st.fixed_dictionaries({}, optional=dict.fromkeys(("A", "a", "b", "B", "c", "d", "x"), ANY_JSON))
+        | ANY_JSON
+    )
+    text = json.dumps(record).encode()
+    kind = T.Struct(tuple((c.name, c.type) for c in columns))
+    fast = make_deserializer(Format("JSON"), columns, is_key=False, topic="t")
+    assert outcome(fast, text) == outcome(lambda data: as_row(read(data, kind, "value from topic: t")), text)
+
+
+def as_row(struct: dict[str, Any] | None) -> tuple[Any, ...] | None:
+    return None if struct is None else tuple(struct.values())
+
+
+def outcome(reader: Callable[[bytes], Any], data: bytes) -> str:
+    """What reading gives or says, types included."""
+    try:
+        return repr(reader(data))
+    except SerdeError as error:
+        return error.message
+
+
+@given(st.floats())
+def test_doubles_print_as_in_java(number: float) -> None:
+    written = make_serializer(Format("JSON"), columns_of([T.DOUBLE]), is_key=False)([number])
+    assert written is not None
+    assert written.decode().strip('{"A:}') == double_to_string(number)
+
+
+@given(st.binary(max_size=20))
+def test_any_bytes_read_or_fail_cleanly(data: bytes) -> None:
+    for name in ("JSON", "DELIMITED"):
+        read_any = make_deserializer(Format(name), columns_of([T.INTEGER, T.STRING]), is_key=False)
+        try:
+            read_any(data)
+        except SerdeError:
+            continue
+
+
+@given(st.lists(TEXT, min_size=1, max_size=4), st.sampled_from([",", "\t", " ", "|", "x"]))
+def test_delimited_text_comes_back(cells: list[str], delimiter: str) -> None:
+    quoters = [make_quoter(delimiter, first=True), make_quoter(delimiter, first=False)]
+    line = delimiter.join(quoters[i > 0](cell) for i, cell in enumerate(cells))
+    assert split_record(line, delimiter) == cells
+
+
+@given(TEXT)
+def test_json_text_of_a_string_parses(text: str) -> None:
+    written = make_serializer(Format("JSON"), columns_of([T.STRING]), is_key=False)([text])
+    assert written is not None
+    assert convert(parse(written), T.Struct((("A", T.STRING),)), "$") == {"A": text}
