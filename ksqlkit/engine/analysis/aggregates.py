@@ -16,7 +16,9 @@ from ksqlkit.engine.schema import WINDOW_BOUNDS
 class _Found:
     """What a clause holds: column references with the aggregate they stand in, if any."""
 
-    loose: list[N.ColumnRef] = field(default_factory=list)  # outside of aggregates and of grouping expressions
+    loose: list[N.ColumnRef] = field(
+        default_factory=list
+    )  # outside of aggregates and of grouping expressions
     inside: list[tuple[str, N.ColumnRef]] = field(default_factory=list)
     aggregates: list[N.FunctionCall] = field(default_factory=list)
 
@@ -80,7 +82,9 @@ def check_aggregation(
         found = _look(expr, frozenset(), functions)
         if found.aggregates:
             name = found.aggregates[0].name
-            raise fail(f"GROUP BY does not support aggregate functions: {name} is an aggregate function.", expr)
+            raise fail(
+                f"GROUP BY does not support aggregate functions: {name} is an aggregate function.", expr
+            )
         if windowed:
             _no_bounds(found.loose)
     loose_having: list[N.ColumnRef] = []

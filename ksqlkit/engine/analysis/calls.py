@@ -13,7 +13,9 @@ from ksqlkit.engine.functions.contract import FunctionRegistry
 CallKind = Literal["AGGREGATE", "TABLE"]
 
 
-def calls_of(kind: CallKind, exprs: Iterable[N.Expression], functions: FunctionRegistry) -> list[N.FunctionCall]:
+def calls_of(
+    kind: CallKind, exprs: Iterable[N.Expression], functions: FunctionRegistry
+) -> list[N.FunctionCall]:
     """All calls of functions of the kind, in the order they are written."""
     return [
         e

@@ -111,7 +111,9 @@ class Scope:
                 used.add(ref.source)
             elif bounds and not self.is_join and ref.name in WINDOW_BOUNDS:
                 used.add(self.sources[0].alias)
-            elif not (synthetic and self.is_join and clause == "SELECT" and ref.name.startswith(SYNTHETIC_KEY)):
+            elif not (
+                synthetic and self.is_join and clause == "SELECT" and ref.name.startswith(SYNTHETIC_KEY)
+            ):
                 raise unknown_column(ref, clause)
         return used
 
@@ -162,7 +164,9 @@ def scope_of(query: N.Query, catalog: Catalog) -> Scope:
                     f"Source: '{node.name}'.",
                     node,
                 )
-            raise fail(f"Can not join '{node.name}' to '{node.name}': self joins are not yet supported.", node)
+            raise fail(
+                f"Can not join '{node.name}' to '{node.name}': self joins are not yet supported.", node
+            )
     return Scope(tuple(found))
 
 

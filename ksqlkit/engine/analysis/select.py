@@ -64,7 +64,9 @@ def _struct(expr: N.Expression, types: Types) -> T.Struct:
 class Projection:
     """What a select list contains, to find out whether keys are in it."""
 
-    def __init__(self, items: Iterable[N.SelectItem], resolve: Callable[[N.Expression], N.Expression]) -> None:
+    def __init__(
+        self, items: Iterable[N.SelectItem], resolve: Callable[[N.Expression], N.Expression]
+    ) -> None:
         self._all = False
         self._sources: set[str] = set()
         self._exprs: set[N.Expression] = set()

@@ -1,4 +1,4 @@
-"""Text where a record's or window's time is compared: `ROWTIME > '2020-02-10T08:31'` means milliseconds."""
+"""ROWTIME and window bounds compared with text: the text is read as a timestamp, once."""
 
 from __future__ import annotations
 
@@ -7,44 +7,40 @@ from typing import Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis import trees
+from ksqlkit.engine.analysis.text import fail
 from ksqlkit.engine.expressions.times import parse_timestamp
-from ksqlkit.errors import StatementError
+from ksqlkit.engine.schema import WINDOW_BOUNDS
 
-_COLUMNS: Final = frozenset({"ROWTIME", "WINDOWSTART", "WINDOWEND"})
-_HELP: Final = (
-    "\nRequired format is: \"yyyy-MM-dd'T'HH:mm:ss.SSS\", with an optional numeric 4-digit timezone, for example: "
-    "'2020-05-26T23:59:58.000' or with tz: '2020-05-26T23:59:58.000+0200'. A trailing 'Z' instead of tz indicates "
-    'the zero UTC offset. Partials are also supported, for example "2020-05-26"'
-)
+_COLUMNS: Final = frozenset({"ROWTIME", *WINDOW_BOUNDS})
 
 
-def with_time_literals(expr: N.Expression) -> N.Expression:
-    """The condition with string literals beside ROWTIME, WINDOWSTART and WINDOWEND as BIGINT. Raises StatementError."""
+def read_timestamps(expr: N.Expression) -> N.Expression:
+    """The condition with text that is compared to ROWTIME, WINDOWSTART or WINDOWEND as milliseconds.
 
-    def visit(node: N.Expression) -> N.Expression | None:
-        match node:
-            case N.Comparison(_, left, right):
-                if _is_time(left) and isinstance(right, N.StringLiteral):
-                    return replace(node, right=_millis(right))
-                if _is_time(right) and isinstance(left, N.StringLiteral):
-                    return replace(node, left=_millis(left))
-            case N.Between(operand, low, high) if _is_time(operand):
-                return replace(node, low=_bound(low), high=_bound(high))
-        return None
+    Raises StatementError for text that is no timestamp.
+    """
+    return trees.rewrite(expr, _visit)
 
-    return trees.rewrite(expr, visit)
+
+def _visit(expr: N.Expression) -> N.Expression | None:
+    if isinstance(expr, N.Between) and _is_time(expr.operand):
+        return replace(expr, low=_millis(expr.low), high=_millis(expr.high))
+    if isinstance(expr, N.Comparison):
+        if _is_time(expr.left):
+            return replace(expr, right=_millis(expr.right))
+        if _is_time(expr.right):
+            return replace(expr, left=_millis(expr.left))
+    return None
 
 
 def _is_time(expr: N.Expression) -> bool:
     return isinstance(expr, N.ColumnRef) and expr.name in _COLUMNS
 
 
-def _bound(expr: N.Expression) -> N.Expression:
-    return _millis(expr) if isinstance(expr, N.StringLiteral) else expr
-
-
-def _millis(literal: N.StringLiteral) -> N.Expression:
+def _millis(expr: N.Expression) -> N.Expression:
+    if not isinstance(expr, N.StringLiteral):
+        return expr
     try:
-        return N.LongLiteral(parse_timestamp(literal.value), span=literal.span)
+        return N.LongLiteral(parse_timestamp(expr.value), span=expr.span)
     except ValueError as error:
-        raise StatementError(f"Failed to parse timestamp '{literal.value}': {error}{_HELP}") from None
+        raise fail(str(error), expr) from None

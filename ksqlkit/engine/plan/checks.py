@@ -8,6 +8,7 @@ from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis.calls import calls_of
 from ksqlkit.engine.analysis.text import fail, place, show
 from ksqlkit.engine.plan.grouping import is_aggregation
+from ksqlkit.engine.plan.join_rules import check_conditions
 from ksqlkit.engine.plan.relation import Request
 from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS
 
@@ -17,24 +18,35 @@ in any operation that requires a repartition or changelog topic.
 Removing this limitation requires enhancements to the core of KSQL. This will come in a future release. Until then, \
 avoid using the KAFKA format for values.
 If you have an existing topic with KAFKA formatted values you can duplicate the data and serialize using Avro or JSON \
-with a statement such as: 
+with a statement such as:\x20
 
 'CREATE STREAM <new-stream-name> WITH(VALUE_FORMAT='Avro') AS SELECT * FROM <existing-kafka-formated-stream-name>;'
 For more info see https://github.com/confluentinc/ksql/issues/3060"""
 
 
+def check_joins(request: Request) -> None:
+    """Join conditions compare two sources."""
+    check_conditions(request.query.source, request.scope)
+
+
 def check_reserved(request: Request) -> None:
     """System column names cannot be aliases, and sinks cannot have them unaliased."""
     for item in request.query.select:
-        if not isinstance(item, N.SelectColumn) or (item.alias or "").upper() not in (*PSEUDO, *WINDOW_BOUNDS):
+        if not isinstance(item, N.SelectColumn) or (item.alias or "").upper() not in (
+            *PSEUDO,
+            *WINDOW_BOUNDS,
+        ):
             continue
         name = (item.alias or "").upper()
         text = show(item.expression)
         if text[text.find(".") + 1 :].upper() != name:
-            raise fail(f"`{name}` is a reserved column name. You cannot use it as an alias for a column.", item)
+            raise fail(
+                f"`{name}` is a reserved column name. You cannot use it as an alias for a column.", item
+            )
         if request.sink is not None:
             raise fail(
-                f"Reserved column name in select: `{name}`. Please remove or alias the column.", item.expression
+                f"Reserved column name in select: `{name}`. Please remove or alias the column.",
+                item.expression,
             )
 
 
@@ -107,6 +119,7 @@ def check_clauses(request: Request) -> None:
 
 
 CHECKS: Final = (
+    check_joins,
     check_reserved,
     check_table_functions,
     check_columns,

@@ -124,16 +124,16 @@ def _build(step: Step, topology: _Topology, nodes: dict[str, _Node]) -> str:
                     nodes, topology.numbered("KSTREAM-TRANSFORMVALUES"), "Processor", "(stores: [])", [read]
                 )
             store = f"[{step.name.removesuffix('-Source')}-Reduce]" if step.materialized else "[]"
-            table = _link(nodes, topology.numbered("KTABLE-SOURCE"), "Processor", f"(stores: {store})", [read])
+            table = _link(
+                nodes, topology.numbered("KTABLE-SOURCE"), "Processor", f"(stores: {store})", [read]
+            )
             return _link(
                 nodes, topology.numbered("KTABLE-TRANSFORMVALUES"), "Processor", "(stores: [])", [table]
             )
         case SinkStep(sink=sink):
             last = _build(step.input, topology, nodes)
             if sink.kind == "TABLE":
-                last = _link(
-                    nodes, topology.numbered("KTABLE-TOSTREAM"), "Processor", "(stores: [])", [last]
-                )
+                last = _link(nodes, topology.numbered("KTABLE-TOSTREAM"), "Processor", "(stores: [])", [last])
             return _link(nodes, topology.numbered("KSTREAM-SINK"), "Sink", f"(topic: {sink.topic})", [last])
         case GroupBy():
             last = _link(nodes, step.name, "Processor", "(stores: [])", [_build(step.input, topology, nodes)])
@@ -150,7 +150,11 @@ def _build(step: Step, topology: _Topology, nodes: dict[str, _Node]) -> str:
                 if isinstance(side, SelectKey):
                     last = _repartition(nodes, f"{step.name}-{name}", last)
                 sides.append(last)
-            stores = f"(stores: [{step.name}-left, {step.name}-right])" if isinstance(step, StreamStreamJoin) else "(stores: [])"
+            stores = (
+                f"(stores: [{step.name}-left, {step.name}-right])"
+                if isinstance(step, StreamStreamJoin)
+                else "(stores: [])"
+            )
             return _link(nodes, step.name, "Processor", stores, sides)
     name = f"{step.name}-SelectKey" if isinstance(step, SelectKey) else step.name
     return _link(nodes, name, "Processor", "(stores: [])", [_build(step.inputs[0], topology, nodes)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -68,9 +69,7 @@ def takes_key(fmt: str, t: T.SqlType) -> bool:
 
 
 def internal_key_format(fmt: Format, types: Sequence[T.SqlType]) -> Format:
-    """The format of a new key inside a query: the given one, JSON where that cannot hold it, KAFKA for NONE."""
-    if fmt.name == "NONE":
-        fmt = Format("KAFKA")
+    """The format of a new key inside a query: the given one, JSON where that cannot hold it."""
     several = len(types) > 1 and fmt.name == "KAFKA"
     return Format("JSON") if several or not all(takes_key(fmt.name, t) for t in types) else fmt
 
@@ -108,6 +107,9 @@ def check_value(fmt: Format, columns: Sequence[Column]) -> None:
 
 
 def _check(target: str, fmt: Format, columns: Sequence[Column], mark: str, single_key: bool) -> None:
+    if fmt.name == "AVRO":
+        structs = (t for c in columns for t in _within(c.type) if isinstance(t, T.Struct))
+        _check_avro_names([*(c.name for c in columns), *(n for s in structs for n, _ in s.fields)])
     reason = _unsupported(fmt.name, columns, mark)
     if reason is None:
         return
@@ -118,6 +120,14 @@ def _check(target: str, fmt: Format, columns: Sequence[Column], mark: str, singl
         f"{target} format does not support schema.\nformat: {fmt.name}\n"
         f"schema: Persistence{{columns=[{listed}], features={features}}}\nreason: {reason}"
     )
+
+
+def _check_avro_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not re.match("[A-Za-z_]", name):
+            raise fail(f"Schema is not compatible with Avro: Illegal initial character: {name}")
+        if not re.fullmatch("[A-Za-z0-9_]+", name):
+            raise fail(f"Schema is not compatible with Avro: Illegal character in: {name}")
 
 
 def _unsupported(fmt: str, columns: Sequence[Column], mark: str) -> str | None:
@@ -132,15 +142,15 @@ def _unsupported(fmt: str, columns: Sequence[Column], mark: str) -> str | None:
     if fmt == "DELIMITED":
         for c in columns:
             if isinstance(c.type, T.Array | T.Map | T.Struct):
-                return f"The 'DELIMITED' format does not support type '{base_name(c.type)}', column: `{c.name}`"
+                return (
+                    f"The 'DELIMITED' format does not support type '{base_name(c.type)}', column: `{c.name}`"
+                )
     maps = [t for c in columns for t in _within(c.type) if isinstance(t, T.Map) and t.key != T.STRING]
-    if maps and fmt == "JSON":
-        return "JSON only supports MAP types with STRING keys"
     if maps and fmt in ("PROTOBUF", "PROTOBUF_NOSR"):
         return "PROTOBUF format only supports MAP types with STRING keys. Got: " + str(maps[0].key)
     if maps and fmt == "AVRO":
         return "Avro only supports MAPs with STRING keys"
-    if maps and fmt == "JSON_SR":
+    if maps and fmt in ("JSON", "JSON_SR"):
         return "JSON only supports MAP types with STRING keys"
     return None
 

@@ -14,7 +14,7 @@ from ksqlkit.engine.analysis.naming import Namer, aggregate_column
 from ksqlkit.engine.analysis.select import Selected, expand_select
 from ksqlkit.engine.analysis.text import fail, listed, show
 from ksqlkit.engine.analysis.types import value_type
-from ksqlkit.engine.catalog import WindowInfo
+from ksqlkit.engine.catalog import Format, WindowInfo
 from ksqlkit.engine.expressions import infer_type
 from ksqlkit.engine.functions.contract import ResolvedAggregate
 from ksqlkit.engine.plan.filters import filtered
@@ -75,12 +75,13 @@ def aggregate(request: Request, relation: Relation) -> Relation:
         functions=functions,
     )
     if request.sink is not None:
-        _check_keys(request, selected, by)
+        _check_keys(selected, by)
 
     found = calls_of("AGGREGATE", [*exprs, *([having] if having else [])], functions)
     calls = [_resolve(request, relation, c) for c in dict.fromkeys(found)]
     if relation.kind == "TABLE":
         _check_table(calls, window)
+    _check_states(calls, request.left.source.value_format)
     grouped = _group(request, relation, by)
     column_of = {c.call: aggregate_column(i) for i, c in enumerate(calls)}
     keys = dict(zip(by, (c.name for c in grouped.schema.key), strict=True))
@@ -92,8 +93,7 @@ def aggregate(request: Request, relation: Relation) -> Relation:
 
     results = [replace(s, expression=lift(s.expression)) for s in selected]
     condition = None if having is None else lift(having)
-    step = _aggregate_step(relation, grouped, calls, column_of, window, query, [*results, condition])
-    names = tuple(c.name for c in step.schema.columns)
+    step = _aggregate_step(request, relation, grouped, calls, column_of, window, [*results, condition])
     key_format = step.key_format
     check_key(key_format, step.schema.key)
     after = replace(
@@ -102,13 +102,14 @@ def aggregate(request: Request, relation: Relation) -> Relation:
         kind="TABLE",
         key_format=key_format,
         window=window_info(window),
-        layout=names,
+        layout=tuple(c.name for c in step.schema.columns),
         keys={n: n for n in keys.values()},
         resolve=lift,
-        key_missing=lambda r: None,
+        key_missing=lambda r: _key_missing(r, selected, by),
     )
     if condition is not None:
-        after = filtered(request, after, condition, "HAVING", "Aggregate-HavingFilter")
+        names = {column: show(call) for call, column in column_of.items()}
+        after = filtered(request, after, condition, "HAVING", "Aggregate-HavingFilter", names)
     return project(request, after, results, "Aggregate-Project")
 
 
@@ -135,8 +136,8 @@ def _check_duplicates(group_by: Sequence[N.Expression]) -> None:
             raise fail(f"Duplicate GROUP BY expression: {show(expr)}", expr)
 
 
-def _check_keys(request: Request, selected: list[Selected], by: tuple[N.Expression, ...]) -> None:
-    """A persistent query selects each grouping expression exactly once, and something else."""
+def _check_keys(selected: list[Selected], by: tuple[N.Expression, ...]) -> None:
+    """A persistent query selects no grouping expression twice, and something else besides."""
     for expr in by:
         names = [f"`{s.name}`" for s in selected if s.expression == expr]
         if len(names) > 1:
@@ -147,6 +148,9 @@ def _check_keys(request: Request, selected: list[Selected], by: tuple[N.Expressi
             )
     if all(s.expression in by for s in selected):
         raise fail("The projection contains no value columns.")
+
+
+def _key_missing(request: Request, selected: list[Selected], by: tuple[N.Expression, ...]) -> None:
     missing = [e for e in by if all(s.expression != e for s in selected)]
     if missing == [_ONE_GROUP] and not request.query.group_by:
         calls = calls_of("AGGREGATE", [s.expression for s in selected], request.functions)
@@ -188,6 +192,15 @@ def _check_table(calls: list[_Call], window: N.Window | None) -> None:
         )
 
 
+def _check_states(calls: list[_Call], value_format: Format) -> None:
+    """ksqlDB keeps an aggregate's state in the source's value format, and DELIMITED holds nothing nested."""
+    if value_format.name == "DELIMITED" and any(isinstance(c.function.init(), list | dict) for c in calls):
+        raise fail(
+            "One of the functions used in the statement has an intermediate type that the value format can not handle. "
+            "Please remove the function or change the format."
+        )
+
+
 def _group(request: Request, relation: Relation, by: tuple[N.Expression, ...]) -> GroupBy:
     namer = Namer([relation.step.schema])
     key = tuple(
@@ -204,12 +217,12 @@ def _group(request: Request, relation: Relation, by: tuple[N.Expression, ...]) -
 
 
 def _aggregate_step(
+    request: Request,
     relation: Relation,
     grouped: GroupBy,
     calls: list[_Call],
     column_of: dict[N.FunctionCall, str],
     window: N.Window | None,
-    query: N.Query,
     uses: Sequence[Selected | N.Expression | None],
 ) -> Aggregate:
     exprs = [u.expression if isinstance(u, Selected) else u for u in uses if u is not None]
@@ -218,7 +231,10 @@ def _aggregate_step(
     bounds = [Column(n, t) for n, t in WINDOW_BOUNDS.items() if window is not None and n in used]
     results = [Column(column_of[c.call], c.function.returns) for c in calls]
     schema = Schema(grouped.schema.key, (*carried, *results, *bounds))
-    types = [c.type for c in schema.key]
+    key_format = relation.key_format
+    if grouped.rekey:
+        named = request.default_key_format if key_format.name == "NONE" else key_format
+        key_format = internal_key_format(named, [c.type for c in schema.key])
     return Aggregate(
         "Aggregate-Aggregate",
         schema,
@@ -227,6 +243,7 @@ def _aggregate_step(
         tuple(AggregateCall(column_of[c.call], c.call.name, c.args, c.literals) for c in calls),
         tuple(c.name for c in carried),
         window,
-        query.emit == "FINAL",
-        internal_key_format(relation.key_format, types) if grouped.rekey else relation.key_format,
+        request.query.emit == "FINAL",
+        key_format,
+        request.left.source.value_format,
     )

@@ -36,20 +36,31 @@ def _is_equality(expr: N.Expression) -> bool:
     return isinstance(expr, N.Comparison) and expr.op == "="
 
 
-def check_condition(node: N.Join, scope: Scope, joined_so_far: list[AliasedSource]) -> Condition:
-    """Read an ON clause whose left side has the given sources. Raises StatementError for all but `a.x = b.y`."""
+Conditions = dict[str, Condition]  # by the alias of the joined source
+
+
+def check_conditions(node: N.Source | N.Join, scope: Scope) -> Conditions:
+    """Read the ON clauses of a FROM clause, left first. Raises StatementError for all but `a.x = b.y`."""
+    if isinstance(node, N.Source):
+        return {}
+    conditions = check_conditions(node.left, scope)
+    known = Scope(scope.sources[: len(conditions) + 2])
+    return conditions | {node.right.alias: _check_condition(node, known)}
+
+
+def _check_condition(node: N.Join, scope: Scope) -> Condition:
     expr = node.condition
     if not isinstance(expr, N.Comparison):
         if isinstance(expr, N.Logical) and _is_equality(expr.left) and _is_equality(expr.right):
             raise fail(
-                f"Invalid join condition: joins on multiple conditions are not yet supported. Got {show(expr)}.", expr
+                f"Invalid join condition: joins on multiple conditions are not yet supported. Got {show(expr)}.",
+                expr,
             )
         raise fail(f"Unsupported join expression: {show(expr)}", expr)
     if not _is_equality(expr):
         raise fail("Only equality join criteria is supported.", expr)
-    known = Scope((*joined_so_far, _named(scope, node.right.alias)))
-    used_left = known.check(expr.left, "JOIN ON")
-    used_right = known.check(expr.right, "JOIN ON")
+    used_left = scope.check(expr.left, "JOIN ON")
+    used_right = scope.check(expr.right, "JOIN ON")
     left = _only_source(expr.left, expr, used_left, scope)
     right = _only_source(expr.right, expr, used_right, scope)
     if left == right:
@@ -121,7 +132,8 @@ def check_kinds(node: N.Join, condition: Condition, left: str, right: str, *, le
         if right == "TABLE":
             if node.type == "FULL":
                 raise fail(
-                    "Invalid join type: full-outer join not supported for stream-table join. " f"Got {got}.", node
+                    f"Invalid join type: full-outer join not supported for stream-table join. Got {got}.",
+                    node,
                 )
             if not on_key(condition.right, condition.right_source):
                 raise fail(
@@ -132,7 +144,8 @@ def check_kinds(node: N.Join, condition: Condition, left: str, right: str, *, le
         return False
     if right == "STREAM":
         raise fail(
-            "Invalid join order: table-stream joins are not supported; only stream-table joins. " f"Got {got}.", node
+            f"Invalid join order: table-stream joins are not supported; only stream-table joins. Got {got}.",
+            node,
         )
     if not on_key(condition.right, condition.right_source):
         raise fail(
@@ -144,7 +157,8 @@ def check_kinds(node: N.Join, condition: Condition, left: str, right: str, *, le
         return False
     if node.type == "FULL":
         raise fail(
-            "Invalid join type: full-outer join not supported for foreign-key table-table join. " f"Got {got}.", node
+            f"Invalid join type: full-outer join not supported for foreign-key table-table join. Got {got}.",
+            node,
         )
     if not leaves:
         raise fail(

@@ -9,10 +9,9 @@ from ksqlkit.engine.analysis.naming import Namer, joined
 from ksqlkit.engine.analysis.scope import AliasedSource
 from ksqlkit.engine.analysis.text import fail
 from ksqlkit.engine.analysis.types import value_type
-from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.plan import join_rules as rules
 from ksqlkit.engine.plan.formats import check_key
-from ksqlkit.engine.plan.keying import needs_key, rekey_for_join
+from ksqlkit.engine.plan.keying import JoinFormat, needs_key, rekey_for_join
 from ksqlkit.engine.plan.relation import Relation, Request, Star
 from ksqlkit.engine.plan.sources import missing_key, read_source
 from ksqlkit.engine.plan.steps import ForeignKeyJoin, Step, StreamStreamJoin, StreamTableJoin, TableTableJoin
@@ -45,16 +44,18 @@ class Side:
 def from_clause(request: Request) -> Relation:
     """The FROM clause: a source or a tree of joins."""
     node = request.query.source
-    return read_source(request, request.left) if isinstance(node, N.Source) else _join(request, node, "").relation
+    if isinstance(node, N.Source):
+        return read_source(request, request.left)
+    return _join(request, node, rules.check_conditions(node, request.scope), "").relation
 
 
-def _join(request: Request, node: N.Join, prefix: str) -> Side:
+def _join(request: Request, node: N.Join, conditions: rules.Conditions, prefix: str) -> Side:
     if isinstance(node.left, N.Join):
-        left = _join(request, node.left, prefix + "L_")
+        left = _join(request, node.left, conditions, prefix + "L_")
     else:
         left = _leaf(request, node.left, f"KafkaTopic_{prefix}Left")
     right = _leaf(request, node.right, f"KafkaTopic_{prefix}Right")
-    condition = rules.check_condition(node, request.scope, list(left.sources))
+    condition = conditions[node.right.alias]
     leaves = left.is_leaf and right.is_leaf
     if rules.check_kinds(node, condition, left.relation.kind, right.relation.kind, leaves=leaves):
         return _foreign_key_join(request, node, condition, left, right)
@@ -76,7 +77,9 @@ def _equi_join(
         rules.check_types(
             condition, left.relation.step.schema.key[0].type, right.relation.step.schema.key[0].type
         )
-    side = _merged(node, condition, left, right, rekeyed=not left.is_leaf and condition.left not in left.equal)
+    side = _merged(
+        node, condition, left, right, rekeyed=not left.is_leaf and condition.left not in left.equal
+    )
     fmt = _key_format(request, condition, left, right)
     one, other = left.relation, right.relation
     if left.is_leaf or condition.left not in left.equal:
@@ -163,20 +166,22 @@ def _unused(name: str, taken: tuple[str, ...]) -> str:
     return name
 
 
-def _key_format(request: Request, condition: rules.Condition, left: Side, right: Side) -> Format:
+def _key_format(request: Request, condition: rules.Condition, left: Side, right: Side) -> JoinFormat:
     """The format both sides' keys get: that of the first side that is keyed right already, else of the first source."""
     for side, expr in ((left, condition.left), (right, condition.right)):
         keyed = expr in side.equal or not needs_key(side.relation, (request.scope.internal(expr),))
         if keyed:
-            return side.relation.key_format
+            return side.relation.key_format, side.relation.window
     sources = (*left.sources, *right.sources)
-    formats = (s.source.key_format for s in sources if s.source.key_format.name != "NONE")
-    return next(formats, Format("KAFKA"))
+    found = ((s.source.key_format, s.source.window) for s in sources if s.source.key_format.name != "NONE")
+    return next(found, (request.default_key_format, None))
 
 
-def _rekeyed(request: Request, side: Side, expr: N.Expression, fmt: Format, prefix: str) -> Relation:
+def _rekeyed(request: Request, side: Side, expr: N.Expression, fmt: JoinFormat, prefix: str) -> Relation:
     alias = side.sources[0].alias if side.is_leaf else None
-    return rekey_for_join(request, side.relation, request.scope.internal(expr), f"{prefix}SourceKeyed", alias, fmt)
+    return rekey_for_join(
+        request, side.relation, request.scope.internal(expr), f"{prefix}SourceKeyed", alias, fmt
+    )
 
 
 def _check_partitions(left: Side, right: Side, node: N.Node) -> None:

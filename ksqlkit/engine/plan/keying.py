@@ -8,8 +8,8 @@ from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis.naming import Namer, joined
 from ksqlkit.engine.analysis.text import fail, show
 from ksqlkit.engine.analysis.types import value_type
-from ksqlkit.engine.catalog import Format
-from ksqlkit.engine.plan.formats import internal_key_format
+from ksqlkit.engine.catalog import Format, WindowInfo
+from ksqlkit.engine.plan.formats import INFERS_SCHEMA, internal_key_format
 from ksqlkit.engine.plan.relation import Relation, Request, ordered
 from ksqlkit.engine.plan.sources import missing_key
 from ksqlkit.engine.plan.steps import SelectKey
@@ -19,6 +19,8 @@ WINDOWED = (
     "Implicit repartitioning of windowed sources is not supported. "
     "See https://github.com/confluentinc/ksql/issues/4385."
 )
+
+JoinFormat = tuple[Format, WindowInfo | None]  # the key format of a join, and how its keys are windowed
 
 
 def partition_by(request: Request, relation: Relation) -> Relation:
@@ -43,7 +45,9 @@ def partition_by(request: Request, relation: Relation) -> Relation:
 
     def star(alias: str | None) -> tuple[str, ...]:
         if alias is not None and request.scope.is_join:
-            raise fail(f"'{alias}.*' cannot be used in a join with PARTITION BY.", request.query, hint="use `*`")
+            raise fail(
+                f"'{alias}.*' cannot be used in a join with PARTITION BY.", request.query, hint="use `*`"
+            )
         return ordered(keyed.layout, new)
 
     return replace(keyed, resolve=resolve, star=star, key_missing=lambda r: _key_missing(r, given))
@@ -65,8 +69,8 @@ def _without_key(relation: Relation) -> Relation:
         step=step,
         keys={},
         key_format=Format("NONE"),
-        star=lambda alias: ordered(relation.layout, ()),
-        key_missing=lambda r: None,
+        star=lambda _alias: ordered(relation.layout, ()),
+        key_missing=lambda _r: None,
     )
 
 
@@ -113,14 +117,17 @@ def select_key(
         raise fail(f"Duplicate key columns found in schema: `{twice.name}` {twice.type}", exprs[0])
     by_name = {c.name: c for c in (*old.columns, *key)}
     layout = (*relation.layout, *(n for n in new if n not in relation.layout))
-    fmt = internal_key_format(key_format or relation.key_format, [c.type for c in key])
+    fmt = key_format or relation.key_format
+    fmt = internal_key_format(
+        request.default_key_format if fmt.name == "NONE" else fmt, [c.type for c in key]
+    )
     schema = Schema(key, tuple(by_name[n] for n in layout if n not in new))
     step = SelectKey(name, schema, relation.step, exprs, drop_null, fmt)
     return replace(relation, step=step, key_format=fmt, layout=layout, keys={n: n for n in new})
 
 
 def rekey_for_join(
-    request: Request, relation: Relation, expr: N.Expression, name: str, alias: str | None, fmt: Format
+    request: Request, relation: Relation, expr: N.Expression, name: str, alias: str | None, fmt: JoinFormat
 ) -> Relation:
     """Rows keyed by one side of a join condition, in the join's key format; unchanged if they are so already."""
     if needs_key(relation, (expr,)):
@@ -137,13 +144,17 @@ def rekey_for_join(
                 f"key column {keys[0].name} instead of [{show(expr)}]",
                 expr,
             )
-        keyed = select_key(request, relation, (expr,), name, drop_null=True, key_format=fmt, prefix=alias)
+        keyed = select_key(request, relation, (expr,), name, drop_null=True, key_format=fmt[0], prefix=alias)
         return replace(keyed, layout=relation.layout)
-    if relation.key_format == fmt:
+    if (relation.key_format, relation.window) == fmt:
         return relation
     if relation.window is not None:
+        if fmt[0].name in INFERS_SCHEMA and fmt[0] == relation.key_format and relation.kind == "STREAM":
+            return (
+                relation  # ksqlDB repartitions these anyway, and with that takes over the other side's window
+            )
         raise fail(WINDOWED)
     key = relation.step.schema.key
     same = tuple(N.ColumnRef(c.name) for c in key)
-    step = SelectKey(name, relation.step.schema, relation.step, same, False, fmt)
-    return replace(relation, step=step, key_format=fmt)
+    step = SelectKey(name, relation.step.schema, relation.step, same, False, fmt[0])
+    return replace(relation, step=step, key_format=fmt[0])

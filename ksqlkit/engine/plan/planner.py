@@ -53,9 +53,9 @@ def plan_query(
     """
     qualified, scope = qualify_query(query, catalog)
     request = Request(qualified, scope, functions, sink, query_id, properties or {})
-    relation = from_clause(request)
     for check in CHECKS:
         check(request)
+    relation = from_clause(request)
     for step in PASSES:
         relation = step(request, relation)
     root = prune(relation.step)

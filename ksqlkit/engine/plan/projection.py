@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.analysis.scope import unknown_column
 from ksqlkit.engine.analysis.select import Selected, expand_select
 from ksqlkit.engine.analysis.text import fail, listed
+from ksqlkit.engine.analysis.trees import columns_of
 from ksqlkit.engine.analysis.types import value_type
 from ksqlkit.engine.plan.insert_casts import fitted
 from ksqlkit.engine.plan.relation import Relation, Request
@@ -21,8 +23,11 @@ def select(request: Request, relation: Relation) -> Relation:
     """The projection of a query that does not aggregate."""
     items = request.query.select
     selected = expand_select(items, star=relation.star, types=relation.types, resolve=relation.resolve)
-    if request.sink is not None:
-        relation.key_missing(request)
+    known = relation.types
+    for item in selected:  # the name of a join key that ksqlDB made is known only now
+        for ref in columns_of(item.expression):
+            if ref.name not in known and ref.name not in relation.keys:
+                raise unknown_column(ref, "")
     return project(request, relation, selected, "Project")
 
 
@@ -81,10 +86,6 @@ def _for_sink(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Se
     for known, column in relation.keys.items():
         if known in found:
             keys.append(Selected(found[known][0].name, N.ColumnRef(column)))
-    names_of_keys = {k.name for k in keys}
-    clash = [i.name for i in values if i.name in names_of_keys]
-    if clash:
-        raise fail(f"Value columns clash with key columns: {', '.join(f'`{n}`' for n in clash)}")
     return keys, [v for v in values if v.name not in PSEUDO]
 
 

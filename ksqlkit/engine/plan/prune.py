@@ -57,7 +57,9 @@ def _prune(step: Step, needed: Needed) -> Step:
         case SelectKey():
             return replace(step, schema=schema, input=_prune(step.input, values | _names(*step.key)))
         case FlatMap():
-            return replace(step, input=_prune(step.input, values | _names(*step.calls)), schema=_all_calls(step, schema))
+            return replace(
+                step, input=_prune(step.input, values | _names(*step.calls)), schema=_all_calls(step, schema)
+            )
         case GroupBy():
             return replace(step, schema=schema, input=_prune(step.input, values | _names(*step.by)))
         case Aggregate():

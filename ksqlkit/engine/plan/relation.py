@@ -42,6 +42,11 @@ class Request:
         return self.scope.sources[0]
 
     @property
+    def default_key_format(self) -> Format:
+        """For keys whose source has none."""
+        return Format(str(self.properties.get("ksql.persistence.default.format.key") or "KAFKA"))
+
+    @property
     def projection(self) -> Projection:
         """The select list, for questions whether it holds a key."""
         return Projection(self.query.select, self.scope.internal)

@@ -16,7 +16,6 @@ from ksqlkit.engine.schema import Schema
 
 # Options a sink takes over from a source of the same format.
 _INHERITED = frozenset({"DELIMITER", "NULLABLE_REPRESENTATION"})
-DEFAULT_KEY_FORMAT = "KAFKA"
 
 
 def sink(request: Request, relation: Relation) -> Relation:
@@ -27,6 +26,7 @@ def sink(request: Request, relation: Relation) -> Relation:
     schema = relation.step.schema
     target = wanted.insert_into
     made = _new_sink(request, wanted, schema) if target is None else _existing(relation, target, schema)
+    relation.key_missing(request)
     if target is None:
         _check_kind(wanted, relation)
         formats.check_key(made.key_format, schema.key)
@@ -82,7 +82,7 @@ def _key_format(request: Request, wanted: SinkRequest, schema: Schema) -> Format
         return Format("NONE")
     made = _format(wanted, "KEY", request.left.source.key_format)
     if made.name == "NONE" and named is None and schema.key:
-        return Format(DEFAULT_KEY_FORMAT)
+        return request.default_key_format
     return made
 
 
@@ -136,7 +136,8 @@ def fits(result: Schema, target: Schema) -> bool:
     """Whether rows of one schema can be written as the other: same names in order, types equal or widened."""
     pairs = ((result.key, target.key), (result.value, target.value))
     return all(
-        len(a) == len(b) and all(x.name == y.name and widens(x.type, y.type) for x, y in zip(a, b, strict=True))
+        len(a) == len(b)
+        and all(x.name == y.name and widens(x.type, y.type) for x, y in zip(a, b, strict=True))
         for a, b in pairs
     )
 

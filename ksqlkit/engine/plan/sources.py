@@ -41,7 +41,7 @@ def read_source(request: Request, source: AliasedSource, name: str = "KsqlTopic"
         partitions=source.source.partitions,
         layout=(*(c.name for c in schema.value), *keys),
         keys={k: k for k in keys},
-        star=lambda alias: tuple(own(c) for c in source.star()),
+        star=lambda _alias: tuple(own(c) for c in source.star()),
         resolve=request.scope.internal,
         key_missing=lambda r: _key_missing(r, source),
     )

@@ -107,10 +107,9 @@ class AggregateCall:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate(Step):
-    """Aggregates per key (and window). `kind` is the input's: tables undo the old row. schema.key is the group key; schema.value holds the `carried` input
-    columns that
-    the query still needs (their last value is kept), then one column per call, and WINDOWSTART/WINDOWEND
-    if named. `final` emits a window once, when it closes (EMIT FINAL)."""
+    """Aggregates per key (and window). `kind` is the input's: tables undo the old row. schema.key is the group key;
+    schema.value holds the `carried` input columns that the query still needs (their last value is kept), then one
+    column per call, and WINDOWSTART/WINDOWEND if named. `final` emits a window once, when it closes (EMIT FINAL)."""
 
     input: GroupBy
     kind: Kind
@@ -125,7 +124,7 @@ class Aggregate(Step):
 @dataclass(frozen=True, slots=True)
 class FlatMap(Step):
     """Table functions: one output row per element; several functions advance together, short ones padded
-    with null. schema.value is the input's columns plus `columns`, parallel to `calls`."""
+    with null. schema.value has columns taken from the input by name, and `columns`, parallel to `calls`."""
 
     input: Step
     calls: tuple[N.FunctionCall, ...]
