@@ -11,7 +11,7 @@ from ksqlkit.dialect import print_expression
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.analysis import trees
 from ksqlkit.engine.analysis.qualify import qualify_query
-from ksqlkit.engine.analysis.timestamps import with_time_literals
+from ksqlkit.engine.analysis.timestamps import read_timestamps
 from ksqlkit.engine.analysis.types import check_condition, value_type
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.context import Prepared
@@ -145,7 +145,7 @@ class _Pull:
                 raise StatementError(f"{place}{clause} column '{node.name}' cannot be resolved.")
             return N.ColumnRef(node.name, span=node.span)
 
-        return with_time_literals(trees.rewrite(expr, visit))
+        return read_timestamps(trees.rewrite(expr, visit))
 
     def _select(self) -> tuple[tuple[QueryColumn, ...], list[N.Expression]]:
         columns: list[QueryColumn] = []

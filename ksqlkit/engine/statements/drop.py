@@ -81,6 +81,11 @@ def alter_source(ctx: Context, prepared: Prepared) -> Result:
         raise StatementError(
             f"Incompatible data source type is {source.kind}, but statement was ALTER {node.kind}"
         )
+    if source.read_only:
+        kind = source.kind.lower()
+        raise StatementError(
+            f"Cannot alter {kind} '{node.name}': ALTER operations are not supported on source {kind}s."
+        )
     if source.query_id is not None:
         raise StatementError("ALTER command is not supported for CREATE ... AS statements.")
     columns = source.schema.value

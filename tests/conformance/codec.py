@@ -1,0 +1,157 @@
+"""Values of case files to bytes and back, in a topic's format; and when two values are the same."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.catalog import DataSource, Format
+from ksqlkit.engine.schema import Column
+from tests.conformance.cases import loads
+
+_KAFKA_NUMBERS = {T.INTEGER: ">i", T.BIGINT: ">q", T.DOUBLE: ">d"}
+
+
+class Unsupported(Exception):
+    """A format that the engine cannot read or write yet."""
+
+
+class _Text(str):
+    """A number's digits, to be written as they are."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The key or value of a topic: format and columns."""
+
+    format: Format
+    columns: tuple[Column, ...]
+
+    @property
+    def name(self) -> str:
+        return self.format.name
+
+
+@dataclass(frozen=True)
+class TopicCodec:
+    """How a topic's records read; `window` is the key's window type."""
+
+    key: Side
+    value: Side
+    window: str | None = None
+
+    @staticmethod
+    def of(source: DataSource) -> TopicCodec:
+        value = tuple(c for c in source.schema.value if c.header is None)
+        return TopicCodec(
+            Side(source.key_format, source.schema.key),
+            Side(source.value_format, value),
+            source.window.type if source.window else None,
+        )
+
+
+PLAIN = TopicCodec(Side(Format("KAFKA"), (Column("K", T.STRING),)), Side(Format("JSON"), ()))
+
+
+def dumps(value: Any) -> bytes:
+    """Compact JSON with exact numbers."""
+    return _write(value).encode()
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value) if value.is_finite() else json.dumps(str(value))
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(k)}:{_write(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_write(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def encode(side: Side, value: Any) -> bytes | None:
+    """A case file's value as the topic's bytes."""
+    if value is None:
+        return None
+    match side.name:
+        case "JSON":
+            return dumps(value)
+        case "DELIMITED":
+            return str(value).encode()
+        case "NONE":
+            return None if value is None else str(value).encode()
+        case "KAFKA":
+            kind = side.columns[0].type if side.columns else T.STRING
+            if isinstance(value, dict) and len(value) == 1:
+                value = next(iter(value.values()))
+            if kind in _KAFKA_NUMBERS and not isinstance(value, str):
+                number = float(value) if kind == T.DOUBLE else int(value)
+                return struct.pack(_KAFKA_NUMBERS[kind], number)
+            if kind == T.BYTES:
+                return base64.b64decode(value)
+            return str(value).encode()
+        case _:
+            raise Unsupported(f"format {side.name} is not supported")
+
+
+def decode(side: Side, data: bytes | None) -> Any:
+    """The topic's bytes as a case file writes them."""
+    if data is None:
+        return None
+    match side.name:
+        case "JSON":
+            return loads(data)
+        case "DELIMITED" | "NONE":
+            return data.decode()
+        case "KAFKA":
+            kind = side.columns[0].type if side.columns else T.STRING
+            if kind in _KAFKA_NUMBERS:
+                number = struct.unpack(_KAFKA_NUMBERS[kind], data)[0]
+                return Decimal(repr(number)) if isinstance(number, float) else number
+            return base64.b64encode(data).decode() if kind == T.BYTES else data.decode()
+        case _:
+            raise Unsupported(f"format {side.name} is not supported")
+
+
+def encode_key(codec: TopicCodec, key: Any, window: dict[str, Any] | None) -> bytes | None:
+    """A key with its window's bounds as Kafka Streams writes them."""
+    data = encode(codec.key, key)
+    if window is None or data is None:
+        return data
+    if str(window["type"]).lower() == "session":
+        return data + struct.pack(">qq", window["end"], window["start"])
+    return data + struct.pack(">q", window["start"])
+
+
+def split_window(codec: TopicCodec, key: bytes | None) -> tuple[bytes | None, dict[str, int] | None]:
+    """A key without its window, and the window's start (and, for sessions, end)."""
+    if codec.window is None or key is None:
+        return key, None
+    if codec.window == "SESSION":
+        end, start = struct.unpack(">qq", key[-16:])
+        return key[:-16], {"start": start, "end": end}
+    return key[:-8], {"start": struct.unpack(">q", key[-8:])[0]}
+
+
+def same(expected: Any, actual: Any) -> bool:
+    """Equal as JSON: numbers by exact value, objects in any order."""
+    if isinstance(expected, bool) or isinstance(actual, bool):
+        return expected is actual
+    if isinstance(expected, int | Decimal) and isinstance(actual, int | Decimal):
+        return Decimal(expected) == Decimal(actual)
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return expected.keys() == actual.keys() and all(same(v, actual[k]) for k, v in expected.items())
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(same, expected, actual))
+    return type(expected) is type(actual) and expected == actual
+
+
+def headers_in(given: Sequence[dict[str, Any]] | None) -> tuple[tuple[str, bytes | None], ...]:
+    """Headers of a case file as the log takes them."""
+    pairs = (({k.upper(): v for k, v in h.items()}) for h in given or ())
+    return tuple((h["KEY"], None if h["VALUE"] is None else base64.b64decode(h["VALUE"])) for h in pairs)

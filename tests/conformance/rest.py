@@ -1,0 +1,184 @@
+"""Runs a REST case through the engine: the statements of a request, then what each of them answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.push import PushQuery
+from ksqlkit.engine.results import PullResult, QueryColumn, Result
+from ksqlkit.engine.wire import make_row_encoder
+from ksqlkit.errors import KsqlkitError
+from tests.conformance import codec as C
+from tests.conformance.cases import Case, loads
+from tests.conformance.query import EARLIEST, Mismatch, Outcome, Runner, _parsed
+
+Answer = Result | PullResult | PushQuery
+
+
+def run_case(case: Case) -> Outcome:
+    """Run one case on an engine of its own."""
+    expected = case.spec.get("expectedError")
+    try:
+        with _RestRunner(case.spec) as runner:
+            if expected is None:
+                runner.run()
+                return Outcome(True)
+            return runner.run_refused(expected)
+    except Mismatch as error:
+        return Outcome(False, str(error))
+    except C.Unsupported as error:
+        return Outcome(False, str(error))
+    except KsqlkitError as error:
+        return Outcome(False, f"rejected: {error.message}")
+    except Exception as error:  # a crash is a failure of the case, with its kind named
+        return Outcome(False, f"{type(error).__name__}: {error}")
+
+
+class _RestRunner(Runner):
+    """Statements up to the first SELECT are set up before the inputs; queries are asked after them."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        super().__init__({**spec, "properties": None})
+        self.request = {**EARLIEST, **(spec.get("properties") or {})}
+
+    def run(self) -> None:
+        answers = self.answers()
+        self.collect()
+        self.check_responses(answers)
+        if "outputs" in self.spec:
+            self.compare(self.spec["outputs"])
+
+    def run_refused(self, expected: Mapping[str, Any]) -> Outcome:
+        """Some statement must be refused with that message and status."""
+        try:
+            for answer in self.answers():
+                self.drain(answer)
+        except KsqlkitError as error:
+            return self.judge(error, expected)
+        return Outcome(False, f"not refused; expected: {expected.get('message')}", False)
+
+    @staticmethod
+    def judge(error: KsqlkitError, expected: Mapping[str, Any]) -> Outcome:
+        """Whether the error has the expected message (compared as its matcher says) and status."""
+        agrees = True
+        for name, wanted in expected.items():
+            field, _, how = name.partition("|")
+            if field == "message" and isinstance(wanted, str):
+                have = error.message
+                agrees = {
+                    "starts_with": have.startswith(wanted),
+                    "ends_with": have.endswith(wanted),
+                    "matches": re.search(wanted, have) is not None,
+                }.get(how, wanted in have)
+            if field == "status" and int(wanted) != error.status:
+                return Outcome(False, f"status is {error.status}, expected {wanted}: {error.message}", agrees)
+        return Outcome(agrees, "" if agrees else f"message: {error.message}", agrees)
+
+    def answers(self) -> list[Answer]:
+        """Run the statements; inputs go in before the first query, or right after it where it waits for them."""
+        found: list[Answer] = []
+        waits = (self.spec.get("inputConditions") or {}).get("waitForActivePushQuery", False)
+        fed = False
+        self.create_topics()
+        for statement in self.spec["statements"]:
+            node = _parsed(statement)
+            if not isinstance(node, N.QueryStatement):
+                found += self.engine.execute(statement, properties=self.request)
+                continue
+            if not fed and not waits:
+                fed = self.feed_all()
+            answer = self.engine.query(statement, properties=self.request)
+            assert not isinstance(answer, Result)
+            found.append(answer)  # type: ignore[arg-type]
+            if not fed:
+                fed = self.feed_all()
+        if not fed:
+            self.feed_all()
+        return found
+
+    def feed_all(self) -> bool:
+        self.engine.run_until_idle()
+        self.collect()
+        for record in self.spec.get("inputs", ()):
+            self.feed(record)
+            self.engine.run_until_idle()
+            self.collect()
+        return True
+
+    def drain(self, answer: Answer) -> tuple[list[Any], str | None]:
+        """All rows and the final message."""
+        if isinstance(answer, PullResult):
+            return list(answer.rows), None
+        if isinstance(answer, PushQuery):
+            rows = list(answer)
+            answer.close()
+            return rows, answer.final_message
+        return [], None
+
+    def check_responses(self, answers: list[Answer]) -> None:
+        """Each expected response in turn; INSERT and SET answer nothing."""
+        rest = list(answers)
+        previous: Answer | None = None
+        for number, wanted in enumerate(self.spec.get("responses", ()), 1):
+            place = f"response {number}"
+            if "admin" in wanted:
+                if not rest:
+                    continue  # a statement without an answer: the file repeats the one before
+                answer = rest.pop(0)
+                if not isinstance(answer, Result):
+                    raise Mismatch(f"{place}: rows, expected {wanted['admin']}")
+                if answer.entity != wanted["admin"].get("@type", answer.entity):
+                    raise Mismatch(f"{place}: {answer.entity}, expected {wanted['admin']['@type']}")
+            elif "query" in wanted:
+                while rest and isinstance(rest[0], Result):
+                    rest.pop(0)
+                previous = rest.pop(0) if rest else previous
+                if previous is None or isinstance(previous, Result):
+                    raise Mismatch(f"{place}: no rows were answered")
+                self.check_rows(place, wanted["query"], previous)
+            elif "queryProto" in wanted:
+                raise C.Unsupported("answers in protobuf are not supported")
+
+    def check_rows(self, place: str, expected: list[Any], answer: PullResult | PushQuery) -> None:
+        """Header, rows and final message of a query. Rows of a table scan may come in any order."""
+        rows, final = self.drain(answer)
+        actual = _shown(answer.columns, rows)
+        wanted = []
+        for part in expected:
+            if "header" in part:
+                schema = part["header"].get("schema")
+                if schema is not None and schema != answer.schema:
+                    raise Mismatch(f"{place}: schema is {answer.schema}, expected {schema}")
+            elif "row" in part:
+                wanted.append(part["row"])
+            elif "finalMessage" in part and part["finalMessage"] != final:
+                raise Mismatch(f"{place}: final message is {final}, expected {part['finalMessage']}")
+        ordered = isinstance(answer, PushQuery)
+        if not ordered:
+            actual, wanted = sorted(actual, key=_rank), sorted(wanted, key=_rank)
+        for number, (want, have) in enumerate(zip(wanted, actual, strict=False), 1):
+            if not C.same(want.get("columns"), have["columns"]):
+                raise Mismatch(f"{place}: row {number} is {C.dumps(have)!r}, expected {C.dumps(want)!r}")
+        if len(wanted) != len(actual):
+            raise Mismatch(f"{place}: {len(actual)} rows, expected {len(wanted)}")
+
+
+def _rank(row: Mapping[str, Any]) -> str:
+    return repr([_number(v) for v in row.get("columns") or ()])
+
+
+def _number(value: Any) -> Any:
+    return (
+        Decimal(value).normalize()
+        if isinstance(value, int | Decimal) and not isinstance(value, bool)
+        else value
+    )
+
+
+def _shown(columns: tuple[QueryColumn, ...], rows: list[Any]) -> list[dict[str, Any]]:
+    encode = make_row_encoder([c.type for c in columns])
+    return [{"columns": loads(encode(row))} for row in rows]
