@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import decimal
+import re
+
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.expressions.code import Code, Names
 from ksqlkit.errors import StatementError
@@ -12,6 +15,7 @@ _LIMITS: dict[T.SqlType, tuple[str, str, str]] = {
     T.INTEGER: ("-2147483648", "2147483647", "wrap_int"),
     T.BIGINT: ("-9223372036854775808", "9223372036854775807", "wrap_long"),
 }
+_NUMBER = re.compile(r"[\d.]+(?:e[+-]?\d+)?")
 _DECIMAL_HELPER = {"+": "dec_add", "-": "dec_sub", "*": "dec_mul", "/": "dec_div", "%": "dec_rem"}
 
 
@@ -125,12 +129,12 @@ def _whole_division(names: Names, op: str, kind: T.SqlType, left: Code, right: C
 
 
 def _double(names: Names, op: str, left: Code, right: Code) -> str:
-    a, b = _as_double(left), _as_double(right)
+    a, b = _as_double(names, left), _as_double(names, right)
     if op in "+-*":
         return f"({a} {op} {b})"
     if op == "%":
         return f"{names.helper('double_rem')}({a}, {b})"
-    if right.constant and right.type == T.DOUBLE and float(right.source) != 0:
+    if _NUMBER.fullmatch(b) and float(b):
         return f"({a} / {b})"
     first_a, again_a = names.once(Code(a, T.DOUBLE))
     first_b, again_b = names.once(Code(b, T.DOUBLE))
@@ -141,10 +145,15 @@ def _double(names: Names, op: str, left: Code, right: Code) -> str:
     return f"({again_a} / {again_b} if {first_b} else {slow})"
 
 
-def _as_double(code: Code) -> str:
-    if code.type == T.DOUBLE or (code.type == T.INTEGER and not code.constant):
-        return code.source  # Python widens an int next to a float
-    return f"float({code.source})"
+def _as_double(names: Names, code: Code) -> str:
+    if code.type == T.DOUBLE:
+        return code.source
+    known = names.bound.get(code.source)
+    if code.constant or known is not None:
+        value = float(known if isinstance(known, decimal.Decimal) else int(code.source.strip("()")))
+        return repr(value) if value >= 0 else f"({value!r})"
+    # Python widens an int next to a float exactly where it has 32 bits.
+    return code.source if code.type == T.INTEGER else f"float({code.source})"
 
 
 def _decimal(names: Names, op: str, kind: T.Decimal, left: Code, right: Code) -> str:

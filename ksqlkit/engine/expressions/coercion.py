@@ -150,12 +150,38 @@ def _coerce_struct(source: T.Struct, target: T.Struct, literal: bool) -> T.SqlTy
 def _convert(item: N.Expression, kind: T.SqlType | None, target: T.SqlType) -> N.Expression:
     if kind is None or kind == target:
         return item
-    if target == T.STRING and isinstance(item, LITERALS):
-        return N.StringLiteral(_literal_text(item))
+    if not isinstance(item, LITERALS) or isinstance(item, N.NullLiteral):
+        return N.Cast(item, target)
+    text = _literal_text(item)
+    try:
+        if target == T.STRING:
+            return N.StringLiteral(text)
+        if target == T.BOOLEAN:
+            return N.BooleanLiteral(runtime.parse_boolean(text))
+        if isinstance(target, T.Decimal):
+            return N.DecimalLiteral(runtime.string_to_dec(text, target.precision, target.scale))
+        if target == T.DOUBLE:
+            return N.DoubleLiteral(float(text))
+        if target == T.BIGINT:
+            return N.LongLiteral(int(text))
+        if target == T.INTEGER:
+            return N.IntegerLiteral(int(text))
+        _PARSERS[target](text)
+    except (ArithmeticError, ValueError, KeyError):
+        raise _invalid(text, target) from None
     return N.Cast(item, target)
 
 
+_PARSERS: dict[T.SqlType, Callable[[str], object]] = {
+    T.TIME: runtime.cast_time,
+    T.DATE: runtime.cast_date,
+    T.TIMESTAMP: runtime.cast_timestamp,
+    T.BYTES: runtime.parse_bytes,
+}
+
+
 def _literal_text(item: N.Expression) -> str:
+    """Text of a literal as a STRING of its value."""
     match item:
         case N.BooleanLiteral(value=value):
             return "true" if value else "false"
@@ -165,4 +191,6 @@ def _literal_text(item: N.Expression) -> str:
             return format(exact, "f")
         case N.IntegerLiteral(value=whole) | N.LongLiteral(value=whole):
             return str(whole)
+        case N.StringLiteral(value=text):
+            return text.strip()
     raise StatementError(f"{shown(item)} has no text.")

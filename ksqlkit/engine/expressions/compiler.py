@@ -189,11 +189,12 @@ class Emitter:
         if not items:
             raise StatementError(f"IN needs a value that is not NULL: {shown(node)}")
         _, coerced = coerce_list([node.operand, *items], self.type_of)
-        codes = [self._literal_of(item) for item in coerced]
+        codes = [self(item) for item in coerced]
         raises = any(code.raises for code in codes)
         first, value = self.names.once(codes[0])
-        if len(codes) > 4 and all(c.constant and isinstance(c.type, T.Primitive) for c in codes[1:]):
-            choices = self.names.bind(frozenset(eval(c.source) for c in codes[1:]))
+        literals = [item.value for item in coerced[1:] if isinstance(item, _HASHED)]
+        if len(literals) == len(items) > 4:
+            choices = self.names.bind(frozenset(literals))
         else:
             choices = "(" + ", ".join(code.source for code in codes[1:]) + ",)"
         check = f"{first} is not None and " if codes[0].nullable or first != value else ""
@@ -249,23 +250,6 @@ class Emitter:
 
     # -- casts and nested values -------------------------------------------------------------------------------------
 
-    def _literal_of(self, node: N.Expression) -> Code:
-        """An item of a coerced list: a converted literal becomes a constant of the common type."""
-        if not (isinstance(node, N.Cast) and not isinstance(node.operand, N.Cast)):
-            return self(node)
-        code = self(node.operand)
-        if not (code.constant or isinstance(node.operand, N.DecimalLiteral)):
-            return self(node)
-        names = Names("c")
-        made = casts.cast(names, Emitter(self.functions, names, {})(node.operand), node.type)
-        try:
-            value = eval(made.source, dict(names.bound))
-        except (ArithmeticError, ValueError) as error:
-            raise StatementError(f"{shown(node)}: {error}") from None
-        if isinstance(value, decimal.Decimal) or value is None or value != value or value in (float("inf"),):
-            return Code(self.names.bind(value), node.type, value is None, False)
-        return self._constant(value, node.type)
-
     def _cast(self, node: N.Cast) -> Code:
         return self.names.guard(casts.cast(self.names, self(node.operand), node.type), str(node.type))
 
@@ -316,7 +300,7 @@ class Emitter:
         kind, items = coerce_list(node.items, self.type_of)
         if kind is None:
             raise StatementError(_ALL_NULL.format("an array", "elements", "value"))
-        parts = [self.names.guard(self._literal_of(item), "array item").source for item in items]
+        parts = [self.names.guard(self(item), "array item").source for item in items]
         return Code(f"[{', '.join(parts)}]", T.Array(kind), False, False)
 
     def _map(self, node: N.MapConstructor) -> Code:
@@ -329,7 +313,7 @@ class Emitter:
             if kind is None:
                 raise StatementError(_ALL_NULL.format("a map", f"{what}s", what))
             kinds.append(kind)
-            sides.append([self.names.guard(self._literal_of(item), f"map {what}").source for item in items])
+            sides.append([self.names.guard(self(item), f"map {what}").source for item in items])
         text = ", ".join(f"{k}: {v}" for k, v in zip(*sides, strict=True))
         return Code(f"{{{text}}}", T.Map(kinds[0], kinds[1]), False, False)
 
@@ -347,6 +331,7 @@ class Emitter:
         return Code(f"{{{', '.join(parts)}}}", T.Struct(tuple(fields)), False, False)
 
 
+_HASHED = (N.StringLiteral, N.IntegerLiteral, N.LongLiteral)
 _ISSUE = "(see https://github.com/confluentinc/ksql/issues/4239)"
 _EMPTY = "{} constructor cannot be empty. Please supply at least one {} " + _ISSUE + "."
 _ALL_NULL = (

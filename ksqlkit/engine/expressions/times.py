@@ -129,7 +129,7 @@ def _split_zone(text: str) -> tuple[str, int]:
         return time, 0
     match = _OFFSET.fullmatch(zone)
     if match is None or int(match[1]) > 18 or int(match[2] or 0) > 59:
-        raise ValueError(f"Failed to parse timezone '{zone}'")
+        raise ValueError(f"Failed to parse timestamp: Failed to parse timezone '{zone}'")
     millis = ((int(match[1]) * 60 + int(match[2] or 0)) * 60 + int(match[3] or 0)) * 1000
     return time, -millis if zone[0] == "-" else millis
 
