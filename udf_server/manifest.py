@@ -78,7 +78,7 @@ def _entries(found: Function, model_version: int | None) -> Iterator[dict[str, A
 
 def _overload(arguments: tuple[tuple[str, SqlType], ...], variadic: bool, returns: SqlType) -> dict[str, Any]:
     return {
-        "arguments": [{"name": n.upper(), "type": str(t)} for n, t in arguments],
+        "args": [{"name": n.upper(), "type": str(t)} for n, t in arguments],
         "variadic": variadic,
         "returns": str(returns),
     }

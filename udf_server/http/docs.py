@@ -113,7 +113,7 @@ def docs_page(manifest: dict[str, Any]) -> str:
 
 
 def _signature(name: str, overload: dict[str, Any]) -> str:
-    arguments = ", ".join(f"{a['name']} {a['type']}" for a in overload["arguments"])
+    arguments = ", ".join(f"{a['name']} {a['type']}" for a in overload["args"])
     return f"{name}({arguments}{'...' if overload['variadic'] else ''}) -> {overload['returns']}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from udf_server.errors import ModelError
@@ -52,20 +52,23 @@ def to_matrix(columns: Sequence[Sequence[Any]]) -> Floats:
 
 
 class Calibration:
-    """A monotone map from raw score to probability, by linear interpolation between points; none is the
-    identity."""
+    """From raw probability to calibrated one: Platt's line in log-odds, which keeps the order, or nothing."""
 
-    def __init__(self, points: Any) -> None:
-        import numpy as np
-
-        self._x = np.asarray(points.get("x", ()), dtype=np.float64)
-        self._y = np.asarray(points.get("y", ()), dtype=np.float64)
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        if given and given.get("kind") != "platt":
+            raise ModelError(f"unknown calibration {given.get('kind')!r}")
+        self._line = (float(given["slope"]), float(given["intercept"])) if given else None
 
     def __call__(self, raw: Floats) -> Floats:
-        """Probability of each raw score."""
+        """Calibrated probability of each raw one."""
+        if self._line is None:
+            return raw
         import numpy as np
 
-        return np.interp(raw, self._x, self._y) if self._x.size else raw
+        clipped = np.clip(raw, 1e-7, 1 - 1e-7)
+        margin = self._line[0] * np.log(clipped / (1 - clipped)) + self._line[1]
+        calibrated: Floats = 1.0 / (1.0 + np.exp(-margin))
+        return calibrated
 
 
 class XGBoostModel:

@@ -21,7 +21,7 @@ from udf_server.text.embedding import load_embedding
 if TYPE_CHECKING:
     from udf_server.text.embedding import Floats
 
-NEUTRAL_WITHIN: Final = 0.05
+NEUTRAL_WITHIN: Final = 0.25
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|n't|'[a-z]+")
 
 

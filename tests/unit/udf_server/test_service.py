@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +47,11 @@ def chosen(xs):
 
 
 @pytest.fixture
-def functions(tmp_path: Path) -> Iterator[Path]:
+def functions(tmp_path: Path) -> Path:
     folder = tmp_path / "functions"
     folder.mkdir()
     (folder / "mine.py").write_text(FUNCTIONS)
-    yield folder
+    return folder
 
 
 def call(folder: Path, name: str, rows: list[list[Any]], version: int | None = None, **given: Any) -> Answer:
