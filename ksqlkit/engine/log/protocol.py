@@ -95,5 +95,8 @@ class Log(Protocol):
     def load_meta(self) -> dict[str, bytes]:
         """All metadata."""
 
+    def maintain(self, now: int) -> int:
+        """Delete what the topics' retention and compaction let go at `now` (milliseconds); records removed."""
+
     def close(self) -> None:
         """Release files; nothing committed is lost."""
