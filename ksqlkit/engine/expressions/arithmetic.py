@@ -114,18 +114,19 @@ def _text(names: Names, code: Code) -> str:
 def _whole_division(names: Names, op: str, kind: T.SqlType, left: Code, right: Code) -> Code:
     helper = names.helper({"/": "whole_div", "%": "whole_rem"}[op])
     python = "//" if op == "/" else "%"
+    wrap = _LIMITS[kind][2]
+    if not right.atomic:
+        slow = f"{helper}({left.source}, {right.source})"
+        return Code(f"{names.helper(wrap)}({slow})" if op == "/" else slow, kind, False)
     a, again_a = names.once(left)
-    if right.constant and right.source.isdigit() and int(right.source) > 0:
-        return Code(
-            f"({again_a} {python} {right.source} if {a} >= 0 else {helper}({again_a}, {right.source}))",
-            kind,
-            False,
-        )
-    b, again_b = names.once(right)
-    slow = f"{helper}({again_a}, {again_b})"
+    b = right.source
+    if right.constant and b.isdigit() and int(b) > 0:
+        fast = f"{again_a} {python} {b} if {a} >= 0"
+        return Code(f"({fast} else {helper}({again_a}, {b}))", kind, False)
+    slow = f"{helper}({again_a}, {b})"
     if op == "/":
-        slow = f"{names.helper(_LIMITS[kind][2])}({slow})"
-    return Code(f"({again_a} {python} {again_b} if {a} >= 0 < {b} else {slow})", kind, False)
+        slow = f"{names.helper(wrap)}({slow})"
+    return Code(f"({again_a} {python} {b} if {a} >= 0 < {b} else {slow})", kind, False)
 
 
 def _double(names: Names, op: str, left: Code, right: Code) -> str:
@@ -136,13 +137,10 @@ def _double(names: Names, op: str, left: Code, right: Code) -> str:
         return f"{names.helper('double_rem')}({a}, {b})"
     if _NUMBER.fullmatch(b) and float(b):
         return f"({a} / {b})"
-    first_a, again_a = names.once(Code(a, T.DOUBLE))
-    first_b, again_b = names.once(Code(b, T.DOUBLE))
-    # The divisor is looked at first, so it is there that both get their names.
-    slow = f"{names.helper('double_div')}({first_a}, {again_b})"
-    if first_a != again_a:
-        return f"{names.helper('double_div')}({a}, {b})"
-    return f"({again_a} / {again_b} if {first_b} else {slow})"
+    slow = f"{names.helper('double_div')}({a}, {b})"
+    if a.isidentifier() and b.isidentifier():
+        return f"({a} / {b} if {b} else {slow})"
+    return slow
 
 
 def _as_double(names: Names, code: Code) -> str:

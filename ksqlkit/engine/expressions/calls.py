@@ -100,15 +100,14 @@ def _invoke(emit: Emitter, resolved: ResolvedScalar, arguments: list[Code]) -> C
         )
     pairs = [names.once(code) for code in arguments]
     texts = [again for _, again in pairs]
-    # Every argument is computed before any is looked at, as in the server; only plain names need no naming.
+    # Every argument is computed before any is looked at, as on the server; plain names need no computing.
+    named = [first != again for first, again in pairs]
     tests = [
         f"{first} is None"
-        for code, (first, again) in zip(arguments, pairs, strict=True)
-        if code.nullable or first != again
+        for code, (first, _), name in zip(arguments, pairs, named, strict=True)
+        if code.nullable or name
     ]
-    some_null = tests[0] if len(tests) == 1 else " or ".join(tests)
-    if any(code.raises for code in arguments[1:]) and len(tests) > 1:
-        some_null = " | ".join(f"({test})" for test in tests)
+    some_null = " | ".join(f"({test})" for test in tests) if any(named[1:]) else " or ".join(tests)
     function = ""
     if resolved.inline is None or not resolved.null_propagates:
         function = f"{names.bind(resolved.fn)}({', '.join(texts)})"
