@@ -51,7 +51,8 @@ def _prune(step: Step, needed: Needed) -> Step:
             )
             return replace(step, schema=schema, origins=origins)
         case Filter():
-            return replace(step, schema=schema, input=_prune(step.input, values | _names(step.predicate)))
+            below = _prune(step.input, values | _names(step.predicate))
+            return replace(step, schema=below.schema, input=below)  # rows go through a filter as they are
         case Project():
             return replace(step, input=_prune(step.input, _names(*step.key, *step.value)))
         case SelectKey():
