@@ -8,7 +8,7 @@ from typing import Final
 
 from ksqlkit.dialect.words import RESERVED
 
-_PLAIN: Final = re.compile(r"[A-Z_][A-Z0-9_@]*|[0-9][A-Z0-9_@]*[A-Z_@][A-Z0-9_@]*|\$\{[A-Z_][A-Z0-9_@]*\}")
+_PLAIN: Final = re.compile(r"[A-Z_][A-Z0-9_@]*|[0-9][A-Z0-9_@]*[A-Z_@][A-Z0-9_@]*")
 # A name made of digits with one E in the middle would be read as a number.
 _FLOAT: Final = re.compile(r"[0-9]+E[0-9]+")
 

@@ -66,7 +66,7 @@ class Struct:
         return next((t for n, t in self.fields if n == name), None)
 
     def __str__(self) -> str:
-        return "STRUCT<" + ", ".join(f"`{n}` {t}" for n, t in self.fields) + ">"
+        return "STRUCT<" + (", ".join(f"`{n}` {t}" for n, t in self.fields) or " ") + ">"
 
 
 @dataclass(frozen=True, slots=True)

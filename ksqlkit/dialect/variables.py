@@ -2,7 +2,8 @@
 
 As in ksqlDB, a value for a name must be an identifier, a value for a literal must be a quoted string, a number or
 a boolean, and inside a string any value is put in with its quotes doubled. A variable inside a string that has no
-value stays as it is written; elsewhere it is an error.
+value stays as it is written; elsewhere it is an error. `$${name}` in a string means the text `${name}`. With no
+variables at all nothing is looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ksqlkit.dialect.names import string
 from ksqlkit.dialect.parser import statement
 from ksqlkit.dialect.parser.cursor import Cursor
 
-_USE: Final = re.compile(r"\$\{([^${}]*)\}")
+_USE: Final = re.compile(r"(?P<escaped>\$)?\$\{(?P<name>[^${}]*)\}")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -26,13 +27,14 @@ def names(sql: str) -> list[str]:
     found: dict[str, None] = {}
     for token in tokenize(sql).tokens:
         if token.kind is VARIABLE or token.kind is STRING:
-            found.update(dict.fromkeys(_USE.findall(token.text)))
+            uses = (use["name"] for use in _USE.finditer(token.text) if not use["escaped"])
+            found.update(dict.fromkeys(uses))
     return list(found)
 
 
 def substitute(sql: str, values: Mapping[str, str]) -> str:
     """One statement with its variables replaced. Raises ParseError for a value that cannot stand there."""
-    if "${" not in sql:
+    if not values or "${" not in sql:
         return sql
     p = Cursor(tokenize(sql), testing=True, template=True)
     statement(p)
@@ -55,7 +57,9 @@ def _inside(text: str, values: Mapping[str, str]) -> str:
     """A string token with the variables in it replaced."""
 
     def replace(match: re.Match[str]) -> str:
-        value = values.get(match.group(1))
+        if match["escaped"]:
+            return match.group()[1:]
+        value = values.get(match["name"])
         if value is None:
             return match.group()
         return (unquote(value) if _is_string(value) else value).replace("'", "''")

@@ -178,9 +178,10 @@ class Cursor:
             if self.kind in (DECIMAL, FLOAT):
                 self.reject(f"Value must be integer for command: {context}", start)
             self.no_viable()
-        value = int(self.advance().text) * (-1 if negative else 1)
-        if not -(2**31) <= value < 2**31:
-            self.reject(f"Value must be a 32-bit integer for command: {context}. Got: {value}", start)
+        token = self.advance()
+        value = whole("-" * negative + token.text)
+        if value is None or not -(2**31) <= value < 2**31:
+            self.reject(f"Value must be a 32-bit integer for command: {context}. Got: {token.text}", start)
         return value
 
     # ------------------------------------------------------------ errors
@@ -287,6 +288,14 @@ _SHOWN: Final = {
 
 def _shown(kind: str) -> str:
     return _SHOWN.get(kind) or f"'{kind}'"
+
+
+def whole(text: str) -> int | None:
+    """A whole number of 64 bits, or None for one that does not fit."""
+    if len(text.lstrip("-0")) > 19:  # also keeps away from Python's limit on digits
+        return None
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else None
 
 
 def nearest_command(word: str) -> str:

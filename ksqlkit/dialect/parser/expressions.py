@@ -8,7 +8,7 @@ from typing import Final, Literal, NoReturn, cast
 
 from ksqlkit.dialect import nodes as n
 from ksqlkit.dialect.lexer import DECIMAL, EOF, FLOAT, INTEGER, STRING, VARIABLE, Token, unquote
-from ksqlkit.dialect.parser.cursor import NAMES, Cursor
+from ksqlkit.dialect.parser.cursor import NAMES, Cursor, whole
 from ksqlkit.dialect.parser.types import sql_type
 from ksqlkit.dialect.words import NON_RESERVED, UNITS
 
@@ -171,8 +171,14 @@ def literal(p: Cursor) -> n.Expression:
     if kind is not VARIABLE:
         p.no_expression()
     token = p.advance()
+    if not p.template:
+        p.reject(
+            "not yet implemented",
+            token,
+            hint=f"the variable {token.text[2:-1]} has no value: DEFINE it first",
+        )
     p.variables.append((token, True))
-    return n.ColumnRef(token.text.upper(), span=p.span(start))
+    return n.NullLiteral(span=p.span(start))  # any literal will do: the text is parsed again with the value
 
 
 def _number(p: Cursor) -> n.Expression:
@@ -183,12 +189,11 @@ def _number(p: Cursor) -> n.Expression:
     token = p.advance()
     text, span = sign + token.text, p.span(start)
     if token.kind is INTEGER:
-        whole = int(text)
-        if -(2**31) <= whole < 2**31:
-            return n.IntegerLiteral(whole, span=span)
-        if -(2**63) <= whole < 2**63:
-            return n.LongLiteral(whole, span=span)
-        _bad_number(p, f"Invalid numeric literal: {text}", token)
+        fits = whole(text)
+        if fits is None:
+            _bad_number(p, f"Invalid numeric literal: {text}", token)
+        kind = n.IntegerLiteral if -(2**31) <= fits < 2**31 else n.LongLiteral
+        return kind(fits, span=span)
     if token.kind is DECIMAL:
         return n.DecimalLiteral(decimal.Decimal(text), span=span)
     number = float(text)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ksqlkit.dialect import nodes as n
 from ksqlkit.dialect.lexer import DECIMAL, FLOAT, IDENTIFIER, INTEGER, tokenize
-from ksqlkit.dialect.parser.cursor import NAMES, Cursor
+from ksqlkit.dialect.parser.cursor import NAMES, Cursor, whole
 from ksqlkit.dialect.parser.expressions import expression, primary, value
 from ksqlkit.dialect.words import UNITS
 
@@ -150,11 +150,14 @@ def duration(p: Cursor) -> n.Duration:
             p.reject(f'For input string: "{token.text}"', token)
         p.no_viable()
     p.advance()
+    size = whole("-" * negative + token.text)
+    if size is None:
+        p.reject(f'For input string: "{token.text}"', token, hint="the number needs more than 64 bits")
     unit = UNITS.get(p.kind)
     if unit is None:
         p.no_viable(hint="time units are DAYS, HOURS, MINUTES, SECONDS and MILLISECONDS")
     p.advance()
-    return n.Duration(int(token.text) * (-1 if negative else 1), unit, span=p.span(start))
+    return n.Duration(size, unit, span=p.span(start))
 
 
 def parse_window_text(text: str) -> n.Window:

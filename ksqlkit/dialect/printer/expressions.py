@@ -67,7 +67,14 @@ def _base(node: n.Expression, quote: Quote) -> str:
 
 
 def _infix(node: n.Arithmetic | n.Comparison | n.Logical, quote: Quote) -> str:
-    return f"({expression(node.left, quote)} {node.op} {expression(node.right, quote)})"
+    """Operators; a long chain (a OR b OR c ...) leans to the left and is walked, not descended."""
+    chain: list[n.Arithmetic | n.Comparison | n.Logical] = []
+    first: n.Expression = node
+    while isinstance(first, n.Arithmetic | n.Comparison | n.Logical):
+        chain.append(first)
+        first = first.left
+    rest = "".join(f" {link.op} {expression(link.right, quote)})" for link in reversed(chain))
+    return "(" * len(chain) + expression(first, quote) + rest
 
 
 def _like(node: n.Like, quote: Quote) -> str:

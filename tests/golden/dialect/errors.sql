@@ -112,3 +112,11 @@ RUN SCRIPT 'x.sql';
 --> Unknown statement 'RUN'
 --> Did you mean 'PRINT'?
 --? did you mean PRINT?
+
+SELECT * FROM s WHERE a = ${x};
+--> Failed to prepare statement: not yet implemented
+--? the variable x has no value: DEFINE it first
+
+DESCRIBE ${y};
+--> Illegal argument at Line: 1, Col: 10. Source names may only contain alphanumeric values, '_' or '-'. Got: '${Y}'
+--? define the variable ${y} first

@@ -38,12 +38,14 @@ def test_quote_name(name: str, written: str) -> None:
         ("SELECT * FROM ${s};", {"s": "orders"}, "SELECT * FROM orders;"),
         ("SELECT * FROM s WHERE a = ${x};", {"x": "'it''s'"}, "SELECT * FROM s WHERE a = 'it''s';"),
         ("SELECT * FROM s WHERE a = '${x}';", {"x": "it's"}, "SELECT * FROM s WHERE a = 'it''s';"),
-        ("SELECT * FROM s WHERE a = '${none}';", {}, "SELECT * FROM s WHERE a = '${none}';"),
+        ("SELECT * FROM s WHERE a = '${none}';", {"x": "y"}, "SELECT * FROM s WHERE a = '${none}';"),
         (
             "SELECT ${f}(a) AS ${n} FROM s LIMIT 1;",
             {"f": "ABS", "n": "`x`"},
             "SELECT ABS(a) AS `x` FROM s LIMIT 1;",
         ),
+        ("PRINT '$${a}${a}';", {"a": "1"}, "PRINT '${a}1';"),
+        ("SELECT * FROM ${s};", {}, "SELECT * FROM ${s};"),
         ("PRINT '${a}-${b}'; -- ${c}", {"a": "1", "b": "2", "c": "3"}, "PRINT '1-2'; -- ${c}"),
         (
             "INSERT INTO s VALUES (${n}, ${t});",
@@ -61,7 +63,7 @@ def test_substitute(sql: str, values: dict[str, str], result: str) -> None:
     [
         ("SELECT * FROM s WHERE a = ${x};", {"x": "1 OR 1 = 1"}, 27),
         ("SELECT * FROM ${x};", {"x": "s; DROP STREAM s"}, 15),
-        ("DESCRIBE FUNCTION ${missing};", {}, 19),
+        ("DESCRIBE FUNCTION ${missing};", {"other": "x"}, 19),
     ],
 )
 def test_values_that_do_not_fit(sql: str, values: dict[str, str], column: int) -> None:

@@ -7,7 +7,15 @@ import decimal
 import pytest
 
 from ksqlkit.dialect import nodes as n
-from ksqlkit.dialect import parse, parse_expression, parse_one, parse_schema, parse_type, split
+from ksqlkit.dialect import (
+    parse,
+    parse_expression,
+    parse_one,
+    parse_schema,
+    parse_type,
+    print_expression,
+    split,
+)
 from ksqlkit.dialect import types as t
 from ksqlkit.errors import ParseError
 
@@ -147,3 +155,16 @@ def test_map_calls_inside_map_calls_take_linear_steps() -> None:
     for _ in range(40):
         text = f"MAP({text})"
     assert parse_expression(text)
+
+
+def test_long_chains_print() -> None:
+    text = " OR ".join(f"a = {i}" for i in range(3000))
+    assert print_expression(parse_expression(text)).count(" OR ") == 2999
+
+
+@pytest.mark.parametrize(
+    "text", ["SELECT %s FROM s", "SELECT a FROM s LIMIT %s", "SELECT a FROM s WINDOW SESSION (%s DAYS)"]
+)
+def test_absurd_numbers_are_parse_errors(text: str) -> None:
+    with pytest.raises(ParseError):
+        parse(text % ("9" * 10_000) + ";")
