@@ -104,9 +104,9 @@ class Chunk:
     @classmethod
     def decode(cls, blob: bytes, last: int) -> Chunk:
         """A chunk from its blob and the offset of its last record. Raises ValueError."""
-        magic, flags, count = _HEAD.unpack_from(blob)
-        if magic != _MAGIC:
-            raise ValueError(f"unknown chunk format {magic}")
+        if blob[:1] != bytes([_MAGIC]) or len(blob) < _HEAD.size:
+            raise ValueError(f"unknown chunk format {blob[:1]!r}")
+        _, flags, count = _HEAD.unpack_from(blob)
         at = _HEAD.size
         offsets: Sequence[int] = range(last - count + 1, last + 1)
         if flags & _SPARSE:

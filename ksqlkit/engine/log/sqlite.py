@@ -160,7 +160,12 @@ class SqliteLog:
         if cached is not None:
             return cached[0]
         row = self._db.execute(_FIND_CHUNK, (part.id, offset)).fetchone()
-        return None if row is None else Chunk.decode(row[1], row[0])
+        if row is None:
+            return None
+        try:
+            return Chunk.decode(row[1], row[0])
+        except ValueError as error:
+            raise ServerError(f"The log {self.path} is damaged at offset {offset}: {error}") from None
 
     def _keep(self, part: int, offset: int, chunk: Chunk) -> None:
         """Remember a chunk for the reader that will ask for this offset next."""
@@ -296,7 +301,8 @@ class SqliteLog:
                 part.first, part.clean = result.first, result.clean
                 removed += result.removed
             with self._guard("clean up"):
-                self._db.execute("PRAGMA incremental_vacuum").fetchall()
+                # execute() would step once and free a single page.
+                self._db.executescript("PRAGMA incremental_vacuum")
             self._forget_chunks()
         return removed
 
