@@ -21,10 +21,12 @@ from udf_server.manifest import DETAIL, Manifest, build
 from udf_server.metrics import Metrics
 from udf_server.models.live import LiveModels
 from udf_server.models.store import ModelStore
+from udf_server.sqltype import SqlType, parse_type
 
 logger = logging.getLogger("udf_server")
 
 QUEUE_ROWS: Final = 40_000  # per lane; four of the largest calls
+_ATTRIBUTIONS: Final = parse_type("MAP<VARCHAR, DOUBLE>")
 _FIELDS: Final = ("VALUE", "STATUS", "MODEL", "VERSION", "SCORED_AT", "REASON", "ATTRIBUTIONS")
 
 
@@ -105,13 +107,12 @@ class Service:
         groups = list(_bind(found, rows, results))
         try:
             for overload, indexes, columns in groups:
-                values = await self._lane(found, overload.body, model_version).submit(
-                    columns, len(indexes), deadline
-                )
+                lane = self._lane(found, overload.body, overload.signature.returns, model_version)
+                values = await lane.submit(columns, len(indexes), deadline)
                 for index, value in zip(indexes, values, strict=True):
                     results[index] = value
                 if detail and found.attributions is not None:
-                    lane = self._lane(found, found.attributions, model_version)
+                    lane = self._lane(found, found.attributions, _ATTRIBUTIONS, model_version)
                     for index, value in zip(
                         indexes, await lane.submit(columns, len(indexes), deadline), strict=True
                     ):
@@ -176,7 +177,7 @@ class Service:
     def _serving(self, found: Function) -> int | None:
         return self.models.serving(found.model) if found.model else None
 
-    def _lane(self, found: Function, body: Body, version: int | None) -> Lane:
+    def _lane(self, found: Function, body: Body, returns: SqlType, version: int | None) -> Lane:
         key = (body, found.model, version)
         lane = self._lanes.get(key)
         if lane is None:
@@ -192,7 +193,7 @@ class Service:
                     bound = body if found.model is None else self._with_model(found.model, version, body)
                 except ModelError as error:
                     return [RowError(str(error), "UNAVAILABLE")] * rows
-                return run_isolated(bound, columns, rows)
+                return _as_declared(run_isolated(bound, columns, rows), returns)
 
             lane = Lane(
                 run,
@@ -225,6 +226,22 @@ class Service:
             self.metrics.rows.add(function=name, outcome=code)
         if len(answer.values) > len(answer.errors):
             self.metrics.rows.add(len(answer.values) - len(answer.errors), function=name, outcome="OK")
+
+
+def _as_declared(values: list[Any], returns: SqlType) -> list[Any]:
+    """The answers as values of the declared type; one that is not is the function's error, for its row only."""
+    good = values
+    if any(isinstance(v, RowError) for v in values):
+        good = [None if isinstance(v, RowError) else v for v in values]
+    converted, wrong = convert_column(good, returns)
+    if good is values and not wrong:
+        return converted
+    for row, value in enumerate(values):
+        if isinstance(value, RowError):
+            converted[row] = value
+        elif row in wrong:
+            converted[row] = RowError(f"the function's answer {wrong[row]}", "UNAVAILABLE")
+    return converted
 
 
 def _bind(
