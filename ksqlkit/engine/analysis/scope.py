@@ -148,25 +148,13 @@ def from_sources(node: N.Source | N.Join) -> Iterator[N.Source]:
 
 
 def scope_of(query: N.Query, catalog: Catalog) -> Scope:
-    """The sources the query names. Raises StatementError for unknown sources and for one that occurs twice."""
+    """The sources the query names. Raises StatementError for unknown sources."""
     found: list[AliasedSource] = []
-    nodes = list(from_sources(query.source))
-    for node in nodes:
+    for node in from_sources(query.source):
         source = catalog.get(node.name)
         if source is None:
             raise fail(f"{node.name} does not exist.", node, hint=_similar(node.name, catalog))
         found.append(AliasedSource(node.alias, source))
-    for index, node in enumerate(nodes):
-        if any(other.name == node.name for other in nodes[:index]):
-            if index > 1:
-                raise fail(
-                    "N-way joins do not support multiple occurrences of the same source. "
-                    f"Source: '{node.name}'.",
-                    node,
-                )
-            raise fail(
-                f"Can not join '{node.name}' to '{node.name}': self joins are not yet supported.", node
-            )
     return Scope(tuple(found))
 
 

@@ -29,14 +29,13 @@ def check_condition(
         found = infer_type(expr, types, functions)
     except StatementError as error:
         late = _found_late(expr, error, types, functions)
-        message = "Invalid Predicate: " if late else f"Error in {clause} expression: "
-        raise fail(_named(message + error.message, names), expr, hint=error.hint) from error
+        prefix = "Invalid Predicate: " if late else f"Error in {clause} expression: "
+        message = f"{prefix}{error.message}\nStatement: {show(expr)}"
+        raise fail(_named(message, names), expr, hint=error.hint) from error
     if found != T.BOOLEAN:
-        raise fail(
-            f"Type error in {clause} expression: Should evaluate to boolean but is {_named(show(expr), names)}"
-            f" ({found or 'null'}) instead.",
-            expr,
-        )
+        text = show(expr)
+        message = f"Should evaluate to boolean but is {text} ({found or 'null'}) instead.\nStatement: {text}"
+        raise fail(_named(f"Type error in {clause} expression: {message}", names), expr)
 
 
 def value_type(expr: N.Expression, types: Types, functions: FunctionRegistry) -> T.SqlType:
@@ -44,9 +43,8 @@ def value_type(expr: N.Expression, types: Types, functions: FunctionRegistry) ->
     try:
         found = infer_type(expr, types, functions)
     except StatementError as error:
-        if _found_late(expr, error, types, functions):
-            raise fail(f"Invalid Select: {error.message}", expr, hint=error.hint) from error
-        raise
+        late = "Invalid Select: " if _found_late(expr, error, types, functions) else ""
+        raise fail(late + error.message, expr, hint=error.hint) from error
     if found is None:
         raise fail(
             "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null AS VARCHAR).",

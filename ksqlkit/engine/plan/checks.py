@@ -25,7 +25,17 @@ For more info see https://github.com/confluentinc/ksql/issues/3060"""
 
 
 def check_joins(request: Request) -> None:
-    """Join conditions compare two sources."""
+    """No source is joined with itself, and join conditions compare two sources."""
+    names = [s.source.name for s in request.scope.sources]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            if index > 1:
+                raise fail(
+                    f"N-way joins do not support multiple occurrences of the same source. Source: '{name}'."
+                )
+            raise fail(
+                f"Can not join '{name}' to '{name}': self joins are not yet supported.", request.query.source
+            )
     check_conditions(request.query.source, request.scope)
 
 
@@ -104,7 +114,7 @@ def check_sources(request: Request) -> None:
 
 
 def check_clauses(request: Request) -> None:
-    """WINDOW, HAVING and EMIT FINAL need a GROUP BY."""
+    """WINDOW and EMIT FINAL need a GROUP BY."""
     query = request.query
     if is_aggregation(request):
         if query.emit == "FINAL" and not (query.group_by and query.window is not None):
@@ -112,8 +122,6 @@ def check_clauses(request: Request) -> None:
         return
     if query.window is not None:
         raise fail(f"{place(query.window)}WINDOW clause requires a GROUP BY clause.", query.window)
-    if query.having is not None:
-        raise fail("HAVING requires a GROUP BY clause.", query.having, hint="use WHERE instead")
     if query.emit == "FINAL":
         raise fail("EMIT FINAL is only supported for windowed aggregations.", query)
 

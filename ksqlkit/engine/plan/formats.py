@@ -11,6 +11,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.analysis.text import fail
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
+from ksqlkit.errors import StatementError
 
 # Format -> the values of WRAP_SINGLE_VALUE it takes.
 WRAPPING: Final[dict[str, frozenset[bool]]] = {
@@ -40,6 +41,12 @@ _OPTION_TEXT: Final = {
 }
 INFERS_SCHEMA: Final = frozenset({"AVRO", "JSON_SR", "PROTOBUF"})
 _KAFKA_TYPES: Final = (T.INTEGER, T.BIGINT, T.DOUBLE, T.STRING, T.BYTES)
+
+
+class FormatError(StatementError):
+    """A schema that its format cannot hold. ksqlDB finds it only when a planned statement is run."""
+
+    code = "SQL_FORMAT"
 
 
 def base_name(t: T.SqlType) -> str:
@@ -93,7 +100,7 @@ def check_key(fmt: Format, columns: Sequence[Column]) -> None:
     """Raise StatementError if the key columns cannot be in the format."""
     for column in columns:
         if any(isinstance(t, T.Map) for t in _within(column.type)):
-            raise fail(
+            raise FormatError(
                 "Map keys, including types that contain maps, are not supported as they may lead to unexpected "
                 f"behavior due to inconsistent serialization. Key column name: `{column.name}`. "
                 f"Column type: {column.type}. See https://github.com/confluentinc/ksql/issues/6621 for more."
@@ -116,7 +123,7 @@ def _check(target: str, fmt: Format, columns: Sequence[Column], mark: str, singl
     unwraps = single_key and len(WRAPPING[fmt.name]) == 2
     features = "[UNWRAP_SINGLES]" if unwraps else "[]"
     listed = ", ".join(f"`{c.name}` {c.type}{mark}" for c in columns)
-    raise fail(
+    raise FormatError(
         f"{target} format does not support schema.\nformat: {fmt.name}\n"
         f"schema: Persistence{{columns=[{listed}], features={features}}}\nreason: {reason}"
     )
@@ -125,9 +132,9 @@ def _check(target: str, fmt: Format, columns: Sequence[Column], mark: str, singl
 def _check_avro_names(names: Iterable[str]) -> None:
     for name in names:
         if not re.match("[A-Za-z_]", name):
-            raise fail(f"Schema is not compatible with Avro: Illegal initial character: {name}")
+            raise FormatError(f"Schema is not compatible with Avro: Illegal initial character: {name}")
         if not re.fullmatch("[A-Za-z0-9_]+", name):
-            raise fail(f"Schema is not compatible with Avro: Illegal character in: {name}")
+            raise FormatError(f"Schema is not compatible with Avro: Illegal character in: {name}")
 
 
 def _unsupported(fmt: str, columns: Sequence[Column], mark: str) -> str | None:

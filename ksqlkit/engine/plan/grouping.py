@@ -18,7 +18,7 @@ from ksqlkit.engine.catalog import Format, WindowInfo
 from ksqlkit.engine.expressions import infer_type
 from ksqlkit.engine.functions.contract import ResolvedAggregate
 from ksqlkit.engine.plan.filters import filtered
-from ksqlkit.engine.plan.formats import check_key, internal_key_format
+from ksqlkit.engine.plan.formats import FormatError, check_key, internal_key_format
 from ksqlkit.engine.plan.keying import needs_key
 from ksqlkit.engine.plan.projection import project
 from ksqlkit.engine.plan.relation import Relation, Request
@@ -195,7 +195,7 @@ def _check_table(calls: list[_Call], window: N.Window | None) -> None:
 def _check_states(calls: list[_Call], value_format: Format) -> None:
     """ksqlDB keeps an aggregate's state in the source's value format, and DELIMITED holds nothing nested."""
     if value_format.name == "DELIMITED" and any(isinstance(c.function.init(), list | dict) for c in calls):
-        raise fail(
+        raise FormatError(
             "One of the functions used in the statement has an intermediate type that the value format can not handle. "
             "Please remove the function or change the format."
         )

@@ -52,7 +52,7 @@ def plan_query(
     refuses before it runs a query.
     """
     qualified, scope = qualify_query(query, catalog)
-    request = Request(qualified, scope, functions, sink, query_id, properties or {})
+    request = Request(qualified, scope, functions, sink, query_id, properties or {}, statement)
     for check in CHECKS:
         check(request)
     relation = from_clause(request)

@@ -28,7 +28,10 @@ def select(request: Request, relation: Relation) -> Relation:
         for ref in columns_of(item.expression):
             if ref.name not in known and ref.name not in relation.keys:
                 raise unknown_column(ref, "")
-    return project(request, relation, selected, "Project")
+    projected = project(request, relation, selected, "Project")
+    if request.query.having is not None:  # ksqlDB ignores it
+        raise fail("HAVING requires a GROUP BY clause.", request.query.having, hint="use WHERE instead")
+    return projected
 
 
 def project(request: Request, relation: Relation, selected: Sequence[Selected], name: str) -> Relation:

@@ -35,6 +35,7 @@ class Request:
     sink: SinkRequest | None
     query_id: str
     properties: Mapping[str, object] = field(default_factory=dict)
+    statement: str = ""
 
     @property
     def left(self) -> AliasedSource:

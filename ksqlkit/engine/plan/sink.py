@@ -28,18 +28,19 @@ def sink(request: Request, relation: Relation) -> Relation:
     made = _new_sink(request, wanted, schema) if target is None else _existing(relation, target, schema)
     relation.key_missing(request)
     if target is None:
-        _check_kind(wanted, relation)
+        _check_kind(request, wanted, relation)
         formats.check_key(made.key_format, schema.key)
         formats.check_value(made.value_format, schema.value)
     step = SinkStep(wanted.name, schema, relation.step, made)
     return replace(relation, step=step)
 
 
-def _check_kind(wanted: SinkRequest, relation: Relation) -> None:
+def _check_kind(request: Request, wanted: SinkRequest, relation: Relation) -> None:
     if wanted.kind != relation.kind:
         raise fail(
             f"Invalid result type. Your SELECT query produces a {relation.kind}. "
             f"Please use CREATE {relation.kind} AS SELECT statement instead."
+            + (f"\nStatement: {request.statement}" if request.statement else "")
         )
 
 
