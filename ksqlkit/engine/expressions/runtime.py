@@ -157,6 +157,8 @@ def dec_to_bigint(value: decimal.Decimal) -> int:
 
 
 def _parse_whole(text: str, bits: int) -> int:
+    if len(text) < 10 and text.isdigit() and text.isascii():
+        return int(text)
     trimmed = text.strip(_BLANK)
     if _WHOLE.fullmatch(trimmed):
         value = int(trimmed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 DAY = 86_400_000
 _DATE = re.compile(r"([+-]?)(\d{4,9})-(\d\d)-(\d\d)")
@@ -70,26 +71,34 @@ def format_time(millis: int) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}" if seconds else f"{hours:02d}:{minutes:02d}"
 
 
-def _clock_text(millis: int) -> str:
-    seconds, millis = divmod(millis, 1000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}.{millis:03d}"
+MINUTE = 60_000
+
+
+@lru_cache(maxsize=8192)
+def _iso_minute(minutes: int) -> str:
+    days, rest = divmod(minutes, 1440)
+    year, month, day = civil_from_days(days)
+    shown = f"{1 - year:04d}" if year < 1 else _year_text(year)  # the pattern's year is that of the era
+    return f"{shown}-{month:02d}-{day:02d}T{rest // 60:02d}:{rest % 60:02d}:"
+
+
+@lru_cache(maxsize=8192)
+def _wire_minute(minutes: int) -> str:
+    days, rest = divmod(minutes, 1440)
+    year, month, day = civil_from_days(days) if days >= _CUTOVER else _julian_from_days(days)
+    return f"{year if year > 0 else 1 - year:04d}-{month:02d}-{day:02d}T{rest // 60:02d}:{rest % 60:02d}:"
 
 
 def format_timestamp(millis: int) -> str:
     """2024-02-29T12:34:56.789 in the proleptic Gregorian calendar: CAST to STRING."""
-    days, rest = divmod(millis, DAY)
-    year, month, day = civil_from_days(days)
-    shown = f"{1 - year:04d}" if year < 1 else _year_text(year)  # the pattern's year is that of the era
-    return f"{shown}-{month:02d}-{day:02d}T{_clock_text(rest)}"
+    rest = millis % MINUTE
+    return f"{_iso_minute(millis // MINUTE)}{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def wire_timestamp(millis: int) -> str:
     """2024-02-29T12:34:56.789 as responses print it: Julian calendar before 1582-10-15."""
-    days, rest = divmod(millis, DAY)
-    year, month, day = civil_from_days(days) if days >= _CUTOVER else _julian_from_days(days)
-    return f"{year if year > 0 else 1 - year:04d}-{month:02d}-{day:02d}T{_clock_text(rest)}"
+    rest = millis % MINUTE
+    return f"{_wire_minute(millis // MINUTE)}{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def _complete_date(text: str) -> str:
