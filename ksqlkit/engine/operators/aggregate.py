@@ -113,7 +113,7 @@ def _table(gen: Generator, step: Aggregate, row: Row) -> None:
             inner = replace(row, values=gen.unpack(old, columns), change=None)
             scope = gen.scope(step.input.schema, inner)
             calls.keep(scope)
-            calls.undo(scope)
+            calls.undo(inner, scope)
         with gen.block(f"if {new} is not None:"):
             inner = replace(row, values=gen.unpack(new, columns), change=None)
             scope = gen.scope(step.input.schema, inner)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import types as T
 from ksqlkit.engine.functions.contract import ResolvedAggregate
 from ksqlkit.engine.operators.generator import Generator, Scope
 from ksqlkit.engine.operators.row import Row, tuple_text
+from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import Aggregate
 
 
@@ -18,7 +23,7 @@ class Calls:
         types = {c.name: c.type for c in step.input.schema.columns}
         self.resolved: list[ResolvedAggregate] = []
         for call in step.calls:
-            kinds = [gen.infer(a, types) for a in call.args]
+            kinds = [gen.infer(a, types) for a in call.args] + [_literal_type(v) for v in call.literals]
             self.resolved.append(gen.functions.aggregate(call.function, kinds, call.literals))
         self.carried = len(step.carried)
         self.states = tuple(f"s{gen.index(step)}_{i}" for i in range(len(step.calls)))
@@ -47,43 +52,51 @@ class Calls:
             self.gen.line(f"{name} = {scope[column].source}")
 
     def add(self, row: Row, scope: Scope) -> None:
-        """Write the new states; nothing is kept if one of them fails."""
-        gen = self.gen
-        for call, resolved, state, add in zip(
-            self.step.calls, self.resolved, self.states, self.adds, strict=True
+        """Write the new states."""
+        arguments = self._arguments(row, scope)
+        for resolved, state, add, given in zip(
+            self.resolved, self.states, self.adds, arguments, strict=True
         ):
-            arguments = self._arguments(call.args, resolved, scope, simple=resolved.inline_add is not None)
             if resolved.inline_add is not None:
-                gen.line(f"{state} = {resolved.inline_add.format(*arguments, state=state)}")
+                self.gen.line(f"{state} = {resolved.inline_add.format(*given, state=state)}")
             else:
-                gen.line(f"{state} = {add}({', '.join((state, *arguments))})")
-        del row
+                self.gen.line(f"{state} = {add}({', '.join((state, *given))})")
 
-    def _arguments(
-        self, exprs: tuple[N.Expression, ...], resolved: ResolvedAggregate, scope: Scope, *, simple: bool
-    ) -> list[str]:
-        texts = []
-        for expr, param in zip(exprs, resolved.params, strict=False):
-            text = self.gen.expression(expr, scope, param)
-            texts.append(self.gen.named(text, "a") if simple else text)
-        return texts
-
-    def undo(self, scope: Scope) -> None:
+    def undo(self, row: Row, scope: Scope) -> None:
         """Write the states without an old row."""
-        for call, resolved, state in zip(self.step.calls, self.resolved, self.states, strict=True):
+        arguments = self._arguments(row, scope)
+        for call, resolved, state, given in zip(
+            self.step.calls, self.resolved, self.states, arguments, strict=True
+        ):
             assert resolved.remove is not None, f"{call.function} has no undo"
             remove = self.gen.bind(resolved.remove, "remove")
-            arguments = self._arguments(call.args, resolved, scope, simple=False)
-            self.gen.line(f"{state} = {remove}({', '.join((state, *arguments))})")
+            self.gen.line(f"{state} = {remove}({', '.join((state, *given))})")
 
-    def merge(self, key: str, other: str) -> None:
+    def _arguments(self, row: Row, scope: Scope) -> list[list[str]]:
+        """Write the computed arguments; one that fails is null, as a column of ksqlDB's step before the aggregate is."""
+        texts: list[list[str]] = []
+        computed: list[tuple[str, str, N.Expression]] = []
+        for call, resolved in zip(self.step.calls, self.resolved, strict=True):
+            given = []
+            for expr, param in zip(call.args, resolved.params, strict=False):
+                text = self.gen.expression(expr, scope, param)
+                if not text.isidentifier():
+                    name = self.gen.fresh("a")
+                    computed.append((name, text, expr))
+                    text = name
+                given.append(text)
+            texts.append(given)
+        guarded(self.gen, self.step, row, computed)
+        return texts
+
+    def merge(self, other: str) -> None:
         """Write the states merged with those of another session, an entry in the variable `other`."""
         for i, name in enumerate(self.kept):
             self.gen.line(f"if {name} is None: {name} = {other}[{i}]")
         for i, (resolved, state) in enumerate(zip(self.resolved, self.states, strict=True)):
             assert resolved.merge is not None, "sessions need aggregates that merge"
             merge = self.gen.bind(resolved.merge, "merge")
-            self.gen.line(f"{state} = {merge}({key}, {state}, {other}[{self.carried + i}])")
+            self.gen.line(f"{state} = {merge}({state}, {other}[{self.carried + i}])")
 
     def values(
         self, key: tuple[str, ...], window: tuple[str, str] | None, *, named: bool = True
@@ -114,3 +127,34 @@ class Calls:
                 values = self.values(keys, None if self.step.window is None else ("start", "end"))
                 gen.line(f"return {tuple_text(values)}")
         return name
+
+
+def guarded(gen: Generator, step: Aggregate, row: Row, computed: list[tuple[str, str, N.Expression]]) -> None:
+    """Write assignments of (name, text, expression); those that fail assign null and are reported."""
+    if not computed:
+        return
+    with gen.block("try:"):
+        for name, text, _ in computed:
+            gen.line(f"{name} = {text}")
+    with gen.block("except Exception:"):
+        for index, (name, text, expr) in enumerate(computed):
+            with gen.block("try:"):
+                gen.line(f"{name} = {text}")
+            with gen.block("except Exception as error:"):
+                gen.line(f"{name} = None")
+                column = f"KSQL_INTERNAL_COL_{index}"
+                gen.fail(step, f"Error computing expression {sql(expr)} for column {column} with index {index}", row)
+
+
+def _literal_type(value: Any) -> T.SqlType | None:
+    """The SQL type of a constant argument."""
+    for python, kind in ((bool, T.BOOLEAN), (str, T.STRING), (float, T.DOUBLE)):
+        if isinstance(value, python):
+            return kind
+    if isinstance(value, int):
+        return T.INTEGER if -(1 << 31) <= value < 1 << 31 else T.BIGINT
+    if isinstance(value, Decimal):
+        digits = value.as_tuple()
+        scale = max(-int(digits.exponent), 0)
+        return T.Decimal(max(len(digits.digits), scale), scale)
+    return None

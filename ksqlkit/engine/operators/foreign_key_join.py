@@ -60,39 +60,31 @@ Subscribe = Callable[[Any, Any, Any], Any]
 def inner_answers(
     subscribe: Subscribe, key: Any, new: Any, old: Any, foreign: Any, before: Any, timestamp: int
 ) -> list[Answer]:
-    """What a change of a left row does in an inner join; rows whose foreign key is or was null are skipped."""
-    if old is None:
-        if new is None or foreign is None:
+    """What a change of a left row does in an inner join; a row whose foreign key is null has no result."""
+    if foreign is None:
+        if before is None:
             return []
-        found = subscribe(foreign, key, new)
-        return [] if found is None else [(foreign, found[0], max(timestamp, found[1]))]
-    if before is None:
-        return []
-    if new is None:
         found = subscribe(before, key, None)
         return [(before, None, timestamp if found is None else max(timestamp, found[1]))]
-    if foreign is None:
-        return []
-    if foreign != before:
+    if before is not None and before != foreign:
         subscribe(before, key, None)
-    return [_answer(subscribe(foreign, key, new), foreign, timestamp)]
+    found = subscribe(foreign, key, new)
+    if found is None and old is None:
+        return []  # nothing was joined before, so nothing has to go
+    return [_answer(found, foreign, timestamp)]
 
 
 def left_answers(
     subscribe: Subscribe, key: Any, new: Any, old: Any, foreign: Any, before: Any, timestamp: int
 ) -> list[Answer]:
-    """What a change of a left row does in a left join."""
+    """What a change of a left row does in a left join: always one answer."""
     if old is None and new is None:
         return []
-    out: list[Answer] = []
-    if old is not None and before is not None and before != foreign:
-        found = subscribe(before, key, None)
-        out.append((before, None, timestamp if found is None else max(timestamp, found[1])))
+    if before is not None and before != foreign:
+        subscribe(before, key, None)
     if foreign is None:
-        out.append((None, None, timestamp))
-    else:
-        out.append(_answer(subscribe(foreign, key, new), foreign, timestamp))
-    return out
+        return [(None, None, timestamp)]
+    return [_answer(subscribe(foreign, key, new), foreign, timestamp)]
 
 
 def _answer(found: Any, foreign: Any, timestamp: int) -> Answer:

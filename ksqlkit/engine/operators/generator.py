@@ -288,7 +288,9 @@ class Generator:
             offset="None",
         )
         assert inner.values is not None
-        inner = replace(inner, key_tuple=tuple_text(inner.key), key_nullable=False)
+        present = " and ".join(f"{k} is not None" for k in inner.key)
+        packed = f"({tuple_text(inner.key)} if {present} else None)" if row.key_nullable else tuple_text(inner.key)
+        inner = replace(inner, key_tuple=packed)
         params = [*inner.key, *inner.values, "timestamp", "headers", *(inner.window or ())]
         with self.function(f"def {name}({', '.join(params)}):"):
             then(inner)

@@ -73,10 +73,11 @@ def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) ->
         gen.forward(step, inner)
 
     if step.drop_null:
-        with gen.block(f"if {' and '.join(f'{k} is not None' for k in key)}:"):
-            gen.route(step, rekeyed, fmt, step.schema.key, go_on)
-    else:
-        gen.route(step, rekeyed, fmt, step.schema.key, go_on)
+        # Kafka Streams lets rows without a key through to a join, which decides what becomes of them.
+        present = " and ".join(f"{k} is not None" for k in key)
+        text = f"({tuple_text(key)} if {present} else None)"
+        rekeyed = replace(rekeyed, key_tuple=text, key_nullable=True)
+    gen.route(step, rekeyed, fmt, step.schema.key, go_on)
 
 
 def routing_format(gen: Generator, step: SelectKey) -> Format:

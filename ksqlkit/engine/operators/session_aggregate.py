@@ -34,7 +34,7 @@ def emit(gen: Generator, step: Aggregate, row: Row, window: SessionWindows) -> N
         gen.line(f"if {old_end} > {end}: {end} = {old_end}")
         states = gen.fresh("states")
         gen.line(f"{states} = {old}[1:]")
-        calls.merge(tuple_text(row.key), states)
+        calls.merge(states)
     scope = gen.scope(step.input.schema, row)
     with gen.block(f"if {end} >= {close}:"):
         with gen.block("try:"):

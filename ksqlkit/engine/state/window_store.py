@@ -15,7 +15,7 @@ class WindowStore:
     less than that minus the retention are gone. `slack` is 1 where a window at exactly that age is gone too.
     """
 
-    def __init__(self, name: str, retention: int, *, slack: int = 1) -> None:
+    def __init__(self, name: str, retention: int, slack: int = 1) -> None:
         self.name = name
         self.retention = retention
         self.slack = slack
