@@ -54,8 +54,3 @@ COMMANDS: Final = (
     "ALTER",
 )
 """Words that start a statement, in the order in which ksqlDB looks for the nearest one."""
-
-
-def is_reserved(word: str) -> bool:
-    """Whether the word, in any case, needs quotes to be a name."""
-    return word.upper() in RESERVED

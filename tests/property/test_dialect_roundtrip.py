@@ -23,6 +23,9 @@ from ksqlkit.dialect.types import SqlType
 from ksqlkit.errors import ParseError
 from tests.support.sql_strategies import EXPRESSIONS, STATEMENTS, TYPES
 
+# Strategies this large have a long repr, which hypothesis warns about when it shows one.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
