@@ -56,9 +56,7 @@ def _scalars(registry: Registry) -> None:
         return fn
 
     registry.register_scalar("BAD_UDF(INT arg1) -> INT", throws)
-    registry.register_scalar(
-        "BAD_UDF(BOOLEAN arg1) -> BOOLEAN", lambda fails: throws(fails) if fails else fails
-    )
+    registry.register_scalar("BAD_UDF(BOOLEAN arg1) -> INT", lambda fails: throws(fails) if fails else 0)
     registry.register_scalar("BAD_UDF(VARCHAR arg1) -> VARCHAR", every_other, typed=True)
 
 
@@ -82,8 +80,10 @@ def _tables(registry: Registry) -> None:
     registry.register_table(
         f"TEST_UDTF({maps}) -> VARCHAR", lambda *args: [shown(next(iter(a.values()))) for a in args]
     )
-    for kind in ("INT", "BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "DECIMAL", "STRUCT<A VARCHAR>"):
+    for kind in ("INT", "BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR", "STRUCT<A VARCHAR>"):
         registry.register_table(f"TEST_UDTF({kind} x) -> {kind}", lambda x: [x])
+
+    registry.register_table("TEST_UDTF(DECIMAL x) -> DECIMAL(30, 10)", lambda x: [x])
 
     def throwing(fails: bool | None) -> list[bool | None]:
         if fails:

@@ -53,6 +53,10 @@ def _new_sink(request: Request, wanted: SinkRequest, schema: Schema) -> Sink:
     values = len(schema.value)
     if wrap is not None:
         value_format = formats.with_wrapping(value_format, bool(wrap), values)
+    elif values == 1:
+        default = request.properties.get("ksql.persistence.wrap.single.values")
+        if default is not None and default in formats.WRAPPING[value_format.name]:
+            value_format = replace(value_format, wrap=bool(default))
     column, fmt = props.get("TIMESTAMP"), _text(props.get("TIMESTAMP_FORMAT"))
     return Sink(
         name=wanted.name,
