@@ -71,18 +71,7 @@ def _stream(gen: Generator, step: Aggregate, row: Row) -> None:
     with gen.block("else:"):
         gen.line(f"{data}[{hashed}] = ({now}, {calls.entry})")
         gen.line(f"{dirty}({hashed})")
-        forward(gen, step, calls, replace(row, timestamp=now), before)
-
-
-def forward(gen: Generator, step: Aggregate, calls: Calls, row: Row, before: str = "None") -> None:
-    """Hand on the result, packed or spread."""
-    values = calls.values(row.key, row.window)
-    if gen.wants_change(step):
-        new = gen.fresh("new")
-        gen.line(f"{new} = {tuple_text(values)}")
-        gen.forward(step, replace(row, values=None, change=(new, before)))
-    else:
-        gen.forward(step, replace(row, values=values))
+        window_aggregate.forward(gen, step, calls, replace(row, timestamp=now), before)
 
 
 def _table(gen: Generator, step: Aggregate, row: Row) -> None:

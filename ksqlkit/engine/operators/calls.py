@@ -54,9 +54,7 @@ class Calls:
     def add(self, row: Row, scope: Scope) -> None:
         """Write the new states."""
         arguments = self._arguments(row, scope)
-        for resolved, state, add, given in zip(
-            self.resolved, self.states, self.adds, arguments, strict=True
-        ):
+        for resolved, state, add, given in zip(self.resolved, self.states, self.adds, arguments, strict=True):
             if resolved.inline_add is not None:
                 self.gen.line(f"{state} = {resolved.inline_add.format(*given, state=state)}")
             else:
@@ -143,7 +141,11 @@ def guarded(gen: Generator, step: Aggregate, row: Row, computed: list[tuple[str,
             with gen.block("except Exception as error:"):
                 gen.line(f"{name} = None")
                 column = f"KSQL_INTERNAL_COL_{index}"
-                gen.fail(step, f"Error computing expression {sql(expr)} for column {column} with index {index}", row)
+                gen.fail(
+                    step,
+                    f"Error computing expression {sql(expr)} for column {column} with index {index}",
+                    row,
+                )
 
 
 def _literal_type(value: Any) -> T.SqlType | None:

@@ -289,7 +289,9 @@ class Generator:
         )
         assert inner.values is not None
         present = " and ".join(f"{k} is not None" for k in inner.key)
-        packed = f"({tuple_text(inner.key)} if {present} else None)" if row.key_nullable else tuple_text(inner.key)
+        packed = (
+            f"({tuple_text(inner.key)} if {present} else None)" if row.key_nullable else tuple_text(inner.key)
+        )
         inner = replace(inner, key_tuple=packed)
         params = [*inner.key, *inner.values, "timestamp", "headers", *(inner.window or ())]
         with self.function(f"def {name}({', '.join(params)}):"):

@@ -102,6 +102,9 @@ def forward(gen: Generator, step: Aggregate, calls: Calls, row: Row, before: str
     if gen.wants_change(step):
         new = gen.fresh("new")
         gen.line(f"{new} = {tuple_text(values)}")
+        if before == "None" and gen.wants_old(step):  # known to be null, not unknown
+            before = gen.fresh("old")
+            gen.line(f"{before} = None")
         gen.forward(step, replace(row, values=None, change=(new, before)))
     else:
         gen.forward(step, replace(row, values=values))

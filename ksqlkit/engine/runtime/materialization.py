@@ -22,7 +22,7 @@ Range = tuple[int, int]
 
 
 class Materialization(Protocol):
-    """Look-ups in a materialized table. Rows come in the byte order of their serialized keys."""
+    """Look-ups in a materialized table. Rows come partition by partition, in the byte order of serialized keys."""
 
     def get(self, key: tuple[Any, ...]) -> StoredRow | None:
         """The row of a key of an unwindowed table."""
@@ -64,12 +64,10 @@ class TaskViews:
         parts = key[0] if len(self._types) == 1 else key[:-2]
         return key_columns(parts, self._types), tuple(values), timestamp, (key[-2], key[-1])
 
-    def _rows(self) -> Iterator[StoredRow]:
+    def _tasks(self) -> Iterator[list[StoredRow]]:
         for task, environment in enumerate(self._environments):
-            for key in _keys(self._step, environment):
-                row = self._row(task, key)
-                if row is not None:
-                    yield row
+            rows = (self._row(task, key) for key in _keys(self._step, environment))
+            yield [row for row in rows if row is not None]
 
     def get(self, key: tuple[Any, ...]) -> StoredRow | None:
         """The row of a key of an unwindowed table."""
@@ -78,7 +76,7 @@ class TaskViews:
 
     def scan(self) -> list[StoredRow]:
         """All rows of an unwindowed table."""
-        return sorted(self._rows(), key=lambda row: self._bytes(row[0]))
+        return [r for rows in self._tasks() for r in sorted(rows, key=lambda row: self._bytes(row[0]))]
 
     def range(self, low: tuple[Any, ...] | None, high: tuple[Any, ...] | None) -> list[StoredRow]:
         """Rows between two keys, both included."""
@@ -122,11 +120,12 @@ class TaskViews:
                 return (moment, start, self._bytes(row[0]))
             return (moment // interval if interval else 0, self._bytes(row[0]), moment, start)
 
-        rows = (r for r in self._rows() if r[3] is not None)
-        kept = [
-            r for r in rows if _within((r[3] or (0, 0))[0], starts) and _within((r[3] or (0, 0))[1], ends)
+        return [
+            row
+            for rows in self._tasks()
+            for row in sorted((r for r in rows if r[3] is not None), key=order)
+            if _within((row[3] or (0, 0))[0], starts) and _within((row[3] or (0, 0))[1], ends)
         ]
-        return sorted(kept, key=order)
 
 
 def _within(value: int, bounds: Range | None) -> bool:
