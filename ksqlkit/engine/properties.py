@@ -69,7 +69,7 @@ _KSQL: Final = (
     Property("ksql.query.pull.max.allowed.offset.lag", 2**63 - 1, _integer),
     Property("ksql.query.pull.table.scan.enabled", True, _boolean),
     Property("ksql.query.pull.range.scan.enabled", True, _boolean),
-    Property("ksql.query.pull.stream.enabled", True, _boolean, editable=False),
+    Property("ksql.query.pull.stream.enabled", True, _boolean),
     Property("ksql.query.pull.interpreter.enabled", True, _boolean),
     Property("ksql.query.pull.limit.clause.enabled", True, _boolean),
     Property("ksql.query.pull.consistency.token.enabled", False, _boolean),

@@ -128,6 +128,8 @@ class Runner:
             return Outcome(False, f"not rejected; expected: {wanted}", False)
         return Outcome(True, failures[0], wanted in failures[0])
 
+    default_partitions = 1
+
     def create_topics(self) -> None:
         """The topics that must be there before: those the statements read, unless they give PARTITIONS."""
         wanted: dict[str, int] = {
@@ -146,10 +148,10 @@ class Runner:
                     if given.get("PARTITIONS") is not None and topic not in self.declared:
                         own.add(topic)
                     else:
-                        wanted.setdefault(topic, 1)
+                        wanted.setdefault(topic, self.default_partitions)
         for record in self.spec.get("inputs", ()):
             if record["topic"] not in own:
-                wanted.setdefault(record["topic"], 1)
+                wanted.setdefault(record["topic"], self.default_partitions)
         for name, partitions in wanted.items():
             if name not in own:
                 self.engine.create_topic(name, partitions, replicas.get(name, 1))

@@ -17,32 +17,19 @@ from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.context import Prepared
 from ksqlkit.engine.expressions import compile_function
 from ksqlkit.engine.properties import Properties
+from ksqlkit.engine.pull.rules import HELP, check_likes, refusal, require_keys
 from ksqlkit.engine.pull.where import Bounds, Conjunct, conjuncts
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, QueryColumn
 from ksqlkit.engine.schema import WINDOW_BOUNDS, Column
 from ksqlkit.engine.statements.create_as import require_sources
-from ksqlkit.engine.statements.values import Misfit, coerce
+from ksqlkit.engine.statements.values import Misfit, coerce, shown
 from ksqlkit.errors import StatementError
 
 if TYPE_CHECKING:
     from ksqlkit.engine.live import LiveContext
     from ksqlkit.engine.runtime.query import Materialization
 
-HELP: Final = (
-    " See https://cnfl.io/queries for more info.\nAdd EMIT CHANGES if you intended to issue a push query."
-)
-_WHERE_HELP: Final = (
-    "\nPull queries require a WHERE clause that:\n"
-    " - includes a key equality expression, e.g. `SELECT * FROM X WHERE <key-column> = Y;`.\n"
-    " - in the case of a multi-column key, is a conjunction of equality expressions that cover all key columns.\n"
-    " - to support range expressions, e.g.,  SELECT * FROM X WHERE <key-column> < Y;`, range scans need to be "
-    "enabled by setting ksql.query.pull.range.scan.enabled=true"
-)
-_SCAN_HELP: Final = (
-    "If more flexible queries are needed, , table scans can be enabled by setting "
-    "ksql.query.pull.table.scan.enabled=true."
-)
 _HIDDEN: Final = ("ROWPARTITION", "ROWOFFSET")
 StoredRow = tuple[tuple[Any, ...], tuple[Any, ...], int, tuple[int, int] | None]
 
@@ -55,6 +42,11 @@ def run_pull(
     assert isinstance(node, N.QueryStatement)
     require_sources(ctx, node.query)
     query, scope = qualify_query(node.query, ctx.catalog)
+    if query.limit is not None and not ctx.settings(prepared)["ksql.query.pull.limit.clause.enabled"]:
+        raise StatementError(
+            "LIMIT clause in pull queries is currently disabled. You can enable them by setting "
+            f"ksql.query.pull.limit.clause.enabled=true.{HELP}"
+        )
     _check(query)
     source = scope.sources[0].source
     if source.kind == "STREAM":
@@ -65,13 +57,14 @@ def run_pull(
     )
     if any(isinstance(c, N.FunctionCall) and ctx.functions.kind(c.name) == "TABLE" for c in calls):
         raise StatementError("Table source is not supported with table functions")
+    pull = _Pull(ctx, query, source, ctx.settings(prepared))
     table = ctx.materialization(source.query_id) if source.query_id else None
     if table is None:
         raise StatementError(
             f"The `{source.name}` table isn't queryable. To derive a queryable table, you can do "
             f"'CREATE TABLE QUERYABLE_{source.name} AS SELECT * FROM {source.name}'.{HELP}"
         )
-    return _Pull(ctx, query, source, ctx.settings(prepared)).run(table)
+    return pull.run(table)
 
 
 def _check(query: N.Query) -> None:
@@ -93,9 +86,9 @@ def _check(query: N.Query) -> None:
             c.name for e in exprs for c in trees.walk(e) if isinstance(c, N.ColumnRef) and c.name in _HIDDEN
         ]
         if hidden:
-            shown = ", ".join(f"`{n}`" for n in hidden)
+            names = ", ".join(f"`{n}`" for n in hidden)
             raise StatementError(
-                f"Pull queries don't support the following columns in {place} clauses: {shown}\n{HELP}"
+                f"Pull queries don't support the following columns in {place} clauses: {names}\n{HELP}"
             )
 
 
@@ -110,16 +103,17 @@ class _Pull:
         self.columns = (*schema.key, *schema.value, Column("ROWTIME", T.BIGINT), *bounds)
         self.types = {c.name: c.type for c in self.columns}
         self.keys = {c.name for c in (*schema.key, *bounds)}
+        self.where = None if query.where is None else self._resolved(query.where, "WHERE")
+        self.shown, self.exprs = self._select()
+        if self.where is not None:
+            check_likes(self.where, self.types)
+            check_condition(self.where, "WHERE", self.types, ctx.functions)
 
     def run(self, table: Materialization) -> PullResult:
         """Look up, filter, project, limit."""
-        where = None if self.query.where is None else self._resolved(self.query.where, "WHERE")
-        shown, exprs = self._select()
-        project = compile_function(exprs, self.columns, self.ctx.functions)
-        test = None
-        if where is not None:
-            check_condition(where, "WHERE", self.types, self.ctx.functions)
-            test = compile_function([where], self.columns, self.ctx.functions)
+        where, functions = self.where, self.ctx.functions
+        project = compile_function(self.exprs, self.columns, functions)
+        test = None if where is None else compile_function([where], self.columns, functions)
         rows: list[tuple[Any, ...]] = []
         for row in self._candidates(table, where):
             if self.query.limit is not None and len(rows) >= self.query.limit:
@@ -127,7 +121,7 @@ class _Pull:
             flat = _flat(row)
             if test is None or self._holds(test, flat):
                 rows.append(project(flat))
-        return PullResult(f"query_{self.ctx.clock.now()}", shown, tuple(rows))
+        return PullResult(f"query_{self.ctx.clock.now()}", self.shown, tuple(rows))
 
     @staticmethod
     def _holds(test: Callable[[tuple[Any, ...]], tuple[Any, ...]], row: tuple[Any, ...]) -> bool:
@@ -172,6 +166,9 @@ class _Pull:
                         raise StatementError(f"Cannot expand {print_expression(expr)}: it is not a STRUCT")
                     for name, _ in kind.fields:
                         add(name, N.Dereference(expr, name))
+        twice = next((c for i, c in enumerate(columns) if c.name in {d.name for d in columns[:i]}), None)
+        if twice is not None:
+            raise StatementError(f"Duplicate value columns found in schema: `{twice.name}` {twice.type}")
         return tuple(columns), exprs
 
     # ------------------------------------------------------------ which rows to look at
@@ -180,42 +177,24 @@ class _Pull:
         scans = bool(self.settings["ksql.query.pull.table.scan.enabled"])
         if where is None:
             if not scans:
-                raise _needs_key("Missing WHERE clause. ")
+                raise refusal("Missing WHERE clause", windowed=self.source.window is not None)
             return table.scan() if self.source.window is None else table.scan_windows()
         parts = conjuncts(where, [c.name for c in self.source.schema.key])
+        if not scans:
+            ranges = bool(self.settings["ksql.query.pull.range.scan.enabled"])
+            require_keys(parts or [], self.source, ranges=ranges)
         if parts is not None and all(p.keys is not None for p in parts):
             return self._lookups(table, parts)
-        if not scans:
-            self._refuse(parts or [])
         if self.source.window is not None:
             return table.scan_windows()
         return table.scan()
-
-    def _refuse(self, parts: Sequence[Conjunct]) -> None:
-        """Without table scans: every conjunction must pin down the key."""
-        keys = [c.name for c in self.source.schema.key]
-        for part in parts:
-            if not part.seen:
-                shown = print_expression(part.expr, quote=False)
-                raise _needs_key(f"WHERE clause missing key column for disjunct: {shown}. ")
-            if len(part.seen) != len(keys):
-                seen = ", ".join(f"`{k}`" for k in keys if k in part.seen)
-                expected = ", ".join(f"`{c.name}` {c.type} KEY" for c in self.source.schema.key)
-                raise _needs_key(
-                    f"Multi-column sources must specify every key in the WHERE clause. Specified: [{seen}] "
-                    f"Expected: [{expected}]. "
-                )
 
     def _lookups(self, table: Materialization, parts: Sequence[Conjunct]) -> Iterator[StoredRow]:
         """Rows by key, each key once; window bounds of the same key are joined."""
         wanted: dict[Any, tuple[tuple[Any, ...], Bounds, Bounds]] = {}
         for part in parts:
             assert part.keys is not None
-            key = tuple(
-                self._constant(e, c.type) for e, c in zip(part.keys, self.source.schema.key, strict=True)
-            )
-            if _NEVER in key:
-                continue
+            key = tuple(self._key_part(e, c) for e, c in zip(part.keys, self.source.schema.key, strict=True))
             starts, ends = self._bounds(part.starts), self._bounds(part.ends)
             if (before := wanted.get(_hashable(key))) is not None:
                 starts, ends = starts.joined(before[1]), ends.joined(before[2])
@@ -229,30 +208,30 @@ class _Pull:
     def _bounds(self, comparisons: Sequence[tuple[str, N.Expression]]) -> Bounds:
         found = Bounds()
         for op, expr in comparisons:
-            value = self._constant(expr, T.BIGINT)
+            value, _ = self._value(expr)
             if isinstance(value, int):
                 found = found.narrowed(op, value)
         return found
 
-    def _constant(self, expr: N.Expression, target: T.SqlType) -> Any:
-        """The value of an expression without columns as the type; _NEVER where it cannot equal any such value."""
-        if isinstance(expr, N.NullLiteral):
-            return _NEVER
-        source = value_type(expr, {}, self.ctx.functions)
-        value = compile_function([expr], (), self.ctx.functions)(())[0]
+    def _key_part(self, expr: N.Expression, column: Column) -> Any:
+        """The value a key column is compared with. Raises StatementError where it is null or of another type."""
+        value, source = self._value(expr)
+        if value is None:
+            raise StatementError(f"Primary key columns can not be NULL: {print_expression(expr)}")
         try:
-            return _NEVER if value is None else coerce(value, source, target)
+            return coerce(value, source, column.type)
         except Misfit:
-            return _narrowed(value, target)
+            raise StatementError(
+                f"'{shown(value)}' can not be converted to the type of the key column: "
+                f"{column.name} {column.type} KEY"
+            ) from None
 
-
-_NEVER: Final = object()
-
-
-def _narrowed(value: Any, target: T.SqlType) -> Any:
-    """A wider number as the key's type where it is exact, else _NEVER."""
-    whole = target in (T.INTEGER, T.BIGINT) and not isinstance(value, str | bool) and value == int(value)
-    return int(value) if whole else _NEVER
+    def _value(self, expr: N.Expression) -> tuple[Any, T.SqlType | None]:
+        """The value and type of an expression without columns."""
+        if isinstance(expr, N.NullLiteral):
+            return None, None
+        kind = value_type(expr, {}, self.ctx.functions)
+        return compile_function([expr], (), self.ctx.functions)(())[0], kind
 
 
 def _hashable(value: Any) -> Any:
@@ -266,7 +245,3 @@ def _hashable(value: Any) -> Any:
 def _flat(row: StoredRow) -> tuple[Any, ...]:
     key, value, timestamp, window = row
     return (*key, *value, timestamp) if window is None else (*key, *value, timestamp, *window)
-
-
-def _needs_key(message: str) -> StatementError:
-    return StatementError(message + HELP + _WHERE_HELP + "\n" + _SCAN_HELP)

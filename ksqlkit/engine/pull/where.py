@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis import trees
@@ -46,14 +46,6 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Bounds of a single key column; None is open. Bounds are as wide as needed, not exact."""
-
-    low: Any = None
-    high: Any = None
-
-
-@dataclass(frozen=True, slots=True)
 class Conjunct:
     """What one conjunction says. `keys`: expressions for all key columns, in order; `text`: for messages."""
 
@@ -67,7 +59,7 @@ class Conjunct:
 
 def conjuncts(where: N.Expression, keys: Sequence[str]) -> list[Conjunct] | None:
     """The condition's conjunctions; None when there would be too many to be worth it."""
-    found = []
+    found: list[Conjunct] = []
     for expr in _disjuncts(_expanded(where)):
         if len(found) >= _MAX_DISJUNCTS:
             return None
