@@ -1,45 +1,78 @@
-"""A forecast of one short series: seasonal shape, damped level by exponential smoothing, bounds from its own
-errors."""
+"""Forecasts of series given whole: the batched models of `forecasts`, chosen per series by their own past errors.
+
+Every series is treated alone, whatever else is in the batch, so that a replay gives the same values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
-_Z90: Final = 1.6448536269514722
-_LEVELS: Final = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
+if TYPE_CHECKING:
+    from forecasts.models.batched import Matrix
+
+LEVEL: Final = 90
+FOLDS: Final = 4
+_SHORTEST: Final = 4  # values to fit on in a fold
+
+Band = list[tuple[float, float, float]]
 
 
-def forecast_series(
-    history: Sequence[float | None], horizon: int, season: int
-) -> list[tuple[float, float, float]]:
-    """(mean, lo, hi) per step. Raises ValueError for fewer than two known values."""
+def forecast_many(
+    histories: Sequence[Sequence[float | None]], horizon: int, season: int
+) -> list[Band | ValueError]:
+    """(mean, lo, hi) per step for each series; a ValueError in the place of one with fewer than two known values."""
     import numpy as np
 
-    values = np.array(history, dtype=np.float64)
-    known = np.flatnonzero(np.isfinite(values))
-    if known.size < 2:
-        raise ValueError(f"a forecast needs at least 2 known values, not {known.size}")
-    values = np.interp(np.arange(values.size), known, values[known])
-    shape = np.zeros(values.size + horizon)
-    if season > 1 and values.size >= 2 * season:
-        periods = values.size // season
-        recent = values[-periods * season :].reshape(periods, season)
-        weight = 0.8 ** np.arange(periods)[::-1]
-        pattern = np.average(recent - recent.mean(axis=1, keepdims=True), axis=0, weights=weight)
-        shape = pattern[(np.arange(shape.size) - values.size) % season]
-    flat = values - shape[: values.size]
-    best_error, level, errors = np.inf, flat[-1], np.zeros(1)
-    for alpha in _LEVELS:
-        smooth = flat[0]
-        misses = np.empty(flat.size - 1)
-        for i in range(1, flat.size):
-            misses[i - 1] = flat[i] - smooth
-            smooth += alpha * misses[i - 1]
-        error = float(np.mean(misses**2))
-        if error < best_error:
-            best_error, level, errors, chosen = error, smooth, misses, alpha
-    steps = np.arange(1, horizon + 1)
-    mean = level + shape[values.size :]
-    width = _Z90 * float(np.std(errors)) * np.sqrt(1 + (steps - 1) * chosen**2)
-    return list(zip(mean.tolist(), (mean - width).tolist(), (mean + width).tolist(), strict=True))
+    out: list[Band | ValueError] = [ValueError("")] * len(histories)
+    by_length: dict[int, tuple[list[int], list[list[float]]]] = {}
+    for row, history in enumerate(histories):
+        values = np.array(history, dtype=np.float64)
+        known = np.flatnonzero(np.isfinite(values))
+        if known.size < 2:
+            out[row] = ValueError(f"a forecast needs at least 2 known values, not {known.size}")
+            continue
+        filled = np.interp(np.arange(known[0], values.size), known, values[known])
+        rows, members = by_length.setdefault(filled.size, ([], []))
+        rows.append(row)
+        members.append(filled.tolist())
+    for rows, members in by_length.values():
+        mean, width = _forecast(np.array(members), horizon, season)
+        for row, m, w in zip(rows, mean, width, strict=True):
+            out[row] = list(zip(m.tolist(), (m - w).tolist(), (m + w).tolist(), strict=True))
+    return out
+
+
+def _forecast(values: Matrix, horizon: int, season: int) -> tuple[Matrix, Matrix]:
+    """Means and half widths [series, horizon]: of each series the model with the least error on its last folds."""
+    import numpy as np
+
+    from forecasts.intervals import half_widths
+    from forecasts.models.batched import holt_winters, seasonal_naive, theta
+
+    # The naive forecast comes first: another model must beat it.
+    models: tuple[Callable[[Matrix, int, int], Matrix], ...] = (seasonal_naive, theta, holt_winters)
+    n = values.shape[1]
+    ahead = max(1, min(horizon, n // (FOLDS + 1)))
+    origins = [n - ahead - fold * max(1, ahead // 2) for fold in range(FOLDS)]
+    origins = [at for at in origins if at >= min(_SHORTEST, n - 1)] or [n - 1]
+    ahead = min(ahead, n - max(origins))
+    misses = np.array(
+        [
+            [model(values[:, :at], ahead, season) - values[:, at : at + ahead] for at in origins]
+            for model in models
+        ]
+    )
+    best = np.abs(misses).mean(axis=(1, 3)).argmin(axis=0)
+    mean = np.empty((len(values), horizon))
+    width = np.empty_like(mean)
+    for index, model in enumerate(models):
+        chosen = best == index
+        if chosen.any():
+            mean[chosen] = model(values[chosen], horizon, season)
+    # Past the steps that the folds reach, errors are taken to grow as those of a random walk.
+    growth = np.sqrt(np.maximum(1.0, np.arange(1, horizon + 1) / ahead))
+    for series, index in enumerate(best):
+        known = half_widths(misses[index][:, series : series + 1], (LEVEL,))[LEVEL][0]
+        width[series] = known[np.minimum(np.arange(horizon), ahead - 1)] * growth
+    return mean, width

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from udf_server.forecasting import forecast_series
+from udf_server.forecasting import forecast_many
 from udf_server.function import RowError, function
 
 _MAX_HORIZON: Final = 1000
@@ -13,32 +13,46 @@ _MAX_HISTORY: Final = 20_000
 _RESULT: Final = "ARRAY<STRUCT<STEP INTEGER, MEAN DOUBLE, LO DOUBLE, HI DOUBLE>>"
 
 
-def _answer(history: Sequence[float | None], horizon: int, season: int) -> list[dict[str, Any]] | RowError:
+def _refusal(history: Sequence[Any], horizon: int, season: int) -> RowError | None:
     if not 1 <= horizon <= _MAX_HORIZON:
         return RowError(f"horizon must be from 1 to {_MAX_HORIZON}, not {horizon}")
     if season < 1:
         return RowError(f"season must be 1 or more, not {season}")
     if len(history) > _MAX_HISTORY:
         return RowError(f"{len(history)} values of history; the limit is {_MAX_HISTORY}")
-    try:
-        bands = forecast_series(history, horizon, season)
-    except ValueError as error:
-        return RowError(str(error))
-    return [{"STEP": i, "MEAN": m, "LO": lo, "HI": hi} for i, (m, lo, hi) in enumerate(bands, 1)]
+    return None
 
 
 @function(
-    f"FORECAST(history ARRAY<DOUBLE>, horizon INTEGER) -> {_RESULT}",
+    f"FORECAST(history ARRAY<DOUBLE>, horizon INTEGER, season INTEGER) -> {_RESULT}",
     batch_limit=500,
     timeout=30.0,
-    example="SELECT K, FORECAST(HISTORY, 12) AS NEXT FROM SERIES EMIT CHANGES;",
+    example="SELECT K, FORECAST(HISTORY, 24, 24) AS TOMORROW FROM SERIES EMIT CHANGES;",
 )
-def forecast(histories: Sequence[Any], horizons: Sequence[int]) -> list[Any]:
-    """The next values, oldest history first; LO and HI hold 90 % of what may come. NULLs in the history are
-    filled in between neighbours. Give the season (24 for hours with a daily rhythm) when there is one."""
-    return [_answer(h, n, 1) for h, n in zip(histories, horizons, strict=True)]
+def forecast(histories: Sequence[Any], horizons: Sequence[int], seasons: Sequence[int]) -> list[Any]:
+    """The next values, oldest history first; LO and HI hold 90 % of what may come. The season is the length
+    of the series' rhythm (24 for hours of a day), 1 or left out when it has none. NULLs are filled in from
+    their neighbours.
+    """
+    out: list[Any] = [None] * len(histories)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for row, (history, horizon, season) in enumerate(zip(histories, horizons, seasons, strict=True)):
+        out[row] = _refusal(history, horizon, season)
+        if out[row] is None:
+            groups.setdefault((horizon, season), []).append(row)
+    for (horizon, season), rows in groups.items():
+        found = forecast_many([histories[row] for row in rows], horizon, season)
+        for row, band in zip(rows, found, strict=True):
+            if isinstance(band, ValueError):
+                out[row] = RowError(str(band))
+            else:
+                out[row] = [
+                    {"STEP": i, "MEAN": m, "LO": lo, "HI": hi} for i, (m, lo, hi) in enumerate(band, 1)
+                ]
+    return out
 
 
-@forecast.overload(f"FORECAST(history ARRAY<DOUBLE>, horizon INTEGER, season INTEGER) -> {_RESULT}")
-def _seasonal(histories: Sequence[Any], horizons: Sequence[int], seasons: Sequence[int]) -> list[Any]:
-    return [_answer(h, n, s) for h, n, s in zip(histories, horizons, seasons, strict=True)]
+@forecast.overload(f"FORECAST(history ARRAY<DOUBLE>, horizon INTEGER) -> {_RESULT}")
+def _without_season(histories: Sequence[Any], horizons: Sequence[int]) -> list[Any]:
+    result: list[Any] = forecast(histories, horizons, [1] * len(histories))
+    return result
