@@ -9,11 +9,24 @@ from typing import Any
 from forecasts.refresh import SeriesForecast, quote
 from forecasts.spec import Spec
 from ksqlkit.client.protocol import Client
+from ksqlkit.dialect import parse_type
 from ksqlkit.errors import ProjectError, StatementError
 
+_HEAD = ("FORECAST_TS TIMESTAMP PRIMARY KEY", "STEP INTEGER", "MEAN DOUBLE")
+_TAIL = (
+    "MODEL STRING",
+    "VERSION INTEGER",
+    "TRAINED_AT TIMESTAMP",
+    "BACKTEST_ERROR DOUBLE",
+    "NAIVE_ERROR DOUBLE",
+    "STATUS STRING",
+    "REASON STRING",
+    "RUN_ID STRING",
+)
 
-def series_types(client: Client, spec: Spec) -> list[str]:
-    """SQL types of the series columns in the source. Raises ProjectError for a column that is gone."""
+
+def check_source(client: Client, spec: Spec) -> None:
+    """Raise ProjectError if the source is gone, lacks a column, or a series column has another type."""
     try:
         described = client.execute(f"DESCRIBE {quote(spec.source)};")[0]["sourceDescription"]
     except StatementError as exc:
@@ -21,43 +34,35 @@ def series_types(client: Client, spec: Spec) -> list[str]:
             f"Forecast {spec.name} reads {spec.source}: {exc.message}", hint="Apply the project first."
         ) from None
     types = {f["name"].strip("`"): f["schema"]["type"] for f in described["fields"]}
-    for column in (*spec.series, spec.value):
-        if column.upper() not in types and column not in types:
+    for column, wanted in (*spec.keys, (spec.value, None)):
+        found = types.get(column) or types.get(column.upper())
+        if found is None:
             raise ProjectError(f"Forecast {spec.name}: {spec.source} has no column {column}")
-    return [types.get(c, types.get(c.upper(), "STRING")) for c in spec.series]
+        if wanted and found != str(parse_type(wanted)):
+            hint = f"Set types in forecasts/{spec.name}.toml."
+            raise ProjectError(f"Forecast {spec.name}: {column} is {found}, not {wanted}", hint=hint)
+
+
+def table_statements(spec: Spec) -> list[str]:
+    """The statements that make the target table and, before it, the one behind it."""
+    keys = [f"{quote(column)} {type_} PRIMARY KEY" for column, type_ in spec.keys]
+    bounds = [f"{side}_{level} DOUBLE" for level in spec.levels for side in ("LO", "HI")]
+    columns = [*keys, *_HEAD, *bounds, *_TAIL]
+    topic = spec.target.lower()
+    return [
+        f"CREATE TABLE {rows_table(spec)} ({', '.join(columns)}) WITH "
+        f"(KAFKA_TOPIC='{topic}_rows', KEY_FORMAT='JSON', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        f"CREATE TABLE {quote(spec.target)} WITH (KAFKA_TOPIC='{topic}') AS SELECT * FROM {rows_table(spec)};",
+    ]
 
 
 def create_tables(client: Client, spec: Spec) -> None:
     """Create the target table and the one behind it, unless they are there."""
-    keys = [
-        f"{quote(c)} {t} PRIMARY KEY" for c, t in zip(spec.series, series_types(client, spec), strict=True)
-    ]
-    bounds = [f"{side}_{level} DOUBLE" for level in spec.levels for side in ("LO", "HI")]
-    columns = [
-        *keys,
-        "FORECAST_TS TIMESTAMP PRIMARY KEY",
-        "STEP INTEGER",
-        "MEAN DOUBLE",
-        *bounds,
-        "MODEL STRING",
-        "VERSION INTEGER",
-        "TRAINED_AT TIMESTAMP",
-        "BACKTEST_ERROR DOUBLE",
-        "NAIVE_ERROR DOUBLE",
-        "STATUS STRING",
-        "REASON STRING",
-        "RUN_ID STRING",
-    ]
-    target = quote(spec.target)
-    client.execute(
-        f"CREATE TABLE IF NOT EXISTS {rows_table(spec)} ({', '.join(columns)}) WITH "
-        f"(KAFKA_TOPIC='{spec.target.lower()}_rows', KEY_FORMAT='JSON', VALUE_FORMAT='JSON', PARTITIONS=1);"
-    )
-    client.execute(
-        f"CREATE TABLE IF NOT EXISTS {target} WITH (KAFKA_TOPIC='{spec.target.lower()}') AS "
-        f"SELECT * FROM {rows_table(spec)};",
-        properties={"auto.offset.reset": "earliest"},
-    )
+    for statement in table_statements(spec):
+        client.execute(
+            statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1),
+            properties={"auto.offset.reset": "earliest"},
+        )
 
 
 def rows_table(spec: Spec) -> str:
@@ -94,6 +99,7 @@ def make_rows(
 
 def publish(client: Client, spec: Spec, results: list[SeriesForecast], *, now: int, run_id: str) -> int:
     """Write a run's rows; returns how many."""
+    check_source(client, spec)
     create_tables(client, spec)
     return client.insert(rows_table(spec).strip("`"), make_rows(results, spec, now=now, run_id=run_id))
 

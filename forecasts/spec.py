@@ -18,11 +18,12 @@ UNITS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800
 class Spec:
     """One forecast.
 
-    `source` is a table that SQL keeps; `series` its columns that name a series, `time` the column with the step's start
-    (milliseconds; WINDOWSTART for windowed tables) and `value` what is forecast. `frequency` is the step's length
-    ("hour", "15 minutes"), found from the data if None. `seasons` and `horizon` are in steps, the longest season last.
-    `levels` are interval levels in percent. `gaps` says what a missing step means: "zero" or "interpolate".
-    `minimum` is the least number of steps a series needs. `window` limits how many of the last steps models see.
+    `source` is a table that SQL keeps; `series` its columns that name a series and `types` their SQL types (STRING
+    where not given); `time` is the column with the step's start (milliseconds; WINDOWSTART for windowed tables) and
+    `value` what is forecast. `frequency` is the step's length ("hour", "15 minutes"), found from the data if None.
+    `seasons` and `horizon` are in steps, the longest season last. `levels` are interval levels in percent. `gaps` says
+    what a missing step means: "zero" or "interpolate". `minimum` is the least number of steps a series needs; `window`
+    limits how many of the last steps models see.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Spec:
     series: tuple[str, ...]
     value: str
     target: str
+    types: tuple[str, ...] = ()
     time: str = "WINDOWSTART"
     where: str | None = None
     frequency: str | None = None
@@ -42,6 +44,12 @@ class Spec:
     minimum: int = 20
     window: int = 2_000
     schedule: str | None = None
+
+    @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """Series columns with their SQL types."""
+        types = self.types or ("STRING",) * len(self.series)
+        return tuple(zip(self.series, types, strict=True))
 
     @property
     def step(self) -> int | None:
@@ -80,6 +88,8 @@ def load_spec(path: Path) -> Spec:
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     for key, value in given.items():
         _check(key, value, path, text)
+    if len(given.get("types", given["series"])) != len(given["series"]):
+        raise _error("'types' needs one SQL type per column of 'series'", path, text, "types", None)
     return Spec(name=path.stem, **given)  # type: ignore[arg-type]
 
 
@@ -92,6 +102,7 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
     positive = isinstance(value, int) and not isinstance(value, bool) and value > 0
     ok = {
         "series": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
+        "types": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
         "seasons": isinstance(value, tuple)
         and bool(value)
         and all(isinstance(v, int) and v > 0 for v in value),

@@ -14,12 +14,15 @@ from ksqlkit.cli.options import (
     VarOption,
     open_client,
     open_config,
-    parse_vars,
+    open_loader,
 )
 from ksqlkit.cli.output import guarded, messages, print_json, print_table
 
 if TYPE_CHECKING:
     from ksqlkit.plan.stages import Stage
+
+# A project is applied to read what is there already, unless its target says otherwise.
+DEFAULT_PROPERTIES = {"auto.offset.reset": "earliest"}
 
 
 @guarded
@@ -33,6 +36,7 @@ def apply(
     project: ProjectOption = None,
     target: TargetOption = None,
     server: ServerOption = None,
+    scoring: Annotated[str | None, typer.Option("--scoring", help="URL of the scoring server.")] = None,
     var: VarOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -42,35 +46,28 @@ def apply(
 
     Example: ksqlkit apply --dry-run
     """
-    from ksqlkit.client.embedded import rehearsal
     from ksqlkit.plan.apply import apply as run
     from ksqlkit.plan.apply import check
-    from ksqlkit.plan.diff import diff, rehearse
-    from ksqlkit.plan.live import read_live
+    from ksqlkit.plan.run import make_stages
     from ksqlkit.plan.stages import Action
-    from ksqlkit.project.loader import Loader
 
     config = open_config(project)
-    loader = Loader(config, parse_vars(var))
-    loaded = loader.load()
+    loader = open_loader(config, var)
     client, chosen = open_client(config, target, server)
     try:
-        with rehearsal(config) as empty:
-            expected = rehearse(loaded, empty, loader)
-        stages = diff(loaded, read_live(client), expected)
+        stages = make_stages(loader, client, scoring or config.scoring_url)
         changes = [s for s in stages if s.action is not Action.UNCHANGED]
         if json:
             print_json([_entry(s) for s in stages])
         elif dry_run:
-            print_table(
-                "Plan", ["model", "action", "reason"], [[s.model.name, s.action, s.reason] for s in changes]
-            )
+            rows = [[s.model.name, s.action, s.reason] for s in changes]
+            print_table("Plan", ["model", "action", "reason"], rows)
         check(stages, allow_replace=replace or dry_run)
         if not dry_run:
-            run(stages, client, loader, properties=chosen.properties)
+            run(stages, client, loader, properties=chosen.properties or DEFAULT_PROPERTIES)
         if not json:
             verb = "would change" if dry_run else "changed"
-            messages.print(f"{len(changes)} of {len(stages)} models {verb if changes else 'changed'}")
+            messages.print(f"{len(changes)} of {len(stages)} models {verb}")
     finally:
         client.close()
 

@@ -12,6 +12,7 @@ from ksqlkit.errors import UserError
 if TYPE_CHECKING:
     from ksqlkit.client.protocol import Client
     from ksqlkit.project.config import Config, Target
+    from ksqlkit.project.loader import Loader
 
 ProjectOption = Annotated[
     Path | None,
@@ -44,6 +45,17 @@ def open_config(project: Path | None) -> Config:
         return load_config(find_root(Path.cwd()))
     except ProjectError:
         return load_config(data_path("ksqlkit.toml").parent)
+
+
+def open_loader(config: Config, var: list[str] | None = None) -> Loader:
+    """The loader of a project, with the tables of its forecasts among its models."""
+    from forecasts.publish import table_statements
+    from forecasts.spec import load_specs
+    from ksqlkit.project.loader import Loader
+
+    specs = load_specs(config.forecasts)
+    generated = [(config.forecasts / f"{n}.toml", "\n".join(table_statements(s))) for n, s in specs.items()]
+    return Loader(config, parse_vars(var), generated)
 
 
 def open_client(config: Config | None, target: str | None, server: str | None) -> tuple[Client, Target]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ksqlkit.cli.options import JsonOption, ProjectOption, VarOption, open_config, parse_vars
+from ksqlkit.cli.options import JsonOption, ProjectOption, VarOption, open_config, open_loader
 from ksqlkit.cli.output import guarded, messages, print_json
 
 
@@ -26,9 +26,7 @@ def render(
 
     Example: ksqlkit render --out build/sql
     """
-    from ksqlkit.project.loader import load_project
-
-    loaded = load_project(open_config(project), parse_vars(var))
+    loaded = open_loader(open_config(project), var).load()
     if json:
         fields = ("name", "kind", "sql", "parents", "fingerprint")
         print_json([{f: getattr(m, f) for f in fields} for m in loaded.models])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,18 @@ _ALLOWED = (N.CreateSource, N.CreateAsSelect, N.InsertInto, N.CreateType)
 class Loader:
     """Loads one project; keeps what is needed to point errors of later steps at the templates.
 
-    `variables` override the project file's [vars].
+    `variables` override the project file's [vars]. `generated` are further statements, each with the file that it
+    comes from (a forecast's tables, from its .toml).
     """
 
-    def __init__(self, config: Config, variables: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        variables: Mapping[str, Any] | None = None,
+        generated: Sequence[tuple[Path, str]] = (),
+    ) -> None:
         self.config = config
+        self.generated = generated
         unknown = set(variables or ()) - set(config.vars)
         if unknown:
             raise ProjectError(
@@ -53,6 +60,8 @@ class Loader:
             text, found = self.renderer.render(path)
             references += found
             models += self._read(path, text)
+        for path, text in self.generated:
+            models += [replace(m, location=Location(str(path), 1)) for m in self._read(path, text)]
         names: dict[str, Model] = {}
         for model in models:
             if model.name in names:
@@ -130,6 +139,9 @@ class Loader:
                 )
 
     def _place(self, path: Path, error: SqlError, line: int, column: int) -> SqlError:
+        if any(path == file for file, _ in self.generated):
+            error.location = Location(str(path), 1)
+            return error
         try:
             place, inner = self.renderer.locate(path, line, column)
         except TemplateError:
@@ -138,8 +150,3 @@ class Loader:
         if inner:
             error.hint = " ".join(filter(None, [error.hint, f"Written by the macro at {inner}."]))
         return error
-
-
-def load_project(config: Config, variables: Mapping[str, Any] | None = None) -> Project:
-    """The project of a configuration; see Loader.load."""
-    return Loader(config, variables).load()

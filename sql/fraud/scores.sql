@@ -1,7 +1,8 @@
 -- Every transaction with its score, and those above the threshold.
 CREATE STREAM TRANSACTION_SCORES AS
   SELECT TX_ID, CUSTOMER_ID, TERMINAL_ID, AMOUNT,
-    {{ score('FRAUD_SCORE', ['AMOUNT', 'C1H_N', 'C1H_SUM_AMOUNT', 'C30D_N', 'C30D_SUM_AMOUNT', 'T1D_N', 'T1D_SUM_AMOUNT']) }}
+    {{ score('FRAUD_SCORE', ['AMOUNT', 'CUSTOMER_1H_N', 'CUSTOMER_1H_SUM_AMOUNT', 'CUSTOMER_1D_N',
+                             'CUSTOMER_1D_SUM_AMOUNT', 'TERMINAL_1D_N', 'TERMINAL_1D_SUM_AMOUNT']) }}
   FROM {{ ref('TX_FEATURES') }}
   PARTITION BY TX_ID;
 

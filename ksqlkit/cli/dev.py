@@ -1,0 +1,95 @@
+"""ksqlkit dev: the embedded ksqlDB and the scoring server, with the project applied, until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ksqlkit.cli.options import ProjectOption, open_config
+from ksqlkit.cli.output import guarded, messages
+from ksqlkit.errors import KsqlkitError, ServerError
+from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, run_stack
+
+PortOption = Annotated[
+    int,
+    typer.Option("--port", help="Port of the ksqlDB; 0 takes free ports for both servers.", min=0, max=65535),
+]
+ScoringPortOption = Annotated[
+    int,
+    typer.Option("--scoring-port", help="Port of the scoring server; 0 takes a free one.", min=0, max=65535),
+]
+
+
+@guarded
+def dev(
+    port: PortOption = KSQL_PORT,
+    scoring_port: ScoringPortOption = SCORING_PORT,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    data: Annotated[Path | None, typer.Option("--data", help="Folder for records and state; kept.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Also run the demo's job first.")] = False,
+    project: ProjectOption = None,
+) -> None:
+    """Run the embedded ksqlDB and the scoring server with the project applied, until Ctrl-C.
+
+    Records and state are kept in .ksqlkit/ and are there again at the next start.
+
+    Example: ksqlkit dev --port 0
+    """
+    config = open_config(project)
+    folder = data or Path.cwd() / ".ksqlkit"
+    folder.mkdir(parents=True, exist_ok=True)
+    models = folder / "models" if demo else config.models
+    options = StackOptions(
+        models, config.functions, folder / "log.db", host, port, 0 if port == 0 else scoring_port
+    )
+    with run_stack(options) as stack:
+        if demo:
+            from ksqlkit.demo.job import run_job
+
+            run_job(stack, config, models)
+        else:
+            _apply(stack, config.root)
+        print_connections(stack)
+        _wait(stack)
+
+
+def print_connections(stack: Stack) -> None:
+    """How to reach the servers."""
+    url, scoring = stack.ksql.url, stack.scoring.url
+    port = url.rpartition(":")[2]
+    lines = [
+        ("ksqlDB", url),
+        ("scoring server", f"{scoring}  (OpenAPI at {scoring}/docs)"),
+        ("our shell", f"ksqlkit sql --server {url}"),
+        ("ksqlDB CLI", f"ksql {url}"),
+        ("curl", f'curl -s {url}/ksql -d \'{{"ksql": "SHOW STREAMS;"}}\''),
+        (
+            "ksql-python",
+            f"python -c \"from ksql import KSQLAPI; print(KSQLAPI('http://127.0.0.1:{port}').ksql('show tables'))\"",
+        ),
+    ]
+    for name, text in lines:
+        messages.print(f"  {name:<15}", style="bold", end="")
+        messages.print(text, markup=False, highlight=False, soft_wrap=True)
+    messages.print("Ctrl-C stops; records and state stay.")
+
+
+def _apply(stack: Stack, root: Path) -> None:
+    from ksqlkit.cli.apply import apply
+
+    try:
+        apply(project=root, server=stack.ksql.url, scoring=stack.scoring.url)
+    except typer.Exit:
+        messages.print("The project was not applied; the servers run. Correct it and run `ksqlkit apply`.")
+
+
+def _wait(stack: Stack) -> None:
+    while True:
+        time.sleep(0.5)
+        for server in (stack.ksql, stack.scoring):
+            if not server.alive:
+                error: KsqlkitError = ServerError(f"The {server.name} ended: {server.log.strip()[-2000:]}")
+                raise error

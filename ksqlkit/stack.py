@@ -1,0 +1,61 @@
+"""The servers of `ksqlkit dev` and `ksqlkit demo`: the embedded ksqlDB and the scoring server, as child processes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ksqlkit.client.http import HttpClient
+from ksqlkit.process import ServerProcess
+
+KSQL_PORT = 8088
+SCORING_PORT = 8090
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """Where the servers listen and keep their data; port 0 takes a free one. `log` None keeps records in memory."""
+
+    models: Path
+    functions: Path
+    log: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = KSQL_PORT
+    scoring_port: int = SCORING_PORT
+
+
+@dataclass(slots=True)
+class Stack:
+    """Running servers; `client` speaks to the ksqlDB."""
+
+    ksql: ServerProcess
+    scoring: ServerProcess
+    client: HttpClient
+
+
+@contextmanager
+def run_stack(options: StackOptions) -> Iterator[Stack]:
+    """Start both servers, and stop them in order. Raises ServerError saying which port is taken."""
+    scoring_command = [sys.executable, "-m", "udf_server", "--lazy", "--host", options.host]
+    scoring_command += ["--port", str(options.scoring_port), "--models", str(options.models)]
+    scoring_command += ["--functions", str(options.functions)] if options.functions.is_dir() else []
+    with ServerProcess("scoring server", scoring_command, health="/livez") as scoring:
+        command = [
+            sys.executable,
+            "-m",
+            "ksqlkit.engine.rest",
+            "--host",
+            options.host,
+            "--port",
+            str(options.port),
+        ]
+        command += ["--log", str(options.log) if options.log else ":memory:", "--scoring", scoring.url]
+        with ServerProcess("embedded ksqlDB", command, health="/info") as ksql:
+            client = HttpClient(ksql.url, timeout=120.0)
+            try:
+                yield Stack(ksql, scoring, client)
+            finally:
+                client.close()
