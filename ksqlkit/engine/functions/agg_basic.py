@@ -8,6 +8,7 @@ from typing import Any
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.functions.define import Aggregation, Family
+from ksqlkit.engine.functions.utf16 import units
 from ksqlkit.engine.java_numbers import wrap_int, wrap_long
 from ksqlkit.errors import DataError
 
@@ -111,15 +112,10 @@ _COMPARABLE = (
 )
 
 
-def utf16(text: str) -> bytes:
-    """Sort key of a string in Java's order, by UTF-16 units."""
-    return text.encode("utf-16-be", "surrogatepass")
-
-
 def java_key(kind: T.SqlType) -> Any:
     """A sort key for values of a type in Java's order, None where Python's own is the same."""
     if kind == T.STRING:
-        return lambda v: v if v.isascii() else utf16(v).decode("latin-1")
+        return units
     if kind == T.BYTES:
         return lambda v: bytes(b ^ 0x80 for b in v)  # Java's bytes are signed
     if kind == T.DOUBLE:

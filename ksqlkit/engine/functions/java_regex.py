@@ -1,6 +1,6 @@
 """Java regular expressions on Python's re: the syntax and the defaults that differ are translated.
 
-Translated: ASCII classes by default, line terminators of `.`, `\\Q..\\E`, `\\h \\R \\z \\Z \\e \\x{..} \\0n`, named groups,
+Translated: ASCII classes by default, line ends of `.`, `\\Q..\\E`, `\\h \\R \\z \\Z \\e \\x{..} \\0n`, named groups,
 possessive quantifiers (the same in both), inline flags in the middle, POSIX and Unicode classes by `\\p{..}`, unions
 and intersections of character classes. What is left over fails as in Java: ValueError.
 """
@@ -225,7 +225,7 @@ class _Translator:
         negated = self.text.startswith("^", self.pos)
         self.pos += negated
         parts: list[str] = []  # operands of &&
-        plain, nested = "", []  # the operand being read
+        plain, nested = "", list[str]()  # the operand being read
         first = True
         while True:
             if self.pos >= len(self.text):

@@ -10,9 +10,9 @@ from typing import Any
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.functions import json_text
-from ksqlkit.engine.functions.agg_basic import utf16
 from ksqlkit.engine.functions.contract import ArgType
 from ksqlkit.engine.functions.define import Family
+from ksqlkit.engine.functions.utf16 import units
 from ksqlkit.errors import DataError
 
 jsons = Family("JSON")
@@ -142,7 +142,7 @@ def _matcher(kind: ArgType) -> Callable[[Any, Any], bool]:
         return lambda item, value: isinstance(item, str) and item == value
     if kind == T.BOOLEAN:
         return lambda item, value: item is value
-    return lambda item, value: False
+    return lambda *_: False
 
 
 @jsons.scalar("JSON_CONCAT(VARCHAR... jsonStrings) -> VARCHAR")
@@ -202,9 +202,9 @@ def _preparation(kind: ArgType) -> Callable[[Any], Any]:
             return lambda v: [item(x) for x in v]
         case T.Map():
             item = optional(kind.value)
-            return lambda v: {k: item(v[k]) for k in sorted(v, key=utf16)}
+            return lambda v: {k: item(v[k]) for k in sorted(v, key=units)}
         case T.Struct():
-            fields = [(n, optional(t)) for n, t in sorted(kind.fields, key=lambda f: utf16(f[0]))]
+            fields = [(n, optional(t)) for n, t in sorted(kind.fields, key=lambda f: units(f[0]))]
             return lambda v: {n: f(v[n]) for n, f in fields}
     if kind == T.DATE:
         return times.format_date

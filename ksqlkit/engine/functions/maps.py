@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ksqlkit.engine.functions.agg_basic import utf16
 from ksqlkit.engine.functions.define import Family
+from ksqlkit.engine.functions.utf16 import units
 
 maps = Family("MAP")
 
@@ -37,7 +37,7 @@ def map_union(first: dict[str, Any] | None, second: dict[str, Any] | None) -> di
 
 def entries(value: dict[str, Any], ordered: bool) -> list[dict[str, Any]]:
     """The entries of a map as structs of K and V, sorted by key if asked for."""
-    keys = sorted(value, key=utf16) if ordered else value
+    keys = sorted(value, key=units) if ordered else value
     return [{"K": k, "V": value[k]} for k in keys]
 
 

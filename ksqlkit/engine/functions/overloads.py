@@ -208,6 +208,11 @@ def result_type(
     assert signature.returns is not None
     bound: Generics = {}
     if signature.returns.generic:
+        if None in args[: len(signature.params)]:  # ksqlDB fails with an internal error here
+            raise StatementError(
+                f"Function '{label}' cannot tell its result's type from a NULL literal.",
+                hint="Cast the NULL to the type that is meant, as in CAST(NULL AS INT).",
+            )
         for param, arg in zip(pattern, args, strict=True):
             own: Generics = {}
             if param.generic or param.kind == "LAMBDA":

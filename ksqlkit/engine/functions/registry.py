@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
+from ksqlkit.engine.clock import Clock, SystemClock
 from ksqlkit.engine.functions import overloads as rules
 from ksqlkit.engine.functions.contract import (
     ArgType,
@@ -102,13 +103,12 @@ class Registry:
     """All functions; with `builtin` off, none. Functions may be added while queries run: a running query keeps
     what it resolved."""
 
-    def __init__(self, *, builtin: bool = True) -> None:
+    def __init__(self, *, builtin: bool = True, clock: Clock | None = None) -> None:
         self._functions: dict[str, Function] = {}
         if builtin:
-            from ksqlkit.engine.functions.library import FAMILIES
+            from ksqlkit.engine.functions.library import builtin_functions
 
-            for family in FAMILIES:
-                self._functions.update(family.functions)
+            self._functions = builtin_functions(clock or SystemClock())
 
     def kind(self, name: str) -> Kind | None:
         """'SCALAR', 'AGGREGATE', 'TABLE', or None if there is no such function."""
