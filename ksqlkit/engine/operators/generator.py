@@ -274,31 +274,33 @@ class Generator:
         self, step: Step, row: Row, fmt: Format, columns: Sequence[Column], then: Callable[[Row], None]
     ) -> None:
         """Go on in the task of the row's new key: the in-memory form of a repartition topic."""
-        if self.partitions == 1 or row.values is None:
+        carried = row.values if row.change is None else row.change
+        if self.partitions == 1 or carried is None:
             then(row)
             return
         name = f"segment_{self.index(step)}"
+        key = tuple(self.fresh("k") for _ in row.key)
+        values = tuple(self.fresh("v") for _ in carried)
+        present = " and ".join(f"{k} is not None" for k in key)
+        packed = f"({tuple_text(key)} if {present} else None)" if row.key_nullable else tuple_text(key)
         inner = replace(
             row,
-            key=tuple(self.fresh("k") for _ in row.key),
-            values=tuple(self.fresh("v") for _ in row.values),
+            key=key,
+            key_tuple=packed,
+            values=values if row.change is None else None,
+            change=None if row.change is None else (values[0], values[1]),
             timestamp="timestamp",
             headers="headers",
             window=None if row.window is None else ("start", "end"),
             offset="None",
         )
-        assert inner.values is not None
-        present = " and ".join(f"{k} is not None" for k in inner.key)
-        packed = (
-            f"({tuple_text(inner.key)} if {present} else None)" if row.key_nullable else tuple_text(inner.key)
-        )
-        inner = replace(inner, key_tuple=packed)
-        params = [*inner.key, *inner.values, "timestamp", "headers", *(inner.window or ())]
-        with self.function(f"def {name}({', '.join(params)}):"):
+        with self.function(
+            f"def {name}({', '.join((*key, *values, 'timestamp', 'headers', *(inner.window or ())))}):"
+        ):
             then(inner)
         self.segments.append(name)
         writer = self.key_bytes(columns, fmt)
-        args = [*row.key, *row.values, row.timestamp, row.headers, *(row.window or ())]
+        args = [*row.key, *carried, row.timestamp, row.headers, *(row.window or ())]
         target = f"partition_for({writer}({tuple_text(row.key)}), {self.partitions})"
         self.line(f"peers[{target}].{name}({', '.join(args)})")
 

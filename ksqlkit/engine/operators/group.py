@@ -113,17 +113,4 @@ def _table(gen: Generator, step: GroupBy, row: Row) -> None:
     with gen.block(f"for {key}, {new}, {old} in {gen.bind(regroup, 'regroup')}({', '.join(sides)}):"):
         parts = tuple(f"{key}[{i}]" for i in range(len(step.schema.key)))
         grouped = replace(row, key=parts, key_tuple=key, change=(new, old), window=None, key_nullable=False)
-        _route_change(gen, step, grouped)
-
-
-def _route_change(gen: Generator, step: GroupBy, row: Row) -> None:
-    """A packed row goes to the task of its group, as two of its values."""
-    assert row.change is not None
-    carrier = replace(row, values=row.change, change=None)
-
-    def unwrap(inner: Row) -> None:
-        assert inner.values is not None
-        change = (inner.values[0], inner.values[1])
-        gen.forward(step, replace(inner, values=None, change=change))
-
-    gen.route(step, carrier, _aggregate(gen, step).key_format, step.schema.key, unwrap)
+        gen.route(step, grouped, _aggregate(gen, step).key_format, step.schema.key, _next(gen, step))

@@ -54,6 +54,7 @@ _VIEW: dict[type[Step], Any] = {
     Filter: filter.view,
     ForeignKeyJoin: foreign_key_join.view,
     Project: project.view,
+    SelectKey: select_key.view,
     SourceStep: source.view,
     TableTableJoin: table_join.view,
 }
@@ -85,7 +86,7 @@ class Registry:
             return step.source.kind == "TABLE"
         if isinstance(step, Aggregate | TableTableJoin | ForeignKeyJoin):
             return True
-        if isinstance(step, StreamStreamJoin | StreamTableJoin | SelectKey | FlatMap):
+        if isinstance(step, StreamStreamJoin | StreamTableJoin | FlatMap):
             return False
         return self.is_table(step.inputs[0])
 
@@ -103,7 +104,7 @@ class Registry:
         """Whether the step takes the rows of the table below it packed."""
         if isinstance(step, TableTableJoin | ForeignKeyJoin):
             return True
-        if isinstance(step, GroupBy | Filter):
+        if isinstance(step, GroupBy | Filter | SelectKey):
             return self.is_table(step.input)
         if isinstance(step, StreamTableJoin):
             return side == "right"

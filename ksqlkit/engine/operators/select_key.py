@@ -5,50 +5,65 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.analysis.trees import walk
 from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.expressions import Variable
 from ksqlkit.engine.operators import remote
 from ksqlkit.engine.operators.generator import Generator, Scope
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import SelectKey, SourceStep, Step
 from ksqlkit.engine.schema import Schema
+from ksqlkit.engine.state.store import TableStore
 
 
 def emit(gen: Generator, step: SelectKey, row: Row, _side: str) -> None:
     """Write the new key; a key that cannot be computed is null, and the failure is reported."""
 
+    if row.change is not None:
+        _table(gen, step, row)
+        return
+
     def rekey(inner: Row, scope: Scope, exprs: tuple[N.Expression, ...]) -> None:
         key = _keys(gen, step, inner, scope, exprs)
-        values = gen.pick(_input(step), inner, [c for c in step.schema.value if scope.get(c.name)])
-        missing = [i for i, c in enumerate(step.schema.value) if c.name not in scope]
-        for i in missing:  # the new key column under its name, as a value
-            values = (*values[:i], key[_key_index(step, step.schema.value[i].name)], *values[i:])
+        new = dict(zip((c.name for c in step.schema.key), key, strict=True))
+        values = tuple(scope[c.name].source if c.name in scope else new[c.name] for c in step.schema.value)
         _forward(gen, step, replace(inner, values=values), key)
 
     def without_value(inner: Row) -> None:
+        """Expressions over the key alone still have a value; the others are null."""
         if step.drop_null:
             return
-        known = {c.name: t for c, t in zip(_input(step).key, inner.key, strict=True)}
-        plain = all(isinstance(e, N.ColumnRef) and e.name in known for e in step.key)
-        key = tuple(known[e.name] if plain and isinstance(e, N.ColumnRef) else "None" for e in step.key)
+        schema = _input(step)
+        known = {c.name: Variable(t, c.type) for c, t in zip(schema.key, inner.key, strict=True)}
+        key = tuple(
+            _keys(gen, step, inner, known, (expr,), index)[0] if _columns(expr) <= known.keys() else "None"
+            for index, expr in enumerate(step.key[: len(step.schema.key)])
+        )
         _forward(gen, step, inner, key)
 
     remote.staged(gen, step, _input(step), row, step.key, rekey, without_value)
+
+
+def _columns(expr: N.Expression) -> set[str]:
+    return {node.name for node in walk(expr) if isinstance(node, N.ColumnRef)}
 
 
 def _input(step: SelectKey) -> Schema:
     return step.input.schema
 
 
-def _key_index(step: SelectKey, name: str) -> int:
-    return next(i for i, c in enumerate(step.schema.key) if c.name == name)
-
-
 def _keys(
-    gen: Generator, step: SelectKey, row: Row, scope: Scope, exprs: tuple[N.Expression, ...]
+    gen: Generator,
+    step: SelectKey,
+    row: Row,
+    scope: Scope,
+    exprs: tuple[N.Expression, ...],
+    first: int = 0,
 ) -> tuple[str, ...]:
+    """Write the key columns from `first` on."""
     texts = []
-    for original, expr, column in zip(step.key, exprs, step.schema.key, strict=False):
+    for index, (expr, column) in enumerate(zip(exprs, step.schema.key[first:], strict=False), first):
         text = gen.expression(expr, scope, column.type)
         if not text.isidentifier() or text == "None":
             name = gen.fresh("k")
@@ -56,10 +71,44 @@ def _keys(
                 gen.line(f"{name} = {text}")
             with gen.block("except Exception as error:"):
                 gen.line(f"{name} = None")
-                gen.fail(step, f"Error computing new key from expression {sql(original)}", row)
+                gen.fail(step, f"Error computing new key from expression {sql(step.key[index])}", row)
             text = name
         texts.append(text)
     return tuple(texts)
+
+
+def _table(gen: Generator, step: SelectKey, row: Row) -> None:
+    """A table whose key only changes its format: it is kept again in the task of the new bytes."""
+    assert row.change is not None
+    known = dict(zip((c.name for c in _input(step).key), row.key, strict=True))
+    key = tuple(known[e.name] for e in step.key if isinstance(e, N.ColumnRef))
+    rekeyed = replace(row, key=key, key_tuple=tuple_text(key), change=(row.change[0], "None"))
+    store = _kept(gen, step)
+
+    def keep(inner: Row) -> None:
+        assert inner.change is not None
+        hashed = gen.named(gen.hashed(step.schema, inner), "hashed")
+        new, old = inner.change[0], gen.fresh("old")
+        gen.line(f"{old} = ({store}.data.get({hashed}) or (None,))[0]")
+        gen.line(f"{store}.put({hashed}, None if {new} is None else ({new}, {inner.timestamp}))")
+        gen.forward_change(step, replace(inner, change=(new, old)))
+
+    gen.route(step, rekeyed, routing_format(gen), step.schema.key, keep)
+
+
+def _kept(gen: Generator, step: SelectKey) -> str:
+    name = f"store_{gen.index(step)}"
+    if name not in gen.defined:
+        gen.defined.add(name)
+        gen.store(step, TableStore)
+    return name
+
+
+def view(gen: Generator, step: SelectKey, name: str) -> None:
+    """The row under the key's new format."""
+    store = _kept(gen, step)
+    with gen.function(f"def {name}(key):"):
+        gen.line(f"return {store}.data.get(key)")
 
 
 def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) -> None:
@@ -67,7 +116,7 @@ def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) ->
         gen.forward(step, replace(row, key=(), key_tuple="None", key_nullable=True))
         return
     rekeyed = replace(row, key=key, key_tuple=tuple_text(key), key_nullable=False)
-    fmt = routing_format(gen, step)
+    fmt = routing_format(gen)
 
     def go_on(inner: Row) -> None:
         gen.forward(step, inner)
@@ -80,7 +129,7 @@ def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) ->
     gen.route(step, rekeyed, fmt, step.schema.key, go_on)
 
 
-def routing_format(gen: Generator, step: SelectKey) -> Format:
+def routing_format(gen: Generator) -> Format:
     """The key format whose bytes decide the task: that of the first source that keeps its own key, so that both sides
     of a join meet; else the sink's."""
 

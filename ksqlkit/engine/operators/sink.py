@@ -8,6 +8,8 @@ from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.source import time_reader
 from ksqlkit.engine.plan.steps import SinkStep, Step
+from ksqlkit.engine.results import Tombstone
+from ksqlkit.engine.schema import WINDOW_BOUNDS
 from ksqlkit.engine.serde import make_serializer
 
 
@@ -34,6 +36,9 @@ def emit(gen: Generator, step: SinkStep, row: Row, _side: str) -> None:
     with gen.block("try:"):
         moment = gen.fresh("moment")
         gen.line(f"{moment} = {_timestamp(gen, step, row)}")
+        gen.line(f"if {moment} < 0: raise ValueError(f'Invalid timestamp {{{moment}}}')")
+        with gen.block(f"if {moment} < 0:"):
+            gen.line(f"raise ValueError(f'Invalid timestamp: {{{moment}}}. It must not be negative.')")
     with gen.block("except Exception as error:"):
         gen.fail(step, "Error writing row with extracted timestamp", row)
     with gen.block("else:"):
@@ -90,17 +95,26 @@ def _output(
 
 
 def emit_rows(gen: Generator, step: Step, row: Row) -> None:
-    """Rows of a push query: the selected columns, tombstones left out."""
+    """Rows of a push query: the selected columns; of a table's tombstone the key and window are left."""
     names = gen.plan.columns or tuple(c.name for c in step.schema.columns)
     order = [next(i for i, c in enumerate(step.schema.columns) if c.name == n) for n in names]
+    left = {c.name: text for c, text in zip(step.schema.key, row.key, strict=True)}
+    if row.window is not None:
+        left |= dict(zip(WINDOW_BOUNDS, row.window, strict=True))
 
     def spread(values: tuple[str, ...]) -> None:
         texts = (*row.key, *values)
         gen.line(f"rows({tuple_text([texts[i] for i in order])})")
 
+    def gone() -> None:
+        if gen.plan.kind == "TABLE":
+            tombstone = gen.bind(Tombstone, "Tombstone")
+            gen.line(f"rows({tombstone}({tuple_text([left.get(n, 'None') for n in names])}))")
+
     if row.change is not None:
         new = row.change[0]
-        with gen.block(f"if {new} is not None:"):
-            spread(gen.unpack(new, len(step.schema.value)))
+        gen.branch(f"{new} is not None", lambda: spread(gen.unpack(new, len(step.schema.value))), gone)
     elif row.values is not None:
         spread(row.values)
+    else:
+        gone()

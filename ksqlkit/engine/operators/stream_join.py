@@ -86,7 +86,7 @@ def _declare(gen: Generator, step: StreamStreamJoin) -> str:
         gen.store(step, OuterStore, suffix="outer")
         gen.store(step, Scalars, -1, NEVER, suffix="times")
         gen.prologue.append(f"{name}_times = {name}times.values")
-        write = make_serializer(routing_format(gen, step), step.schema.key, is_key=True)
+        write = make_serializer(routing_format(gen), step.schema.key, is_key=True)
         types = [c.type for c in step.schema.key]
         gen.names[f"{name}_bytes"] = lambda key: write(key_columns(key, types)) or b""
     return name
