@@ -431,6 +431,12 @@ class QueryColumn:
     key: bool = False
 
 
+class Tombstone(tuple[Any, ...]):
+    """A row of a push query on a table that says its key is gone: key columns and window bounds, all else null."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class PullResult:
     """The answer of a pull query on a table: all rows at once, values parallel to `columns`."""
