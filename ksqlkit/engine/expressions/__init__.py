@@ -8,6 +8,7 @@ from ksqlkit.engine.expressions.compiler import (
     infer_type,
 )
 from ksqlkit.engine.expressions.remote import RemoteStage, split_remote
+from ksqlkit.engine.expressions.runtime import error_text
 
 __all__ = [
     "Compiled",
@@ -17,6 +18,7 @@ __all__ = [
     "Variable",
     "coerce_source",
     "compile_function",
+    "error_text",
     "infer_type",
     "split_remote",
 ]

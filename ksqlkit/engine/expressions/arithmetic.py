@@ -78,29 +78,35 @@ def binary(names: Names, op: str, left: Code, right: Code) -> Code:
     """`left op right` with whole results wrapped to their width."""
     kind = result_type(op, left.type, right.type)
     if kind == T.STRING:
-        return Code(
-            f"({_text(names, left)} + {_text(names, right)})", kind, False, left.raises or right.raises
-        )
+        bare = f"{left.bare or _text(names, left)} + {_text(names, right)}"
+        return Code(f"({bare})", kind, False, left.raises or right.raises, bare=bare)
     if isinstance(kind, T.Decimal):
         return Code(_decimal(names, op, kind, left, right), kind, False)
     if kind == T.DOUBLE:
         return Code(_double(names, op, left, right), kind, False)
     if op in "+-*":
-        return wrapped(names, unwrapped(op, left, right), kind)
+        return wrapped(names, f"{_left(left, kind, op)} {op} {_right(right, kind)}", kind, op)
     return _whole_division(names, op, kind, left, right)
 
 
-def unwrapped(op: str, left: Code, right: Code) -> str:
-    """+, - or * of whole numbers before it is cut to its width."""
-    return f"({left.source} {op} {right.source})"
+def _left(side: Code, kind: T.SqlType, op: str) -> str:
+    # A chain of one width is cut to that width only at its end.
+    if side.bare is None or side.type != kind:
+        return side.source
+    return f"({side.bare})" if op == "*" and side.chain != "*" else side.bare
 
 
-def wrapped(names: Names, source: str, kind: T.SqlType) -> Code:
+def _right(side: Code, kind: T.SqlType) -> str:
+    return side.source if side.bare is None or side.type != kind else f"({side.bare})"
+
+
+def wrapped(names: Names, source: str, kind: T.SqlType, op: str) -> Code:
     """A whole number cut to the width of its type; costs a range check unless it overflows."""
     low, high, wrap = _LIMITS[kind]
     temp = names.temp()
     helper = names.helper(wrap)
-    return Code(f"({temp} if {low} <= ({temp} := {source}) <= {high} else {helper}({temp}))", kind, False)
+    text = f"({temp} if {low} <= ({temp} := {source}) <= {high} else {helper}({temp}))"
+    return Code(text, kind, nullable=False, bare=source, chain=op)
 
 
 def _text(names: Names, code: Code) -> str:
@@ -176,4 +182,4 @@ def signed(names: Names, sign: str, operand: Code) -> Code:
         return Code(f"{names.helper('dec_neg')}({operand.source})", kind, False)
     if kind == T.DOUBLE:
         return Code(f"(-{operand.source})", kind, False)
-    return wrapped(names, f"-{operand.source}", kind)
+    return wrapped(names, f"-{operand.source}", kind, "*")

@@ -104,6 +104,8 @@ def _body(names: Names, source: T.SqlType, target: T.SqlType) -> _Body:
         return _Body(template.format)
     if pair[1] == "STRING" and isinstance(source, T.Array | T.Map | T.Struct):
         return _call(names.bind(string_function(source)), "", False)
+    if isinstance(target, T.Named):
+        raise StatementError(f"Cannot resolve unknown type: {target.name}")
     nested = _nested(names, source, target)
     if nested is None:
         raise StatementError(f"Cast of {source} to {target} is not supported")

@@ -40,7 +40,9 @@ class Code:
     """Generated text. `nullable`: may yield None; `raises`: may raise.
 
     `call` is (before, function, arguments) where the text is one call, alone or behind a null check `before`, and
-    nothing but the call can raise.
+    nothing but the call can raise. `bare` is the text of a chain without its parentheses (and, of whole
+    numbers, before it is cut to its width), `chain` its operator: a left operand may be written without them, as
+    Python limits how deep they nest.
     """
 
     source: str
@@ -49,6 +51,8 @@ class Code:
     raises: bool = True
     call: tuple[str, str, str] | None = None
     constant: bool = False
+    bare: str | None = None
+    chain: str = ""
 
     @property
     def atomic(self) -> bool:

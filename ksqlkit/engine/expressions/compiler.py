@@ -40,6 +40,7 @@ class Emitter:
         self.scope = scope
         self.lambdas = lambdas or {}
         self.types_only = types_only
+        self._types: dict[int, tuple[N.Expression, T.SqlType | None]] = {}
         self._emit: dict[type[N.Expression], Emit] = {
             N.NullLiteral: lambda _: Code("None", None, True, False, constant=True),
             N.BooleanLiteral: lambda n: self._constant(n.value, T.BOOLEAN),
@@ -55,7 +56,7 @@ class Emitter:
             N.Signed: lambda n: arithmetic.signed(self.names, n.sign, self(n.operand)),
             N.Comparison: self._comparison,
             N.Logical: self._logical,
-            N.Not: lambda n: self._plain(f"(not {self._condition(n.operand).source})", True),
+            N.Not: lambda n: self._plain(f"(not {self._condition(n.operand, self(n.operand)).source})", True),
             N.IsNull: lambda n: self._is_null(n.operand, "is"),
             N.IsNotNull: lambda n: self._is_null(n.operand, "is not"),
             N.Between: self._between,
@@ -91,7 +92,10 @@ class Emitter:
 
     def type_of(self, node: N.Expression) -> T.SqlType | None:
         """Type of an expression; its text is thrown away."""
-        return self(node).type
+        known = self._types.get(id(node))
+        if known is None:
+            self._types[id(node)] = known = node, self(node).type  # with the node, so that its id stays taken
+        return known[1]
 
     # -- leaves ----------------------------------------------------------------------------------------------------
 
@@ -125,28 +129,13 @@ class Emitter:
 
     def _arithmetic(self, node: N.Arithmetic) -> Code:
         try:
-            left, right = self(node.left), self(node.right)
-            kind = arithmetic.result_type(node.op, left.type, right.type)
-            if kind in (T.INTEGER, T.BIGINT) and node.op in "+-*":
-                return arithmetic.wrapped(self.names, self._unwrapped(node, kind, left, right), kind)
-            return arithmetic.binary(self.names, node.op, left, right)
+            return arithmetic.binary(self.names, node.op, self(node.left), self(node.right))
         except StatementError as error:
             if error.message.startswith(("Arithmetic on", "Unsupported arithmetic")):
                 text = shown(node)
                 message = f"Error processing expression: {text}. {error.message}\nStatement: {text}"
                 raise StatementError(message, statement=text) from None
             raise
-
-    def _unwrapped(self, node: N.Arithmetic, kind: T.SqlType, left: Code, right: Code) -> str:
-        # A chain of +, - and * of one width needs to be cut to that width only at its end.
-        parts = []
-        for child, code in ((node.left, left), (node.right, right)):
-            if isinstance(child, N.Arithmetic) and child.op in "+-*" and code.type == kind:
-                inner = self(child.left), self(child.right)
-                parts.append(self._unwrapped(child, kind, *inner))
-            else:
-                parts.append(code.source)
-        return f"({parts[0]} {node.op} {parts[1]})"
 
     def _comparison(self, node: N.Comparison) -> Code:
         left, right = self(node.left), self(node.right)
@@ -159,9 +148,8 @@ class Emitter:
     def _plain(self, source: str, raises: bool) -> Code:
         return Code(source, T.BOOLEAN, nullable=False, raises=raises)
 
-    def _condition(self, node: N.Expression) -> Code:
+    def _condition(self, node: N.Expression, code: Code) -> Code:
         """A BOOLEAN that raises instead of being null."""
-        code = self(node)
         if code.type != T.BOOLEAN:
             raise StatementError(f"Not a boolean expression: {shown(node)} is {code.type or 'NULL'}.")
         if not code.nullable:
@@ -171,12 +159,14 @@ class Emitter:
         return self._plain(f"({again} if {first} is not None else {error}())", True)
 
     def _logical(self, node: N.Logical) -> Code:
-        left, right = self._condition(node.left), self._condition(node.right)
+        left = self._condition(node.left, self(node.left))
+        right = self._condition(node.right, self(node.right))
         if node.right == N.BooleanLiteral(node.op == "OR"):
             # The server's compiler drops the left side of `x OR TRUE` and of `x AND FALSE`.
             return right
-        source = f"({left.source} {node.op.lower()} {right.source})"
-        return self._plain(source, left.raises or right.raises)
+        word = node.op.lower()
+        bare = f"{left.bare if left.chain == word else left.source} {word} {right.source}"
+        return Code(f"({bare})", T.BOOLEAN, False, left.raises or right.raises, bare=bare, chain=word)
 
     def _is_null(self, operand: N.Expression, test: str) -> Code:
         code = self(operand)
@@ -233,7 +223,7 @@ class Emitter:
                     f"THEN expression '{text}' has type: {result.type}.\nPrevious THEN expression(s) type: {kind}."
                 )
             kind = kind or result.type
-            parts.append((self._condition(when.condition), result))
+            parts.append((self._condition(when.condition, condition), result))
         default = self(node.default) if node.default else Code("None", None, True, False)
         if kind is not None and default.type is not None and default.type != kind:
             raise StatementError(

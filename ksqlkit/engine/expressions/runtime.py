@@ -71,6 +71,13 @@ def null_error() -> Any:
     raise NullValueError("a null value is used where a value is needed")
 
 
+def error_text(error: Exception) -> str:
+    """What happened, for a log: Python's words for a null operand are replaced by ours."""
+    if isinstance(error, TypeError) and "NoneType" in str(error):
+        return "a null value is used where a value is needed"
+    return str(error) or type(error).__name__
+
+
 OnError = Callable[[str, Exception], None]
 
 

@@ -11,6 +11,7 @@ from ksqlkit.engine.expressions import (
     Variable,
     coerce_source,
     compile_function,
+    error_text,
     infer_type,
 )
 from ksqlkit.engine.functions.registry import Registry
@@ -89,3 +90,29 @@ def test_implicit_casts(given: T.SqlType | None, wanted: T.SqlType, value: objec
     made = coerce_source("v", given, wanted)
     assert str(eval(made.source, {**made.names, "v": value})) == result
     assert made.type == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " + ".join(["I"] * 300),
+        " - ".join(["I", "J * 2"] * 150),
+        " + ".join(["S"] * 300),
+        " AND ".join(["I > 1"] * 300),
+        " OR ".join(["I > 1 AND B"] * 300),
+        "ARRAY[" * 12 + "I" + "]" * 12,
+        "NOT (" * 30 + "B" + ")" * 30,
+        "CASE " + "WHEN I = 1 THEN 'a' " * 300 + "END",
+    ],
+    ids=range(8),
+)
+def test_long_and_deep_expressions(text: str) -> None:
+    compile_function([parse_expression(text)], COLUMNS, registry())
+
+
+def test_null_operands_are_told_in_words() -> None:
+    with pytest.raises(TypeError) as caught:
+        compile_function([parse_expression("Z + 1")], COLUMNS, registry())(VALUES)
+    assert error_text(caught.value) == "a null value is used where a value is needed"
+    assert error_text(ZeroDivisionError("/ by zero")) == "/ by zero"
+    assert error_text(KeyError()) == "KeyError"
