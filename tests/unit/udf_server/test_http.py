@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from udf_server.http.app import App
+from udf_server.http.auth import Tokens
+from udf_server.http.message import ARROW, MAX_BODY, Request, Response
+from udf_server.service import Service
+
+FUNCTIONS = """
+from udf_server import function
+import threading, time
+
+calls = []
+
+@function("PLUS(a DOUBLE, b DOUBLE) -> DOUBLE")
+def plus(a, b):
+    calls.append(len(a))
+    return [x + y for x, y in zip(a, b)]
+
+@function("COUNTED(x DOUBLE) -> BIGINT", deterministic=False)
+def counted(xs):
+    calls.append(len(xs))
+    return [sum(calls)] * len(xs)
+
+@function("SLEEP(s DOUBLE) -> DOUBLE", batch_limit=10)
+def sleep(xs):
+    time.sleep(xs[0])
+    return xs
+"""
+
+Send = Callable[..., Any]
+
+
+def run(tmp_path: Path, act: Callable[[Send], Any], tokens: Tokens | None = None, **options: Any) -> Any:
+    """Call `act(send)` with an app over FUNCTIONS; `send(method, path, body, **headers)` awaits a response."""
+    (tmp_path / "f.py").write_text(FUNCTIONS)
+
+    async def main() -> Any:
+        service = Service(tmp_path / "models", tmp_path, **options)
+        app = App(service, tokens)
+
+        async def send(method: str, path: str, body: Any = b"", **headers: str) -> Response:
+            content = body if isinstance(body, bytes) else orjson.dumps(body)
+            named = {k.replace("_", "-"): v for k, v in headers.items()}
+            return await app.handle(Request(method, path, named, content))
+
+        try:
+            return await act(send)
+        finally:
+            await service.drain(3.0)
+
+    return asyncio.run(main())
+
+
+PLUS = "/v1/functions/PLUS:batch"
+
+
+def test_the_shape_of_an_answer(tmp_path: Path) -> None:
+    async def act(send: Send) -> Response:
+        return await send(
+            "POST", PLUS, {"data": [[0, 1, 2.5], [1, None, 1], [2, "x", 1]]}, traceparent="00-a-b-01"
+        )
+
+    response = run(tmp_path, act)
+    assert response.status == 200
+    assert ("traceparent", "00-a-b-01") in response.headers
+    assert orjson.loads(response.body) == {
+        "data": [[0, 3.5], [1, None], [2, None]],
+        "errors": [[2, "INVALID_INPUT", "argument 1: 'x' is no DOUBLE"]],
+        "model": None,
+        "version": 1,
+    }
+
+
+REFUSED = [
+    ("POST", PLUS, b"{", {}, 400),
+    ("POST", PLUS, [], {}, 400),
+    ("POST", PLUS, {"data": [[1, 1, 2]]}, {}, 400),
+    ("POST", PLUS, {"data": [[]]}, {}, 400),
+    ("POST", PLUS, {"data": []}, {"x_deadline_ms": "soon"}, 400),
+    ("POST", PLUS, {"data": []}, {"x_deadline_ms": "nan"}, 400),
+    ("POST", PLUS, b"\xff", {"content_type": ARROW}, 400),
+    ("POST", "/v1/batch", {"function": "PLUS"}, {}, 400),
+    ("POST", "/v1/functions/NOPE:batch", {"data": []}, {}, 404),
+    ("POST", "/v1/functions/PLUS@2:batch", {"data": []}, {}, 404),
+    ("POST", "/v1/functions/PLUS@latest:batch", {"data": []}, {}, 404),
+    ("GET", "/nothing", b"", {}, 404),
+    ("GET", PLUS, b"", {}, 405),
+    ("POST", PLUS, {"data": [[i, 1, 1] for i in range(10_001)]}, {}, 413),
+    ("POST", PLUS, b" " * (MAX_BODY + 1), {}, 413),
+    ("POST", PLUS, b"a,b", {"content_type": "text/csv"}, 415),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "headers", "status"), REFUSED)
+def test_refusals(
+    tmp_path: Path, method: str, path: str, body: Any, headers: dict[str, str], status: int
+) -> None:
+    async def act(send: Send) -> Response:
+        return await send(method, path, body, **headers)
+
+    response = run(tmp_path, act)
+    assert response.status == status
+    assert set(orjson.loads(response.body)) == {"code", "message"}
+
+
+def test_tokens_and_the_functions_they_may_call(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text("# who\nall-of-it\nonly-plus PLUS\n")
+    tokens = Tokens.read(tmp_path / "tokens")
+
+    async def act(send: Send) -> list[int]:
+        sleep = "/v1/functions/SLEEP:batch"
+        calls = [
+            (PLUS, None),
+            (PLUS, "wrong"),
+            (PLUS, "only-plus"),
+            (sleep, "only-plus"),
+            (sleep, "all-of-it"),
+        ]
+        out = []
+        for path, token in calls:
+            given = {"authorization": f"Bearer {token}"} if token else {}
+            out.append((await send("POST", path, {"data": []}, **given)).status)
+        many = await send(
+            "POST",
+            "/v1/batch",
+            [{"function": "PLUS", "data": [[0, 1, 1]]}, {"function": "SLEEP", "data": []}],
+            authorization="bearer only-plus",
+        )
+        first, second = orjson.loads(many.body)
+        assert first["data"] == [[0, 2.0]]
+        assert second["status"] == 403
+        out.append((await send("GET", "/livez")).status)
+        return out
+
+    assert run(tmp_path, act, tokens) == [401, 401, 200, 403, 200, 200]
+
+
+def test_several_calls_in_one(tmp_path: Path) -> None:
+    async def act(send: Send) -> list[Any]:
+        body = [
+            {"function": "plus", "data": [[0, 1, 1]]},
+            {"function": "nope", "data": []},
+            {"function": "PLUS_DETAIL", "version": 1, "data": [[0, 2, 2]]},
+        ]
+        return orjson.loads((await send("POST", "/v1/batch", body)).body)
+
+    one, two, three = run(tmp_path, act)
+    assert one["data"] == [[0, 2.0]]
+    assert two["code"] == "UNKNOWN_FUNCTION"
+    assert three["data"][0][1]["VALUE"] == 4.0
+
+
+def test_a_repeated_key_gets_the_first_answer(tmp_path: Path) -> None:
+    async def act(send: Send) -> None:
+        path = "/v1/functions/COUNTED:batch"
+        same = [send("POST", path, {"data": [[0, 1]]}, idempotency_key="k") for _ in range(3)]
+        bodies = {r.body for r in await asyncio.gather(*same)}
+        assert len(bodies) == 1
+        other = await send("POST", path, {"data": [[0, 1]]})
+        assert other.body not in bodies
+        assert (await send("POST", path, {"data": [[0, 2]]}, idempotency_key="k")).status == 400
+
+    run(tmp_path, act)
+
+
+def test_ten_times_the_load_is_told_to_come_back_and_nobody_gets_another_s_rows(tmp_path: Path) -> None:
+    async def act(send: Send) -> list[Response]:
+        path = "/v1/functions/SLEEP:batch"
+        calls = [send("POST", path, {"data": [[0, 0.01 + i / 10_000], [1, 0.0]]}) for i in range(200)]
+        return await asyncio.gather(*calls)
+
+    responses = run(tmp_path, act, queue_rows=40)
+    answered = {i: orjson.loads(r.body)["data"] for i, r in enumerate(responses) if r.status == 200}
+    refused = [r for r in responses if r.status == 429]
+    assert len(answered) + len(refused) == 200
+    assert len(answered) == 20
+    assert all(data == [[0, 0.01 + i / 10_000], [1, 0.0]] for i, data in answered.items())
+    assert all(int(dict(r.headers)["retry-after"]) >= 1 for r in refused)
+
+
+def test_the_manifest_answers_304_until_something_changes(tmp_path: Path) -> None:
+    async def act(send: Send) -> None:
+        first = await send("GET", "/v1/functions")
+        names = {f["name"] for f in orjson.loads(first.body)["functions"]}
+        assert {
+            "PLUS",
+            "PLUS_DETAIL",
+            "FRAUD_SCORE",
+            "FORECAST",
+            "CLASSIFY",
+            "CLASSIFY_PROBA",
+            "SENTIMENT",
+        } <= names
+        etag = dict(first.headers)["etag"]
+        again = await send("GET", "/v1/functions", if_none_match=etag)
+        assert (again.status, again.body) == (304, b"")
+
+    run(tmp_path, act)
+
+
+def test_health_metrics_and_docs(tmp_path: Path) -> None:
+    async def act(send: Send) -> None:
+        await send("POST", PLUS, {"data": [[0, 1, 1], [1, "x", 1]]})
+        assert (await send("GET", "/livez")).status == 200
+        assert (await send("GET", "/readyz")).status == 200
+        metrics = (await send("GET", "/metrics")).body.decode()
+        assert 'udf_rows_total{function="PLUS",outcome="OK"} 1' in metrics
+        assert 'udf_rows_total{function="PLUS",outcome="INVALID_INPUT"} 1' in metrics
+        assert 'udf_requests_total{function="PLUS",status="200"} 1' in metrics
+        assert 'udf_score_seconds_bucket{function="PLUS",le="+Inf"} 1' in metrics
+        api = orjson.loads((await send("GET", "/openapi.json")).body)
+        assert PLUS in api["paths"]
+        page = (await send("GET", "/docs")).body.decode()
+        assert "PLUS(A DOUBLE, B DOUBLE) -&gt; DOUBLE" in page
+        assert "<script" not in page
+
+    run(tmp_path, act)
+
+
+def test_arrow_both_ways(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Arrow on the wire needs pyarrow")
+    batch = pa.record_batch({"a": [1.0, 2.0, None], "b": [0.5, 0.5, 0.5]})
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+    async def act(send: Send) -> Response:
+        return await send("POST", PLUS, sink.getvalue(), content_type=ARROW)
+
+    response = run(tmp_path, act)
+    assert (response.status, response.media) == (200, ARROW)
+    table = pa.ipc.open_stream(response.body).read_all()
+    assert table.column("value").to_pylist() == [1.5, 2.5, None]
+    assert table.column("error").to_pylist() == [None, None, None]
+    assert table.schema.metadata[b"version"] == b"1"
