@@ -69,6 +69,7 @@ class Generator:
         self.defined: set[str] = set()
         self._counter = 0
         self._out = Writer()
+        self._first: list[str] = []
 
     # ---------------------------------------------------------------- names and lines
 
@@ -99,13 +100,17 @@ class Generator:
     def function(self, header: str) -> Iterator[None]:
         """Write a function of the task; its lines go before those being written now."""
         saved, self._out = self._out, Writer()
-        self._out.line(header)
+        first, self._first = self._first, []
         with self._out.indented():
             yield
-            if len(self._out.lines) == 1:
+            if not self._out.lines:
                 self._out.line("return None")
-        self.blocks.append(self._out.lines)
-        self._out = saved
+        self.blocks.append([header, *("    " + line for line in self._first), *self._out.lines])
+        self._out, self._first = saved, first
+
+    def preamble(self, text: str) -> None:
+        """Write a line at the beginning of the function that is being written."""
+        self._first.append(text)
 
     @contextmanager
     def capture(self) -> Iterator[list[str]]:

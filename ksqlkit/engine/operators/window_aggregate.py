@@ -51,7 +51,7 @@ def declare(gen: Generator, step: Aggregate, window: TimeWindows) -> tuple[str, 
         gen.prologue += [
             f"{name}_get = {name}.data.get",
             f"{name}_open = {name}.open",
-            f"{name}_dirty = {name}.dirty.add",
+            f"{name}_changes = {name}.changes",
             f"{name}_times = {name}times.values",
         ]
     return name, f"{name}_times"
@@ -67,10 +67,14 @@ def _update(
     window: tuple[str, str],
 ) -> None:
     held, entry, now = gen.fresh("held"), gen.fresh("entry"), gen.fresh("now")
-    start = window[0]
-    gen.line(f"{held} = {store}_get({start})")
-    with gen.block(f"if {held} is None:"):
-        gen.line(f"{held} = {store}_open({start})")
+    changed, last, start = gen.fresh("changed"), gen.fresh("last"), window[0]
+    gen.preamble(f"{last} = -1")  # the window of the row before: mostly it is the same
+    with gen.block(f"if {start} != {last}:"):
+        gen.line(f"{held} = {store}_get({start})")
+        with gen.block(f"if {held} is None:"):
+            gen.line(f"{held} = {store}_open({start})")
+        gen.line(f"{changed} = {store}_changes({start}).add")
+        gen.line(f"{last} = {start}")
     gen.line(f"{entry} = {held}.get({hashed})")
     with gen.block(f"if {entry} is None:"):
         gen.line(f"{now} = {row.timestamp}")
@@ -91,7 +95,7 @@ def _update(
         gen.fail(step, "Error computing aggregate", row)
     with gen.block("else:"):
         gen.line(f"{held}[{hashed}] = ({now}, {calls.entry})")
-        gen.line(f"{store}_dirty(({start}, {hashed}))")
+        gen.line(f"{changed}({hashed})")
         if not step.final:
             forward(gen, step, calls, replace(row, timestamp=now, window=window), before)
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from ksqlkit.engine.log.codec import decode_state, encode_state
 from ksqlkit.engine.log.protocol import Log, Output
 from ksqlkit.engine.runtime.errors import ErrorKind, ProcessingError
-from ksqlkit.engine.state.store import Codec, Store
+from ksqlkit.engine.state.codec import CODEC
+from ksqlkit.engine.state.store import Store
 
-CODEC = Codec(encode_state, decode_state)
 S = TypeVar("S", bound=Store)
 
 

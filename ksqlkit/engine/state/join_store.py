@@ -61,7 +61,7 @@ class JoinStore:
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
         for raw_key, raw in entries:
-            key, timestamp, sequence = codec.decode(raw_key)
+            key, timestamp, sequence = codec.decode_key(raw_key)
             rows = self._segments.setdefault(timestamp // self.interval, {}).setdefault(key, [])
             insort(rows, (timestamp, sequence, codec.decode(raw)), key=lambda r: (r[0], r[1]))
             self.time = max(self.time, timestamp)
@@ -114,9 +114,9 @@ class OuterStore:
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
         for raw_key, raw in entries:
-            place = tuple(codec.decode(raw_key))
+            place = tuple(codec.decode_key(raw_key))
             key, values = codec.decode(raw)
-            self._rows[place] = (key, list(values))
+            self._rows[place] = (tuple(key), list(values))
             insort(self._order, place)
 
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:

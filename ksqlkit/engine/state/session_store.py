@@ -87,7 +87,7 @@ class SessionStore:
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
         for raw_key, raw in entries:
-            key, end, start = codec.decode(raw_key)
+            key, end, start = codec.decode_key(raw_key)
             insort(self.data.setdefault(key, []), (end, start, codec.decode(raw)), key=lambda s: (s[0], s[1]))
             self._segments.setdefault(end // self.interval, set()).add((key, end, start))
             self.time = max(self.time, end)

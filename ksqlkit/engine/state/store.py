@@ -16,6 +16,7 @@ class Codec(NamedTuple):
     """How keys and values become bytes and come back."""
 
     encode: Callable[[Any], bytes]
+    decode_key: Callable[[bytes], Any]
     decode: Callable[[bytes], Any]
 
 
@@ -49,8 +50,8 @@ class TableStore:
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
-        decode = codec.decode
-        self.data.update((decode(k), decode(v)) for k, v in entries)
+        decode_key, decode = codec.decode_key, codec.decode
+        self.data.update((decode_key(k), decode(v)) for k, v in entries)
 
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
         """What changed since the last drain."""
@@ -84,4 +85,4 @@ class Scalars:
         if self.values == self._written:
             return {}
         self._written = list(self.values)
-        return {b"": codec.encode(self.values)}
+        return {b"": codec.encode(tuple(self.values))}

@@ -48,7 +48,7 @@ class SubscriptionStore:
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
         for raw_key, raw in entries:
-            foreign, left = codec.decode(raw_key)
+            foreign, left = codec.decode_key(raw_key)
             self._data.setdefault(foreign, {})[left] = Subscription(*codec.decode(raw))
 
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:

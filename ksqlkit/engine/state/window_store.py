@@ -9,7 +9,7 @@ from ksqlkit.engine.state.store import Codec, Key
 
 
 class WindowStore:
-    """`data` is window start -> {key: entry}; `dirty` holds changed (start, key).
+    """`data` is window start -> {key: entry}; `dirty` is window start -> changed keys.
 
     As in Kafka Streams' window stores, time here is the largest window start ever put, and entries whose start is
     less than that minus the retention are gone. `slack` is 1 where a window at exactly that age is gone too.
@@ -21,7 +21,7 @@ class WindowStore:
         self.slack = slack
         self.time = -1
         self.data: dict[int, dict[Key, Any]] = {}
-        self.dirty: set[tuple[int, Key]] = set()
+        self.dirty: dict[int, set[Key]] = {}
         self._dropped: list[tuple[int, Key]] = []
 
     def open(self, start: int) -> dict[Key, Any]:
@@ -31,12 +31,15 @@ class WindowStore:
             self._expire()
         return self.data.setdefault(start, {})
 
+    def changes(self, start: int) -> set[Key]:
+        """Where to note the changed keys of a window, until the next drain."""
+        return self.dirty.setdefault(start, set())
+
     def _expire(self) -> None:
         oldest = self.time - self.retention + self.slack
         for start in [s for s in self.data if s < oldest]:
-            for key in self.data.pop(start):
-                self._dropped.append((start, key))
-                self.dirty.discard((start, key))
+            self._dropped += [(start, key) for key in self.data.pop(start)]
+            self.dirty.pop(start, None)
 
     def starts(self, low: int, high: int) -> list[int]:
         """Starts of kept windows in [low, high], ascending."""
@@ -52,7 +55,7 @@ class WindowStore:
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
         for raw_key, raw in entries:
-            start, key = codec.decode(raw_key)
+            start, key = codec.decode_key(raw_key)
             self.data.setdefault(start, {})[key] = codec.decode(raw)
             self.time = max(self.time, start)
 
@@ -62,9 +65,11 @@ class WindowStore:
         encode, data = codec.encode, self.data
         for place in self._dropped:
             changed[encode(place)] = None
-        for place in self.dirty:
-            entry = data.get(place[0], {}).get(place[1])
-            changed[encode(place)] = None if entry is None else encode(entry)
+        for start, keys in self.dirty.items():
+            get = data.get(start, {}).get
+            for key in keys:
+                entry = get(key)
+                changed[encode((start, key))] = None if entry is None else encode(entry)
         self._dropped.clear()
         self.dirty.clear()
         return changed
