@@ -8,6 +8,7 @@ from typing import Final
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine import results as R
 from ksqlkit.engine.context import COMMAND_TOPIC, Context, PersistentQuery, Prepared
+from ksqlkit.engine.internal_topics import internal_topics
 from ksqlkit.engine.statements.describe import describe_query, describe_source, query_info
 from ksqlkit.errors import StatementError
 
@@ -65,7 +66,10 @@ def _topics(ctx: Context, prepared: Prepared, extended: bool) -> R.Result:
     entries = {name: (info.replicas,) * info.partitions for name, info in ctx.topics.items()}
     hidden = ctx.properties["ksql.logging.processing.topic.name"]
     if node.what == "ALL TOPICS":
-        entries[COMMAND_TOPIC.format(service=ctx.properties["ksql.service.id"])] = (1,)
+        service = ctx.properties["ksql.service.id"]
+        entries[COMMAND_TOPIC.format(service=service)] = (1,)
+        for query in ctx.queries.values():
+            entries |= {name: (1,) * count for name, count in internal_topics(query.plan, service)}
     else:
         entries = {n: r for n, r in entries.items() if not n.startswith("_confluent-ksql") and n != hidden}
     if not extended:
