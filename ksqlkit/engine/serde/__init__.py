@@ -8,5 +8,14 @@ from ksqlkit.engine.serde.formats import (
     make_deserializer,
     make_serializer,
 )
+from ksqlkit.engine.serde.registry import SchemaRegistry
 
-__all__ = ["FORMATS", "FormatSpec", "SerdeError", "check_format", "make_deserializer", "make_serializer"]
+__all__ = [
+    "FORMATS",
+    "FormatSpec",
+    "SchemaRegistry",
+    "SerdeError",
+    "check_format",
+    "make_deserializer",
+    "make_serializer",
+]

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import delimited, json_read, json_write, kafka
+from ksqlkit.engine.serde import avro, delimited, json_read, json_write, kafka, protobuf
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import StatementError
 
 Columns = tuple[Column, ...]
@@ -21,18 +22,34 @@ Deserializer = Callable[[bytes | None], tuple[Any, ...] | None]
 Serializer = Callable[[Sequence[Any] | None], bytes | None]
 
 
+class Target(NamedTuple):
+    """Where records come from or go to."""
+
+    is_key: bool
+    topic: str
+    registry: SchemaRegistry | None
+
+    @property
+    def where(self) -> str:
+        """As errors name it."""
+        return f"{'key' if self.is_key else 'value'} from topic: {self.topic}"
+
+    @property
+    def schemas(self) -> SchemaRegistry:
+        """The registry, of formats that need one."""
+        assert self.registry is not None
+        return self.registry
+
+
 @dataclass(frozen=True, slots=True)
 class FormatSpec:
-    """A format. `check` refuses columns it cannot hold; `wrap`/`unwrap` say which of the two it can do with
-    a single value column, `options` which properties it knows (lower case)."""
+    """A format: `check` refuses columns it cannot hold, `reader` and `writer` make its functions."""
 
     name: str
-    check: Callable[[Format, tuple[Column, ...]], None]
-    reader: Callable[[Format, tuple[Column, ...], bool, str], Deserializer]
-    writer: Callable[[Format, tuple[Column, ...], bool, str], Serializer]
-    wrap: bool = False
-    unwrap: bool = True
-    options: frozenset[str] = frozenset()
+    check: Callable[[Format, Columns], None]
+    reader: Callable[[Format, Columns, Target], Deserializer]
+    writer: Callable[[Format, Columns, Target], Serializer]
+    needs_registry: bool = False
 
 
 def base_type(kind: T.SqlType) -> str:
@@ -40,34 +57,36 @@ def base_type(kind: T.SqlType) -> str:
     return kind.name if isinstance(kind, T.Primitive) else type(kind).__name__.upper()
 
 
-def _where(is_key: bool, topic: str) -> str:
-    return f"{'key' if is_key else 'value'} from topic: {topic}"
-
-
 def is_wrapped(format: Format, columns: Sequence[Column], *, is_key: bool) -> bool:
     """Whether a format that can do both puts the columns into an object."""
     return len(columns) != 1 or (not is_key and format.wrap is not False)
 
 
-def _check_json(_: Format, columns: tuple[Column, ...]) -> None:
-    for column in columns:
-        _check_map_keys(column.type)
+def _check_json(_: Format, columns: Columns) -> None:
+    if not all(_has_text_keys(column.type) for column in columns):
+        raise StatementError("JSON only supports MAP types with STRING keys")
 
 
-def _check_map_keys(kind: T.SqlType) -> None:
+def _check_protobuf(_: Format, columns: Columns) -> None:
+    if not all(_has_text_keys(column.type) for column in columns):
+        raise StatementError(
+            "PROTOBUF format only supports MAP types with STRING keys. "
+            "See https://github.com/confluentinc/ksql/issues/6177."
+        )
+
+
+def _has_text_keys(kind: T.SqlType) -> bool:
     match kind:
         case T.Map(key, value):
-            if key != T.STRING:
-                raise StatementError("JSON only supports MAP types with STRING keys")
-            _check_map_keys(value)
+            return key == T.STRING and _has_text_keys(value)
         case T.Array(item):
-            _check_map_keys(item)
+            return _has_text_keys(item)
         case T.Struct(fields):
-            for _, field in fields:
-                _check_map_keys(field)
+            return all(_has_text_keys(field) for _, field in fields)
+    return True
 
 
-def _check_kafka(_: Format, columns: tuple[Column, ...]) -> None:
+def _check_kafka(_: Format, columns: Columns) -> None:
     if len(columns) > 1:
         listed = ", ".join(f"`{c.name}` {c.type}" for c in columns)
         raise StatementError(f"The 'KAFKA' format only supports a single field. Got: [{listed}]")
@@ -76,21 +95,30 @@ def _check_kafka(_: Format, columns: tuple[Column, ...]) -> None:
             raise StatementError(f"The 'KAFKA' format does not support type '{base_type(column.type)}'")
 
 
-def _check_delimited(format: Format, columns: tuple[Column, ...]) -> None:
+def _check_delimited(format: Format, columns: Columns) -> None:
     _delimiter(format)
     for column in columns:
         if isinstance(column.type, T.Array | T.Map | T.Struct):
             raise StatementError(
-                f"The 'DELIMITED' format does not support type '{base_type(column.type)}', column: `{column.name}`"
+                f"The 'DELIMITED' format does not support type '{base_type(column.type)}', "
+                f"column: `{column.name}`"
             )
 
 
+def _check_avro(_: Format, columns: Columns) -> None:
+    if not all(_has_text_keys(column.type) for column in columns):
+        raise StatementError("Avro only supports MAPs with STRING keys")
+
+
+def _option(format: Format, name: str, default: str = "") -> str:
+    return dict(format.options).get(name, default)
+
+
 def _delimiter(format: Format) -> str:
-    options = {name.lower(): value for name, value in format.options}
-    return delimited.parse_delimiter(options.get("delimiter", ","))
+    return delimited.parse_delimiter(_option(format, "DELIMITER", ","))
 
 
-def _check_none(_: Format, columns: tuple[Column, ...]) -> None:
+def _check_none(_: Format, columns: Columns) -> None:
     if columns:
         listed = ", ".join(f"`{c.name}` {c.type}" for c in columns)
         raise StatementError(
@@ -98,65 +126,82 @@ def _check_none(_: Format, columns: tuple[Column, ...]) -> None:
         )
 
 
-def _needs_registry(format: Format, _: tuple[Column, ...]) -> None:
-    raise StatementError(
-        f"The '{format.name}' format needs a Schema Registry, and none is configured.",
-        error_code=42801,
-        status=428,
-        hint="use JSON, DELIMITED or KAFKA, or set ksql.schema.registry.url",
+def _json_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
+    wrapped = is_wrapped(format, columns, is_key=target.is_key)
+    return json_read.make_reader(columns, wrapped=wrapped, where=target.where)
+
+
+def _json_writer(format: Format, columns: Columns, target: Target) -> Serializer:
+    wrapped = is_wrapped(format, columns, is_key=target.is_key)
+    return json_write.make_writer(columns, wrapped=wrapped, topic=target.topic)
+
+
+def _kafka_reader(_: Format, columns: Columns, target: Target) -> Deserializer:
+    return kafka.make_reader(columns, topic=target.topic)
+
+
+def _kafka_writer(_: Format, columns: Columns, target: Target) -> Serializer:
+    return kafka.make_writer(columns, topic=target.topic)
+
+
+def _delimited_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
+    return delimited.make_reader(columns, delimiter=_delimiter(format), topic=target.topic)
+
+
+def _delimited_writer(format: Format, columns: Columns, _: Target) -> Serializer:
+    return delimited.make_writer(columns, delimiter=_delimiter(format))
+
+
+def _protobuf_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
+    return protobuf.make_reader(
+        columns, nullable=_option(format, "NULLABLE_REPRESENTATION"), topic=target.topic
     )
 
 
-def _unreachable(format: Format, *_: object) -> Any:
-    raise AssertionError(f"{format.name} passed its check")
+def _protobuf_writer(format: Format, columns: Columns, target: Target) -> Serializer:
+    wrapped = is_wrapped(format, columns, is_key=target.is_key)
+    nullable = _option(format, "NULLABLE_REPRESENTATION")
+    return protobuf.make_writer(columns, nullable=nullable, wrapped=wrapped, topic=target.topic)
 
 
-def _json_reader(format: Format, columns: Columns, is_key: bool, topic: str) -> Deserializer:
-    wrapped = is_wrapped(format, columns, is_key=is_key)
-    return json_read.make_reader(columns, wrapped=wrapped, where=_where(is_key, topic))
+def _avro_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
+    wrapped = is_wrapped(format, columns, is_key=target.is_key)
+    return avro.make_reader(columns, wrapped=wrapped, registry=target.schemas, topic=target.topic)
 
 
-def _json_writer(format: Format, columns: Columns, is_key: bool, topic: str) -> Serializer:
-    return json_write.make_writer(columns, wrapped=is_wrapped(format, columns, is_key=is_key), topic=topic)
-
-
-def _kafka_reader(_: Format, columns: Columns, __: bool, topic: str) -> Deserializer:
-    return kafka.make_reader(columns, topic=topic)
-
-
-def _kafka_writer(_: Format, columns: Columns, __: bool, topic: str) -> Serializer:
-    return kafka.make_writer(columns, topic=topic)
-
-
-def _delimited_reader(format: Format, columns: Columns, __: bool, topic: str) -> Deserializer:
-    return delimited.make_reader(columns, delimiter=_delimiter(format), topic=topic)
-
-
-def _delimited_writer(format: Format, columns: Columns, *_: object) -> Serializer:
-    return delimited.make_writer(columns, delimiter=_delimiter(format))
+def _avro_writer(format: Format, columns: Columns, target: Target) -> Serializer:
+    return avro.make_writer(
+        columns,
+        wrapped=is_wrapped(format, columns, is_key=target.is_key),
+        name=_option(format, "SCHEMA_FULL_NAME") or None,
+        registry=target.schemas,
+        topic=target.topic,
+        is_key=target.is_key,
+    )
 
 
 def _nothing(*_: object) -> Any:
     return kafka.none
 
 
+def _unread(format: Format, *_: object) -> Any:
+    raise StatementError(
+        f"The '{format.name}' format is not supported yet.",
+        hint="use JSON, AVRO, DELIMITED, KAFKA or PROTOBUF_NOSR",
+    )
+
+
 FORMATS: Final[dict[str, FormatSpec]] = {
     spec.name: spec
     for spec in (
-        FormatSpec("JSON", _check_json, _json_reader, _json_writer, wrap=True),
+        FormatSpec("JSON", _check_json, _json_reader, _json_writer),
         FormatSpec("KAFKA", _check_kafka, _kafka_reader, _kafka_writer),
-        FormatSpec(
-            "DELIMITED",
-            _check_delimited,
-            _delimited_reader,
-            _delimited_writer,
-            options=frozenset({"delimiter"}),
-        ),
-        FormatSpec("NONE", _check_none, _nothing, _nothing, unwrap=False),
-        *(
-            FormatSpec(name, _needs_registry, _unreachable, _unreachable, wrap=True)
-            for name in ("AVRO", "JSON_SR", "PROTOBUF", "PROTOBUF_NOSR")
-        ),
+        FormatSpec("DELIMITED", _check_delimited, _delimited_reader, _delimited_writer),
+        FormatSpec("PROTOBUF_NOSR", _check_protobuf, _protobuf_reader, _protobuf_writer),
+        FormatSpec("NONE", _check_none, _nothing, _nothing),
+        FormatSpec("AVRO", _check_avro, _avro_reader, _avro_writer, needs_registry=True),
+        FormatSpec("JSON_SR", _check_json, _unread, _unread, needs_registry=True),
+        FormatSpec("PROTOBUF", _check_protobuf, _unread, _unread, needs_registry=True),
     )
 }
 
@@ -170,34 +215,55 @@ def check_format(format: Format, columns: Sequence[Column]) -> FormatSpec:
     return spec
 
 
-@lru_cache(maxsize=1024)
-def _deserializer(format: Format, columns: tuple[Column, ...], is_key: bool, topic: str) -> Deserializer:
-    return check_format(format, columns).reader(format, columns, is_key, topic)
+def _made(format: Format, columns: Columns, target: Target) -> FormatSpec:
+    spec = check_format(format, columns)
+    if spec.needs_registry and target.registry is None:
+        raise StatementError(
+            f"The '{format.name}' format needs a Schema Registry, and none is configured.",
+            error_code=42801,
+            status=428,
+            hint="use JSON, DELIMITED, KAFKA or PROTOBUF_NOSR",
+        )
+    return spec
 
 
 @lru_cache(maxsize=1024)
-def _serializer(format: Format, columns: tuple[Column, ...], is_key: bool, topic: str) -> Serializer:
-    return check_format(format, columns).writer(format, columns, is_key, topic)
+def _deserializer(format: Format, columns: Columns, target: Target) -> Deserializer:
+    return _made(format, columns, target).reader(format, columns, target)
+
+
+@lru_cache(maxsize=1024)
+def _serializer(format: Format, columns: Columns, target: Target) -> Serializer:
+    return _made(format, columns, target).writer(format, columns, target)
 
 
 def make_deserializer(
-    format: Format, columns: Sequence[Column], *, is_key: bool, topic: str = ""
+    format: Format,
+    columns: Sequence[Column],
+    *,
+    is_key: bool,
+    topic: str = "",
+    registry: SchemaRegistry | None = None,
 ) -> Deserializer:
     """A function from a record's key or value to column values.
 
     It gives None for a null record (also for the JSON value null where an object is due) and raises
-    SerdeError; the topic is named in its messages. Raises StatementError when the format cannot hold the
-    columns.
+    SerdeError, whose messages name the topic. Raises StatementError when the format cannot hold the columns.
     """
-    return _deserializer(format, tuple(columns), is_key, topic)
+    return _deserializer(format, tuple(columns), Target(is_key, topic, registry))
 
 
 def make_serializer(
-    format: Format, columns: Sequence[Column], *, is_key: bool, topic: str = ""
+    format: Format,
+    columns: Sequence[Column],
+    *,
+    is_key: bool,
+    topic: str = "",
+    registry: SchemaRegistry | None = None,
 ) -> Serializer:
     """A function from column values to a record's key or value; None, a tombstone, stays None.
 
-    A single null without an object around it is None too. Raises StatementError when the format cannot hold
-    the columns; the function raises SerdeError for values that cannot be written.
+    A single null without an object around it is None too. The function raises SerdeError for values that
+    cannot be written. Raises StatementError when the format cannot hold the columns.
     """
-    return _serializer(format, tuple(columns), is_key, topic)
+    return _serializer(format, tuple(columns), Target(is_key, topic, registry))

@@ -1,7 +1,7 @@
 """Columns to JSON, byte for byte as ksqlDB's (Jackson's) output: a generated function per schema.
 
-The function is one f-string; for rows of a few columns that is several times faster than a JSON library, whose
-call costs more than the text.
+The function is one f-string; for rows of a few columns that is several times faster than a JSON library,
+whose call costs more than the text.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def _base64(value: bytes) -> str:
 
 
 def _text(kind: T.SqlType, v: str, *, depth: int = 0) -> str:
-    """An expression for the JSON text of the value in variable `v`; at depth 0 it may still be a number, which an
-    f-string formats."""
+    """An expression for the JSON text of the value in variable `v`; at depth 0 it may still be a number,
+    which an f-string formats."""
     inner = f"{v}_{depth}"
     match kind:
         case T.BOOLEAN:

@@ -1,0 +1,193 @@
+"""The AVRO format: magic byte, schema id, and the value in Avro's binary form by the schema of that id."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.java_numbers import double_to_string
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
+from ksqlkit.engine.serde.avro_schema import DEFAULT_NAME, Node, parse_schema, schema_of_row, schema_of_type
+from ksqlkit.engine.serde.errors import SerdeError
+from ksqlkit.engine.serde.java_map import hash_order
+from ksqlkit.engine.serde.registry import SchemaRegistry, subject_name
+from ksqlkit.engine.serde.values import fit_decimal
+
+PREFIX: Final = struct.Struct(">BI")
+Adapter = Callable[[Any], Any]
+# Connect's name of an Avro type, and what each SQL type takes.
+_CONNECT: Final = {
+    "int": "int32", "long": "int64", "float": "float32", "double": "float64", "fixed": "bytes", "enum": "string",
+    "record": "struct",
+}  # fmt: skip
+_NUMBERS: Final = ("int", "long", "float", "double", "boolean")
+_TAKES: Final[dict[T.SqlType, tuple[str, tuple[str, ...]]]] = {
+    T.BOOLEAN: ("boolean", ("boolean",)),
+    T.INTEGER: ("int32", ("int",)),
+    T.BIGINT: ("int64", ("int", "long")),
+    T.DOUBLE: ("float64", ("float", "double")),
+    T.STRING: ("string", (*_NUMBERS, "string", "enum")),
+    T.BYTES: ("bytes", ("bytes", "fixed")),
+    T.TIME: ("int32", ("int",)),
+    T.DATE: ("int32", ("int",)),
+    T.TIMESTAMP: ("int64", ("int", "long")),
+}
+
+
+def split_prefix(data: bytes) -> tuple[int, bytes]:
+    """(schema id, payload). Raises ValueError when the magic byte is missing."""
+    if len(data) < PREFIX.size or data[0] != 0:
+        raise ValueError("Unknown magic byte!")
+    return PREFIX.unpack_from(data)[1], data[PREFIX.size :]
+
+
+def make_reader(
+    columns: Sequence[Column], *, wrapped: bool, registry: SchemaRegistry, topic: str
+) -> Callable[[bytes | None], tuple[Any, ...] | None]:
+    """A reader of records written by any schema of the registry."""
+    kind: T.SqlType = T.Struct(tuple((c.name, c.type) for c in columns)) if wrapped else columns[0].type
+    known: dict[int, tuple[Callable[[bytes, int], tuple[Any, int]], Adapter]] = {}
+
+    def learn(number: int) -> tuple[Callable[[bytes, int], tuple[Any, int]], Adapter]:
+        entry = registry.by_id(number)
+        if entry is None:
+            raise ValueError(f"Error retrieving Avro value schema for id {number}")
+        node = parse_schema(entry.schema)
+        known[number] = found = make_decoder(node), _adapter(node, kind, "")
+        return found
+
+    def read(data: bytes | None) -> tuple[Any, ...] | None:
+        if data is None:
+            return None
+        try:
+            number, payload = split_prefix(data)
+            decode, adapt = known.get(number) or learn(number)
+            value = adapt(decode(payload, 0)[0])
+        except (ValueError, ArithmeticError) as error:
+            raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
+        if not wrapped:
+            return (value,)
+        return None if value is None else tuple(value.values())
+
+    return read
+
+
+def _adapter(node: Node, kind: T.SqlType, path: str) -> Adapter:
+    """A function from a generic value to one of the SQL type. Raises ValueError where the schema does not
+    fit."""
+    if (inner := node.optional) is not None:
+        node = inner
+    item: Adapter
+    match kind:
+        case T.Decimal() if node.logical == "decimal":
+            return _optional(lambda v: fit_decimal(_decimal(v, node.scale), kind))
+        case T.Array(element) if node.type == "array":
+            item = _adapter(node.items[0], element, path + "->ARRAY")
+            return _optional(lambda v: [item(e) for e in v])
+        case T.Map(_, element) if node.type == "map":
+            item = _adapter(node.items[0], element, path + "->MAP_VAL")
+            return _optional(lambda v: hash_order({k: item(e) for k, e in v.items()}, 16))
+        case T.Map(_, element) if node.type == "array" and node.items[0].is_entry:
+            item = _adapter(node.items[0].fields[1][1], element, path + "->MAP_VAL")
+            return _optional(lambda v: hash_order({e["key"]: item(e["value"]) for e in v}, 16))
+        case T.Struct(fields) if node.type == "record":
+            return _struct_adapter(node, fields, path)
+        case T.Primitive() if node.type in _TAKES[kind][1] and node.logical != "decimal":
+            if kind == T.STRING and node.type in _NUMBERS:
+                return _optional(_text)
+            return lambda v: v
+    wanted = _TAKES[kind][0] if isinstance(kind, T.Primitive) else type(kind).__name__.lower()
+    raise ValueError(
+        f"Cannot deserialize type {_CONNECT.get(node.type, node.type)} as type "
+        f"{'bytes' if wanted == 'decimal' else wanted} for path: {path}"
+    )
+
+
+def _struct_adapter(node: Node, fields: Sequence[tuple[str, T.SqlType]], path: str) -> Adapter:
+    kinds = dict(fields)
+    found: dict[str, tuple[str, Adapter]] = {}
+    for name, child in node.fields:
+        column = name if name in kinds else name.upper()
+        if column in kinds:
+            found[column] = name, _adapter(child, kinds[column], f"{path}->{column}")
+
+    def adapt(value: Any) -> Any:
+        return {
+            column: found[column][1](value[found[column][0]]) if column in found else None for column in kinds
+        }
+
+    return _optional(adapt)
+
+
+def _optional(adapt: Adapter) -> Adapter:
+    return lambda value: None if value is None else adapt(value)
+
+
+def _decimal(value: bytes, scale: int) -> Decimal:
+    return Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-scale)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return double_to_string(value) if isinstance(value, float) else str(value)
+
+
+def make_writer(
+    columns: Sequence[Column],
+    *,
+    wrapped: bool,
+    name: str | None,
+    registry: SchemaRegistry,
+    topic: str,
+    is_key: bool,
+) -> Callable[[Sequence[Any] | None], bytes | None]:
+    """A writer of records; it registers the columns' schema under the topic's subject."""
+    fields = [(c.name, c.type) for c in columns]
+    full = name or DEFAULT_NAME
+    schema = schema_of_row(fields, full) if wrapped else schema_of_type(columns[0].type, full)
+    entry = registry.register(subject_name(topic, is_key=is_key), "AVRO", json.dumps(schema))
+    encode = make_encoder(parse_schema(entry.schema))
+    prefix = PREFIX.pack(0, entry.id)
+    names = [n.replace(".", "_") for n, _ in fields]
+    convert = [_generic(kind) for _, kind in fields]
+
+    def write(row: Sequence[Any] | None) -> bytes | None:
+        if row is None or (not wrapped and row[0] is None):
+            return None
+        try:
+            values = [adapt(value) for adapt, value in zip(convert, row, strict=True)]
+            return prefix + encode(dict(zip(names, values, strict=True)) if wrapped else values[0])
+        except (TypeError, ValueError, AttributeError, KeyError, struct.error) as error:
+            raise SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),)) from None
+
+    return write
+
+
+def _generic(kind: T.SqlType) -> Adapter:
+    """A function from a value of the SQL type to the generic value its schema has."""
+    item: Adapter
+    match kind:
+        case T.Decimal(_, scale):
+            return _optional(lambda v: _unscaled(v, scale))
+        case T.Array(element):
+            item = _generic(element)
+            return _optional(lambda v: [item(e) for e in v])
+        case T.Map(_, element):
+            item = _generic(element)
+            return _optional(lambda v: [{"key": k, "value": item(e)} for k, e in v.items()])
+        case T.Struct(fields):
+            parts = [(name, name.replace(".", "_"), _generic(field)) for name, field in fields]
+            return _optional(lambda v: {avro: adapt(v[name]) for name, avro, adapt in parts})
+    return lambda v: v
+
+
+def _unscaled(value: Decimal, scale: int) -> bytes:
+    whole = int(value.scaleb(scale))
+    size = ((whole if whole >= 0 else ~whole).bit_length() + 8) // 8
+    return whole.to_bytes(size, "big", signed=True)

@@ -1,0 +1,188 @@
+"""Avro schemas: parsed from JSON, made from SQL types as ksqlDB makes them, and read as SQL types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ksqlkit.dialect import types as T
+
+DEFAULT_NAME: Final = "io.confluent.ksql.avro_schemas.KsqlDataSourceSchema"
+_CONNECT: Final = "org.apache.kafka.connect.data."
+_PLAIN: Final[dict[T.SqlType, str]] = {
+    T.BOOLEAN: "boolean",
+    T.INTEGER: "int",
+    T.BIGINT: "long",
+    T.DOUBLE: "double",
+    T.STRING: "string",
+    T.BYTES: "bytes",
+}
+_LOGICAL: Final[dict[T.SqlType, tuple[str, str, str]]] = {
+    T.TIME: ("int", "Time", "time-millis"),
+    T.DATE: ("int", "Date", "date"),
+    T.TIMESTAMP: ("long", "Timestamp", "timestamp-millis"),
+}
+
+
+@dataclass(slots=True)
+class Node:
+    """A schema. `type` is Avro's: a primitive, record, enum, fixed, array, map or union."""
+
+    type: str
+    name: str = ""
+    logical: str = ""
+    precision: int = 64
+    scale: int = 0
+    size: int = 0
+    symbols: tuple[str, ...] = ()
+    fields: list[tuple[str, Node]] = field(default_factory=list)
+    items: list[Node] = field(default_factory=list)  # of an array or a map: one; of a union: its branches
+    is_entry: bool = False  # Connect's way to write a map whose keys may be null
+
+    @property
+    def optional(self) -> Node | None:
+        """Of a union of null and one other schema: that schema."""
+        rest = [n for n in self.items if n.type != "null"]
+        return rest[0] if self.type == "union" and len(rest) == 1 < len(self.items) else None
+
+
+def parse_schema(text: str) -> Node:
+    """A schema from its JSON. Raises ValueError for text that is none."""
+    try:
+        return _parse(json.loads(text), {}, "")
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not an Avro schema: {error}") from None
+
+
+def _parse(schema: Any, names: dict[str, Node], space: str) -> Node:
+    if isinstance(schema, str):
+        return names.get(schema) or names.get(f"{space}.{schema}") or _primitive(schema)
+    if isinstance(schema, list):
+        return Node("union", items=[_parse(s, names, space) for s in schema])
+    kind = schema["type"]
+    if isinstance(kind, dict | list):
+        return _parse(kind, names, space)
+    if kind == "array" or kind == "map":
+        return Node(kind, items=[_parse(schema["items" if kind == "array" else "values"], names, space)])
+    node = names.get(kind) or Node(kind, logical=schema.get("logicalType", ""))
+    parameters = schema.get("connect.parameters", {})
+    node.precision = int(parameters.get("connect.decimal.precision", schema.get("precision", 64)))
+    node.scale = int(schema.get("scale", parameters.get("scale", 0)))
+    if kind in ("record", "enum", "fixed", "error"):
+        space = schema.get("namespace", space)
+        node.name = schema["name"] if "." in schema["name"] or not space else f"{space}.{schema['name']}"
+        space = node.name.rpartition(".")[0]
+        names[node.name] = node
+        node.size = schema.get("size", 0)
+        node.symbols = tuple(schema.get("symbols", ()))
+        node.is_entry = schema.get("connect.internal.type") == "MapEntry"
+        node.fields = [(f["name"], _parse(f["type"], names, space)) for f in schema.get("fields", ())]
+        return node
+    return node if node.logical else _primitive(kind)
+
+
+def _primitive(name: str) -> Node:
+    if name not in ("null", "boolean", "int", "long", "float", "double", "bytes", "string"):
+        raise ValueError(f"unknown Avro type {name}")
+    return Node(name)
+
+
+def schema_of_row(columns: Sequence[tuple[str, T.SqlType]], name: str = DEFAULT_NAME) -> dict[str, Any]:
+    """The record schema of columns, each of which may be null."""
+    space, _, short = name.rpartition(".")
+    record: dict[str, Any] = {"type": "record", "name": short}
+    if space:
+        record["namespace"] = space
+    record["fields"] = [
+        {"name": n.replace(".", "_"), "type": ["null", schema_of_type(t, f"{name}_{n}")], "default": None}
+        for n, t in columns
+    ]
+    record["connect.name"] = name
+    return record
+
+
+def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME) -> Any:
+    """The schema of a value that is not null; `name` is for records within."""
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if kind in _LOGICAL:
+        avro, connect, logical = _LOGICAL[kind]
+        return {
+            "type": avro,
+            "connect.version": 1,
+            "connect.name": _CONNECT + connect,
+            "logicalType": logical,
+        }
+    match kind:
+        case T.Decimal(precision, scale):
+            return {
+                "type": "bytes",
+                "scale": scale,
+                "precision": precision,
+                "connect.version": 1,
+                "connect.parameters": {"scale": str(scale), "connect.decimal.precision": str(precision)},
+                "connect.name": _CONNECT + "Decimal",
+                "logicalType": "decimal",
+            }
+        case T.Array(item):
+            return {"type": "array", "items": ["null", schema_of_type(item, name)]}
+        case T.Map(key, value):
+            space, _, short = name.rpartition(".")
+            fields = [
+                ("key", schema_of_type(key, f"{name}_MapKey")),
+                ("value", schema_of_type(value, f"{name}_MapValue")),
+            ]
+            entry = {
+                "type": "record",
+                "name": short,
+                **({"namespace": space} if space else {}),
+                "fields": [{"name": n, "type": ["null", t], "default": None} for n, t in fields],
+                "connect.internal.type": "MapEntry",
+            }
+            return {
+                "type": "array",
+                "items": entry,
+                "connect.name": name,
+                "connect.internal.type": "MapEntry",
+            }
+        case T.Struct(members):
+            return schema_of_row(members, name)
+    raise TypeError(f"no Avro form for type {kind}")
+
+
+_FROM_AVRO: Final[dict[str, T.SqlType]] = {
+    "boolean": T.BOOLEAN,
+    "int": T.INTEGER,
+    "long": T.BIGINT,
+    "float": T.DOUBLE,
+    "double": T.DOUBLE,
+    "bytes": T.BYTES,
+    "fixed": T.BYTES,
+    "string": T.STRING,
+    "enum": T.STRING,
+}
+
+
+def sql_type(node: Node) -> T.SqlType:
+    """The SQL type that ksqlDB infers; names of struct fields in upper case. Raises ValueError."""
+    if (inner := node.optional) is not None:
+        return sql_type(inner)
+    for kind, (avro, _, logical) in _LOGICAL.items():
+        if (node.type, node.logical) == (avro, logical):
+            return kind
+    if node.logical == "decimal":
+        return T.Decimal(node.precision, node.scale)
+    if node.type == "array":
+        item = node.items[0]
+        if item.is_entry:
+            return T.Map(T.STRING, sql_type(item.fields[1][1]))
+        return T.Array(sql_type(item))
+    if node.type == "map":
+        return T.Map(T.STRING, sql_type(node.items[0]))
+    if node.type == "record":
+        return T.Struct(tuple((name.upper(), sql_type(child)) for name, child in node.fields))
+    if node.type not in _FROM_AVRO:
+        raise ValueError(f"Unsupported type: {node.type}")
+    return _FROM_AVRO[node.type]
