@@ -143,7 +143,9 @@ class Oracle:
 def _same(case: Case, answer: Answer) -> bool:
     if case.expected.error is not None or answer.error is not None:
         return case.expected.error is not None and answer.error is not None
-    return answer.type == case.expected.type and (answer.rows == case.expected.rows or not case.compare_values)
+    return answer.type == case.expected.type and (
+        answer.rows == case.expected.rows or not case.compare_values
+    )
 
 
 @cache
@@ -164,3 +166,18 @@ def totals(results: Iterable[Outcome]) -> dict[str, tuple[int, int]]:
             counts[group][0] += outcome.passed
             counts[group][1] += 1
     return {group: (passed, total) for group, (passed, total) in sorted(counts.items())}
+
+
+def report() -> dict[str, Any]:
+    """Counts for `make conformance`."""
+    features = totals(outcomes())
+    values, errors = features.pop("values"), features.pop("errors")
+    passed, total = values[0] + errors[0], values[1] + errors[1]
+    return {
+        "passed": passed,
+        "failed": total - passed,
+        "total": total,
+        "values": values,
+        "errors": errors,
+        "features": features,
+    }

@@ -135,7 +135,10 @@ def _nested(names: Names, source: T.SqlType, target: T.SqlType) -> _Body | None:
             left = cast(names, Code(key, source.key, raises=False), target.key)
             right = cast(names, Code(item, source.value, raises=False), target.value)
             entry = f"{left.source}: {right.source} for {key}, {item}"
-            return _Body(lambda value: f"{{{entry} in {value}.items()}}", left.raises or right.raises)
+            order = names.helper("hash_order") if target.key == T.STRING else ""
+            return _Body(
+                lambda value: f"{order}({{{entry} in {value}.items()}})", left.raises or right.raises
+            )
         if isinstance(source, T.Struct) and isinstance(target, T.Struct):
             return _struct_body(names, source, target, item)
     except StatementError:

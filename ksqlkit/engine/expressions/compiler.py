@@ -296,16 +296,26 @@ class Emitter:
     def _map(self, node: N.MapConstructor) -> Code:
         if not node.entries:
             raise StatementError(_EMPTY.format("Map", "key value pair"))
-        sides: list[list[str]] = []
-        kinds: list[T.SqlType] = []
-        for what, side in (("key", [k for k, _ in node.entries]), ("value", [v for _, v in node.entries])):
-            kind, items = coerce_list(side, self.type_of)
-            if kind is None:
-                raise StatementError(_ALL_NULL.format("a map", f"{what}s", what))
-            kinds.append(kind)
-            sides.append([self.names.guard(self(item), f"map {what}").source for item in items])
-        text = ", ".join(f"{k}: {v}" for k, v in zip(*sides, strict=True))
-        return Code(f"{{{text}}}", T.Map(kinds[0], kinds[1]), False, False)
+        keys, key_type = self._side("key", [key for key, _ in node.entries])
+        values, value_type = self._side("value", [value for _, value in node.entries])
+        entries = dict(zip(keys, values, strict=True))
+        literals = [key.value for key, _ in node.entries if isinstance(key, N.StringLiteral)]
+        source = ", ".join(f"{k}: {v}" for k, v in entries.items())
+        if len(literals) == len(keys) and key_type == T.STRING:
+            places = runtime.hash_order(dict(zip(literals, keys, strict=True)))
+            source = ", ".join(f"{k}: {entries[k]}" for k in places.values())
+        elif key_type == T.STRING and len(keys) > 1:
+            return Code(
+                f"{self.names.helper('hash_order')}({{{source}}})", T.Map(key_type, value_type), False, False
+            )
+        return Code(f"{{{source}}}", T.Map(key_type, value_type), False, False)
+
+    def _side(self, what: str, items: list[N.Expression]) -> tuple[list[str], T.SqlType]:
+        """Texts and common type of the keys or of the values of a map."""
+        kind, coerced = coerce_list(items, self.type_of)
+        if kind is None:
+            raise StatementError(_ALL_NULL.format("a map", f"{what}s", what))
+        return [self.names.guard(self(item), f"map {what}").source for item in coerced], kind
 
     def _struct(self, node: N.StructConstructor) -> Code:
         fields: list[tuple[str, T.SqlType]] = []

@@ -34,6 +34,7 @@ from ksqlkit.engine.expressions.times import (
     parse_timestamp,
 )
 from ksqlkit.engine.java_numbers import double_to_long, double_to_string, wrap_int, wrap_long
+from ksqlkit.engine.serde.java_map import hash_order
 
 __all__ = [
     "dec_add",
@@ -49,6 +50,7 @@ __all__ = [
     "format_date",
     "format_time",
     "format_timestamp",
+    "hash_order",
     "parse_decimal",
     "string_to_dec",
     "whole_to_dec",
