@@ -102,6 +102,9 @@ class FunctionRegistry(Protocol):
         """Types of the parameters of the lambda at argument `index`, from the other arguments' types
         (which may include already resolved lambdas before it)."""
 
+    def constants(self, name: str, args: Sequence[ArgType]) -> int:
+        """How many trailing arguments of an aggregate call must be literals that configure it."""
+
     def aggregate(self, name: str, args: Sequence[ArgType], literals: Sequence[Any]) -> ResolvedAggregate:
         """Resolve an aggregate. `literals` holds the constant trailing arguments that configure it, in order
         (for example the k of TOPK); `args` has the types of all arguments."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from ksqlkit.engine import java_math
 from ksqlkit.engine.functions.nulls import other
 from ksqlkit.errors import DataError
 
@@ -32,10 +33,10 @@ def geo_distance(
             "valid longitude values for GeoDistance function are in the range of -180 to +180 decimal degrees"
         )
     radius = _radius(units)
-    a = math.sin(math.radians(lat2 - lat1) / 2) ** 2 + math.sin(
+    a = java_math.sin(math.radians(lat2 - lat1) / 2) ** 2 + java_math.sin(
         math.radians(lon2 - lon1) / 2
-    ) ** 2 * math.cos(math.radians(lat1)) * math.cos(math.radians(lat2))
-    return 2 * math.asin(math.sqrt(a)) * radius
+    ) ** 2 * java_math.cos(math.radians(lat1)) * java_math.cos(math.radians(lat2))
+    return 2 * java_math.asin(math.sqrt(a)) * radius
 
 
 def _radius(units: str | None) -> int:

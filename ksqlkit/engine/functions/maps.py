@@ -7,6 +7,7 @@ from typing import Any
 
 from ksqlkit.engine.functions.define import Family
 from ksqlkit.engine.functions.utf16 import units
+from ksqlkit.engine.serde.java_map import hash_order
 
 maps = Family("MAP")
 
@@ -20,13 +21,13 @@ def as_map(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
 @maps.scalar("MAP_KEYS(MAP<VARCHAR, T> input) -> ARRAY<VARCHAR>")
 def map_keys(value: dict[str, Any]) -> list[str]:
     """The keys of a map, in no defined order."""
-    return list(value)
+    return list(hash_order(value))
 
 
 @maps.scalar("MAP_VALUES(MAP<VARCHAR, T> input) -> ARRAY<T>")
 def map_values(value: dict[str, Any]) -> list[Any]:
     """The values of a map, in no defined order."""
-    return list(value.values())
+    return list(hash_order(value).values())
 
 
 @maps.scalar("MAP_UNION(MAP<VARCHAR, T> map1, MAP<VARCHAR, T> map2) -> MAP<VARCHAR, T>", sees_null=True)
@@ -37,7 +38,7 @@ def map_union(first: dict[str, Any] | None, second: dict[str, Any] | None) -> di
 
 def entries(value: dict[str, Any], ordered: bool) -> list[dict[str, Any]]:
     """The entries of a map as structs of K and V, sorted by key if asked for."""
-    keys = sorted(value, key=units) if ordered else value
+    keys = sorted(value, key=units) if ordered else hash_order(value)
     return [{"K": k, "V": value[k]} for k in keys]
 
 

@@ -9,6 +9,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROU
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
+from ksqlkit.engine import java_math as j
 from ksqlkit.engine.functions.agg_basic import java_key
 from ksqlkit.engine.functions.contract import ArgType
 from ksqlkit.engine.functions.define import Family
@@ -48,17 +49,17 @@ def _cot(value: float) -> float:
 
 _ONE_ARGUMENT: Final[tuple[tuple[str, str, Callable[[float], float], str], ...]] = (
     ("ACOS", "value", _total(m.acos), "The inverse cosine, in radians."),
-    ("ASIN", "value", _total(m.asin), "The inverse sine, in radians."),
-    ("ATAN", "value", m.atan, "The inverse tangent, in radians."),
-    ("CBRT", "value", m.cbrt, "The cube root."),
-    ("COS", "value", _total(m.cos), "The cosine of an angle in radians."),
-    ("COSH", "value", _total(lambda v: m.cosh(abs(v)), m.inf), "The hyperbolic cosine."),
+    ("ASIN", "value", j.asin, "The inverse sine, in radians."),
+    ("ATAN", "value", j.atan, "The inverse tangent, in radians."),
+    ("CBRT", "value", j.cbrt, "The cube root."),
+    ("COS", "value", j.cos, "The cosine of an angle in radians."),
+    ("COSH", "value", j.cosh, "The hyperbolic cosine."),
     ("COT", "value", _cot, "The cotangent of an angle in radians."),
     ("DEGREES", "value", m.degrees, "An angle in radians as degrees."),
     ("EXP", "exponent", _total(m.exp, m.inf), "Euler's number raised to a power."),
     ("LN", "value", _log, "The natural logarithm."),
     ("RADIANS", "value", m.radians, "An angle in degrees as radians."),
-    ("SIN", "value", _total(m.sin), "The sine of an angle in radians."),
+    ("SIN", "value", j.sin, "The sine of an angle in radians."),
     ("SINH", "value", _total(m.sinh, m.inf), "The hyperbolic sine."),
     ("SQRT", "value", _total(m.sqrt), "The square root."),
     ("TAN", "value", _total(m.tan), "The tangent of an angle in radians."),
@@ -94,7 +95,7 @@ def random() -> float:
 @maths.scalar(*(f"ATAN2({t} y, {t} x) -> DOUBLE" for t in ("DOUBLE", "BIGINT", "INT")))
 def atan2(y: float, x: float) -> float:
     """The angle, in radians, of the point (x, y)."""
-    return m.atan2(y, x)
+    return j.atan2(float(y), float(x))
 
 
 @maths.scalar(*(f"LOG({t} base, {t} value) -> DOUBLE" for t in ("INT", "BIGINT", "DOUBLE")))
@@ -145,11 +146,17 @@ def abs_bigint(value: int) -> int:
     return wrap_long(abs(value))
 
 
+def _quantized(value: Decimal, exponent: int, mode: str | None = None) -> Decimal:
+    """With another exponent; Java's decimals have no negative zero."""
+    found = value.quantize(Decimal(1).scaleb(exponent), mode, _WIDE)
+    return found.copy_abs() if found.is_zero() else found
+
+
 def _whole(value: Any, mode: str) -> Any:
     if isinstance(value, Decimal):
         scale = value.as_tuple().exponent
         assert isinstance(scale, int)
-        return value.quantize(Decimal(1), mode, _WIDE).quantize(Decimal(1).scaleb(scale), context=_WIDE)
+        return _quantized(_quantized(value, 0, mode), scale)
     if isinstance(value, float) and m.isfinite(value):
         return m.copysign(float(m.ceil(value) if mode == ROUND_CEILING else m.floor(value)), value)
     return value
@@ -181,7 +188,7 @@ def _scaled(value: Decimal, places: int, mode: str) -> Decimal:
     assert isinstance(scale, int)
     if places >= -scale:
         return value
-    return value.quantize(Decimal(1).scaleb(-places), mode, _WIDE)
+    return _quantized(value, -places, mode)
 
 
 def _half(value: Decimal) -> str:
@@ -200,7 +207,7 @@ def _decimal_places(value: Decimal, places: int, mode: Callable[[Decimal], str])
     """Rounded, with the scale of the argument: the type does not depend on the value of `places`."""
     scale = value.as_tuple().exponent
     assert isinstance(scale, int)
-    return _scaled(value, places, mode(value)).quantize(Decimal(1).scaleb(scale), context=_WIDE)
+    return _quantized(_scaled(value, places, mode(value)), scale)
 
 
 def _no_scale(label: str) -> Callable[[Sequence[ArgType]], T.SqlType]:
@@ -235,7 +242,7 @@ def _rounding(
 
     def whole(value: Any) -> Any:
         if isinstance(value, Decimal):
-            return value.quantize(Decimal(1), mode(value), _WIDE)
+            return _quantized(value, 0, mode(value))
         return double(value) if isinstance(value, float) else value
 
     def places(value: Any, decimals: int) -> Any:
@@ -280,18 +287,13 @@ def _choice(name: str, pick: Callable[..., Any], types: Sequence[str], text: str
         first = known[0] if known else T.STRING
         if isinstance(first, T.Array):
             first = first.item
-        if isinstance(first, T.Decimal):
-            unit = Decimal(1).scaleb(-_scale_of(known))
-            return lambda *values: _picked(values, None, lambda v: v.quantize(unit, context=_WIDE))
         key = java_key(first) if isinstance(first, T.Primitive) else None
-        return lambda *values: _picked(values, key, None)
 
-    def _picked(values: Sequence[Any], key: Any, finish: Any) -> Any:
-        kept = [v for v in values if v is not None]
-        if not kept:
-            return None
-        found = pick(kept, key=key)
-        return finish(found) if finish else found
+        def choose(*values: Any) -> Any:
+            kept = [v for v in values if v is not None]
+            return pick(kept, key=key) if kept else None
+
+        return choose
 
     make.__doc__ = text
     for t in types:
@@ -299,12 +301,6 @@ def _choice(name: str, pick: Callable[..., Any], types: Sequence[str], text: str
         maths.scalar(f"{name}({t} val, {t}... vals) -> {t}", typed=True, sees_null=True, returns=returns)(
             make
         )
-
-
-def _scale_of(kinds: Sequence[ArgType]) -> int:
-    kind = widest(kinds)
-    assert isinstance(kind, T.Decimal)
-    return kind.scale
 
 
 _choice(

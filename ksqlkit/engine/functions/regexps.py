@@ -60,7 +60,8 @@ def regexp_split_to_array(text: str, pattern: str) -> list[str]:
             continue
         parts.append(whole[start : found.start()])
         start = found.end()
+    split = bool(parts)
     parts.append(whole[start:])
-    while lenient and len(parts) > 1 and not parts[-1]:  # Pattern.split drops empty parts at the end
+    while lenient and split and parts and not parts[-1]:  # Pattern.split drops empty parts at the end
         parts.pop()
     return parts

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ksqlkit.engine.functions.define import Family
 from ksqlkit.engine.functions.utf16 import joined, units
-from ksqlkit.engine.java_numbers import utf16_length
+from ksqlkit.engine.java_numbers import utf16_length, wrap_int
 from ksqlkit.errors import DataError
 
 strings = Family("STRING")
@@ -40,8 +40,8 @@ def trim(text: str) -> str:
     return text.strip(_CONTROL_AND_SPACE)
 
 
-@strings.scalar("LEN(VARCHAR input) -> INT", about="The length of a string.")
 @strings.scalar("LEN(BYTES input) -> INT", about="The number of bytes.")
+@strings.scalar("LEN(VARCHAR input) -> INT", about="The length of a string.")
 def len_(value: str | bytes) -> int:
     """The length of a string or of bytes."""
     return utf16_length(value) if isinstance(value, str) else len(value)
@@ -56,7 +56,7 @@ def initcap(text: str) -> str:
 @strings.scalar("REPLACE(VARCHAR str, VARCHAR oldStr, VARCHAR newStr) -> VARCHAR")
 def replace(text: str, old: str, new: str) -> str:
     """The string with every occurrence of a substring replaced."""
-    return text.replace(old, new)
+    return text.replace(old, new) if old else joined(units(text).replace(old, new))
 
 
 @strings.scalar(
@@ -113,7 +113,7 @@ def substring(value: Text, pos: int, length: int | None = None) -> Text:
     """Returns the portion of the string or bytes passed in value."""
     whole = units(value) if isinstance(value, str) else value
     start = _start(len(whole), pos)
-    end = len(whole) if length is None else max(min(start + length, len(whole)), start)
+    end = len(whole) if length is None else max(min(wrap_int(start + length), len(whole)), start)
     part = whole[start:end]
     return joined(part) if isinstance(part, str) else part
 
@@ -170,15 +170,19 @@ def _nth(text: str, part: str, occurrence: int) -> int:
     return at
 
 
-@strings.scalar("LPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR")
-@strings.scalar("LPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES")
+@strings.scalar(
+    "LPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR",
+    "LPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES",
+)
 def lpad(value: Text, length: int, padding: Text) -> Text | None:
     """Pads on the left to a length; what is longer is cut."""
     return _pad(value, length, padding, left=True)
 
 
-@strings.scalar("RPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR")
-@strings.scalar("RPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES")
+@strings.scalar(
+    "RPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR",
+    "RPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES",
+)
 def rpad(value: Text, length: int, padding: Text) -> Text | None:
     """Pads on the right to a length; what is longer is cut."""
     return _pad(value, length, padding, left=False)
