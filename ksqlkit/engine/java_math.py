@@ -115,8 +115,8 @@ def atan2(y: float, x: float) -> float:
     gap = (_high(abs(y)) - _high(abs(x))) >> 20
     if gap > 60:
         z = _HALF_PI + 0.5 * _PI_LOW
-        return math.copysign(z, y)
-    z = 0.0 if x < 0 and gap < -60 else atan(abs(y / x))
+    else:
+        z = 0.0 if x < 0 and gap < -60 else atan(abs(y / x))
     if x > 0:
         return math.copysign(z, y)
     return math.pi - (z - _PI_LOW) if y > 0 else (z - _PI_LOW) - math.pi

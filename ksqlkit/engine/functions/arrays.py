@@ -125,8 +125,8 @@ def array_min(args: Sequence[ArgType]) -> Callable[..., Any]:
     return _extreme(min)(args)
 
 
-@arrays.scalar("ARRAY_SORT(ARRAY<T> input) -> ARRAY<T>", typed=True, notes={"input": "The array to sort"})
 @arrays.scalar(
+    "ARRAY_SORT(ARRAY<T> input) -> ARRAY<T>",
     "ARRAY_SORT(ARRAY<T> input, VARCHAR direction) -> ARRAY<T>",
     typed=True,
     notes={"input": "The array to sort", "direction": "Marks the end of the series (inclusive)"},
@@ -146,8 +146,12 @@ def array_sort(args: Sequence[ArgType]) -> Callable[..., Any]:
     return sort
 
 
-@arrays.scalar("ARRAY_JOIN(ARRAY<T> array) -> VARCHAR", typed=True, sees_null=True)
-@arrays.scalar("ARRAY_JOIN(ARRAY<T> array, VARCHAR delimiter) -> VARCHAR", typed=True, sees_null=True)
+@arrays.scalar(
+    "ARRAY_JOIN(ARRAY<T> array) -> VARCHAR",
+    "ARRAY_JOIN(ARRAY<T> array, VARCHAR delimiter) -> VARCHAR",
+    typed=True,
+    sees_null=True,
+)
 def array_join(args: Sequence[ArgType]) -> Callable[..., Any]:
     """The elements as one string, with a delimiter (a comma by default) between them."""
     item = args[0].item if isinstance(args[0], T.Array) else None
@@ -207,4 +211,4 @@ def slice_(values: list[Any] | None, first: int | None, last: int | None) -> lis
     end = len(values) if last is None else last
     if start > end:
         raise DataError(f"fromIndex({start}) > toIndex({end})")
-    return values[start:end] if 0 <= start and end <= len(values) else None
+    return values[start:end] if start >= 0 and end <= len(values) else None

@@ -200,8 +200,7 @@ class _Compiler:
             self.number(Number("nano", count, count, "never", fraction=True))
         elif char == "D":
             self.need(count <= 3)
-            widths = {1: (1, 19, "normal"), 2: (2, 3, "never"), 3: (3, 3, "never")}
-            self.number(Number("day_of_year", *widths[count]))
+            self.number(Number("day_of_year", count, *((19, "normal") if count == 1 else (3, "never"))))
         elif char in "GaB":
             self.need(count <= (1 if char == "a" else 5))
             if char == "B":

@@ -141,6 +141,9 @@ def format_timestamp(millis: int, pattern: str, zone: str = "GMT") -> str:
 )
 def timestamptostring(millis: int, pattern: str, zone: str = "UTC") -> str:
     """Milliseconds since 1970-01-01 UTC as the text of a timestamp; FORMAT_TIMESTAMP does it for a TIMESTAMP."""
+    millis = (
+        wrap_long(millis // 1000 * 1000) + millis % 1000
+    )  # java.sql.Timestamp keeps whole seconds and a rest
     return format_moment(pattern, _zoned(millis, zone))
 
 

@@ -19,13 +19,13 @@ def as_map(keys: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
 
 
 @maps.scalar("MAP_KEYS(MAP<VARCHAR, T> input) -> ARRAY<VARCHAR>")
-def map_keys(value: dict[str, Any]) -> list[str]:
+def map_keys(value: dict[str | None, Any]) -> list[str | None]:
     """The keys of a map, in no defined order."""
     return list(hash_order(value))
 
 
 @maps.scalar("MAP_VALUES(MAP<VARCHAR, T> input) -> ARRAY<T>")
-def map_values(value: dict[str, Any]) -> list[Any]:
+def map_values(value: dict[str | None, Any]) -> list[Any]:
     """The values of a map, in no defined order."""
     return list(hash_order(value).values())
 
@@ -36,9 +36,9 @@ def map_union(first: dict[str, Any] | None, second: dict[str, Any] | None) -> di
     return None if first is None and second is None else {**(first or {}), **(second or {})}
 
 
-def entries(value: dict[str, Any], ordered: bool) -> list[dict[str, Any]]:
+def entries(value: dict[str | None, Any], ordered: bool) -> list[dict[str, Any]]:
     """The entries of a map as structs of K and V, sorted by key if asked for."""
-    keys = sorted(value, key=units) if ordered else hash_order(value)
+    keys = sorted(value, key=lambda k: units(k or "")) if ordered else hash_order(value)
     return [{"K": k, "V": value[k]} for k in keys]
 
 

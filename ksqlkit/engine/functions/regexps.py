@@ -38,7 +38,14 @@ def regexp_extract_all(pattern: str, text: str, group: int = 0) -> list[str | No
     compiled = java_pattern(pattern)
     if group > compiled.groups:
         return None
-    return [m[group] if group >= 0 else _no_group(group) for m in compiled.finditer(text)]
+    found: list[str | None] = []
+    for m in compiled.finditer(text):
+        found.append(m[group] if group >= 0 else _no_group(group))
+        if (
+            not m[0] and text[m.end() : m.end() + 1] > "\uffff"
+        ):  # Java looks between the halves of a pair, too
+            found.append(found[-1])
+    return found
 
 
 @regexps.scalar("REGEXP_REPLACE(VARCHAR str, VARCHAR regexp, VARCHAR newStr) -> VARCHAR")

@@ -22,7 +22,7 @@ from ksqlkit.engine.functions.params import ParamType
 from ksqlkit.errors import StatementError
 
 # ksqlDB's messages show a function as its author spelled it; most are in lower case.
-_SPELLED: Final = (  # fmt: skip
+_SPELLED: Final = (
     "ARRAY_CONTAINS",
     "ARRAY_JOIN",
     "ARRAY_LENGTH",
@@ -129,7 +129,7 @@ class Registry:
 
     def scalar(self, name: str, args: Sequence[ArgType]) -> ResolvedScalar:
         """Resolve a scalar call. Raises StatementError."""
-        overload, pattern = self._choose(name, "SCALAR", args)
+        overload, pattern = self._choose(name, "SCALAR", [_unresolved(a) for a in args])
         taken = tuple(rules.coerced(p, a) for p, a in zip(pattern, args, strict=True))
         fn = overload.fn(taken) if overload.typed else overload.fn
         return ResolvedScalar(

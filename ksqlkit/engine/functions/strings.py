@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid as uuids
-from typing import TypeVar
+from typing import Any
 
 from ksqlkit.engine.functions.define import Family
 from ksqlkit.engine.functions.utf16 import joined, units
@@ -13,8 +13,6 @@ from ksqlkit.engine.java_numbers import utf16_length, wrap_int
 from ksqlkit.errors import DataError
 
 strings = Family("STRING")
-
-Text = TypeVar("Text", str, bytes)
 
 _WORD = re.compile(r"[^ \t\n\x0b\f\r]+[ \t\n\x0b\f\r]*")
 _CONTROL_AND_SPACE = "".join(map(chr, range(33)))
@@ -109,13 +107,13 @@ def _start(size: int, pos: int) -> int:
     return max(size + pos, 0) if pos < 0 else max(min(pos - 1, size), 0)
 
 
-def substring(value: Text, pos: int, length: int | None = None) -> Text:
+def substring(value: Any, pos: int, length: int | None = None) -> Any:
     """Returns the portion of the string or bytes passed in value."""
-    whole = units(value) if isinstance(value, str) else value
+    text = isinstance(value, str)
+    whole = units(value) if text else value
     start = _start(len(whole), pos)
     end = len(whole) if length is None else max(min(wrap_int(start + length), len(whole)), start)
-    part = whole[start:end]
-    return joined(part) if isinstance(part, str) else part
+    return joined(whole[start:end]) if text else whole[start:end]
 
 
 for _kind, _name, _noun in (("VARCHAR", "str", "str"), ("BYTES", "bytes", "the bytes value")):
@@ -174,7 +172,7 @@ def _nth(text: str, part: str, occurrence: int) -> int:
     "LPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR",
     "LPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES",
 )
-def lpad(value: Text, length: int, padding: Text) -> Text | None:
+def lpad(value: Any, length: int, padding: Any) -> Any:
     """Pads on the left to a length; what is longer is cut."""
     return _pad(value, length, padding, left=True)
 
@@ -183,23 +181,21 @@ def lpad(value: Text, length: int, padding: Text) -> Text | None:
     "RPAD(VARCHAR input, INT targetLen, VARCHAR padding) -> VARCHAR",
     "RPAD(BYTES input, INT targetLen, BYTES padding) -> BYTES",
 )
-def rpad(value: Text, length: int, padding: Text) -> Text | None:
+def rpad(value: Any, length: int, padding: Any) -> Any:
     """Pads on the right to a length; what is longer is cut."""
     return _pad(value, length, padding, left=False)
 
 
-def _pad(value: Text, length: int, padding: Text, *, left: bool) -> Text | None:
+def _pad(value: Any, length: int, padding: Any, *, left: bool) -> Any:
     if length < 0 or not padding:
         return None
-    if isinstance(value, str) and isinstance(padding, str):
-        return joined(_padded(units(value), length, units(padding), left))
-    return _padded(value, length, padding, left)
-
-
-def _padded(value: Text, length: int, padding: Text, left: bool) -> Text:
+    text = isinstance(value, str)
+    if text:
+        value, padding = units(value), units(padding)
     missing = max(length - len(value), 0)
     fill = (padding * (missing // len(padding) + 1))[:missing]
-    return (fill + value if left else value + fill)[:length]
+    padded = (fill + value if left else value + fill)[:length]
+    return joined(padded) if text else padded
 
 
 @strings.scalar("CHR(INT decimalCode) -> VARCHAR")
