@@ -23,7 +23,7 @@ from ksqlkit.engine.pull import run_pull
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, Result
 from ksqlkit.engine.statements.insert_values import make_record, writable
-from ksqlkit.errors import DataError, StatementError
+from ksqlkit.errors import DataError, ParseError, StatementError
 
 IDLE_SECONDS = 0.05
 RecordLike = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, int | None]
@@ -110,7 +110,12 @@ class Engine:
             ctx = self._ctx
             overrides = dict(properties or {})
             Properties(ctx.properties.server, overrides).check_request()
-            written = _written(sql)
+            try:
+                written = _written(sql)
+            except ParseError as error:
+                raise ParseError(
+                    f"{error.message}\nStatement: {sql}", location=error.location, hint=error.hint
+                ) from None
             if len(written) != 1:
                 raise StatementError(
                     f"Expected exactly one KSQL statement; found {len(written)} instead", statement=sql

@@ -149,4 +149,9 @@ def report() -> dict[str, Any]:
         features[scenario["area"]][1] += 1
     passed = sum(p for p, _ in features.values())
     total = sum(t for _, t in features.values())
-    return {"passed": passed, "failed": total - passed, "total": total, "features": dict(sorted(features.items()))}
+    return {
+        "passed": passed,
+        "failed": total - passed,
+        "total": total,
+        "features": dict(sorted(features.items())),
+    }
