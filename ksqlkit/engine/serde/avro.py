@@ -15,10 +15,9 @@ from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
 from ksqlkit.engine.serde.avro_schema import DEFAULT_NAME, Node, parse_schema, schema_of_row, schema_of_type
 from ksqlkit.engine.serde.errors import SerdeError
 from ksqlkit.engine.serde.java_map import hash_order
-from ksqlkit.engine.serde.registry import SchemaRegistry, subject_name
+from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, split_prefix, subject_name
 from ksqlkit.engine.serde.values import fit_decimal
 
-PREFIX: Final = struct.Struct(">BI")
 Adapter = Callable[[Any], Any]
 # Connect's name of an Avro type, and what each SQL type takes.
 _CONNECT: Final = {
@@ -37,13 +36,6 @@ _TAKES: Final[dict[T.SqlType, tuple[str, tuple[str, ...]]]] = {
     T.DATE: ("int32", ("int",)),
     T.TIMESTAMP: ("int64", ("int", "long")),
 }
-
-
-def split_prefix(data: bytes) -> tuple[int, bytes]:
-    """(schema id, payload). Raises ValueError when the magic byte is missing."""
-    if len(data) < PREFIX.size or data[0] != 0:
-        raise ValueError("Unknown magic byte!")
-    return PREFIX.unpack_from(data)[1], data[PREFIX.size :]
 
 
 def make_reader(

@@ -59,7 +59,7 @@ def _read_boolean(data: bytes, at: int) -> tuple[bool, int]:
 
 
 _PRIMITIVES: Final[dict[str, tuple[Encoder, Decoder]]] = {
-    "null": (lambda value: b"", lambda data, at: (None, at)),
+    "null": (lambda _: b"", lambda _, at: (None, at)),
     "boolean": (lambda value: b"\x01" if value else b"\x00", _read_boolean),
     "int": (write_long, read_long),
     "long": (write_long, read_long),

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import avro, delimited, json_read, json_write, kafka, protobuf
+from ksqlkit.engine.serde import avro, delimited, json_read, json_sr, json_write, kafka, protobuf
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import StatementError
 
@@ -180,6 +180,21 @@ def _avro_writer(format: Format, columns: Columns, target: Target) -> Serializer
     )
 
 
+def _json_sr_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
+    wrapped = is_wrapped(format, columns, is_key=target.is_key)
+    return json_sr.make_reader(columns, wrapped=wrapped, where=target.where, topic=target.topic)
+
+
+def _json_sr_writer(format: Format, columns: Columns, target: Target) -> Serializer:
+    return json_sr.make_writer(
+        columns,
+        wrapped=is_wrapped(format, columns, is_key=target.is_key),
+        registry=target.schemas,
+        topic=target.topic,
+        is_key=target.is_key,
+    )
+
+
 def _nothing(*_: object) -> Any:
     return kafka.none
 
@@ -187,7 +202,7 @@ def _nothing(*_: object) -> Any:
 def _unread(format: Format, *_: object) -> Any:
     raise StatementError(
         f"The '{format.name}' format is not supported yet.",
-        hint="use JSON, AVRO, DELIMITED, KAFKA or PROTOBUF_NOSR",
+        hint="use AVRO, JSON_SR or PROTOBUF_NOSR",
     )
 
 
@@ -200,7 +215,7 @@ FORMATS: Final[dict[str, FormatSpec]] = {
         FormatSpec("PROTOBUF_NOSR", _check_protobuf, _protobuf_reader, _protobuf_writer),
         FormatSpec("NONE", _check_none, _nothing, _nothing),
         FormatSpec("AVRO", _check_avro, _avro_reader, _avro_writer, needs_registry=True),
-        FormatSpec("JSON_SR", _check_json, _unread, _unread, needs_registry=True),
+        FormatSpec("JSON_SR", _check_json, _json_sr_reader, _json_sr_writer, needs_registry=True),
         FormatSpec("PROTOBUF", _check_protobuf, _unread, _unread, needs_registry=True),
     )
 }

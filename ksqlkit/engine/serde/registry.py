@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
+PREFIX: Final = struct.Struct(">BI")  # magic byte 0, schema id
 SchemaKind = Literal["AVRO", "JSON", "PROTOBUF"]
 
 
@@ -80,3 +82,10 @@ class SchemaRegistry:
 def subject_name(topic: str, *, is_key: bool) -> str:
     """The subject of a topic's keys or values."""
     return f"{topic}-{'key' if is_key else 'value'}"
+
+
+def split_prefix(data: bytes) -> tuple[int, bytes]:
+    """(schema id, payload). Raises ValueError when the magic byte is missing."""
+    if len(data) < PREFIX.size or data[0] != 0:
+        raise ValueError("Unknown magic byte!")
+    return PREFIX.unpack_from(data)[1], data[PREFIX.size :]

@@ -1,0 +1,221 @@
+"""AVRO, JSON_SR and PROTOBUF_NOSR: known bytes, schemas as ksqlDB registers them, coercions, and the registry."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.serde import SchemaRegistry, SerdeError, make_deserializer, make_serializer
+from ksqlkit.engine.serde import protobuf_wire as wire
+from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
+from ksqlkit.engine.serde.avro_schema import parse_schema, schema_of_row, sql_type
+from ksqlkit.errors import StatementError
+from tests.support.serde_cases import columns_of
+
+ALL = (
+    "A INT, B BIGINT, C DOUBLE, D STRING, E BOOLEAN, F DECIMAL(6,2), G BYTES, H TIME, I DATE, J TIMESTAMP, "
+    "K ARRAY<INT>, L MAP<STRING, BIGINT>, M STRUCT<X INT, Y ARRAY<STRUCT<Z STRING>>>"
+)
+ROW = (
+    -1, 1 << 40, 1.5, "é", True, Decimal("-12.30"), b"\x00\xff", 3_723_004, -1, -1, [1, -2, 300],
+    {"k": 1, "n": -1}, {"X": 7, "Y": [{"Z": "z"}]},
+)  # fmt: skip
+FORMATS = ["AVRO", "JSON_SR", "PROTOBUF_NOSR"]
+
+
+def both(name: str, columns: str, *, is_key: bool = False, **options: str) -> tuple[Any, Any]:
+    registry = SchemaRegistry()
+    format = Format(name, tuple(options.items()))
+    return tuple(
+        make(format, columns_of(columns), is_key=is_key, topic="t", registry=registry)
+        for make in (make_serializer, make_deserializer)
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_type_comes_back(name: str) -> None:
+    write, read = both(name, ALL)
+    assert read(write(ROW)) == ROW
+    assert (write(None), read(None)) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["AVRO", "JSON_SR"])
+def test_nulls_come_back(name: str) -> None:
+    write, read = both(name, ALL)
+    assert read(write((None,) * 13)) == (None,) * 13
+    nested = (*ROW[:10], [1, None], {"k": None}, {"X": None, "Y": [None, {"Z": None}]})
+    assert read(write(nested)) == nested
+
+
+def test_nulls_in_protobuf_become_defaults() -> None:
+    write, read = both("PROTOBUF_NOSR", ALL)
+    assert write((None,) * 13) == b""
+    assert read(b"") == (0, 0, 0.0, "", False, None, b"", None, None, None, [], {}, None)
+
+
+@pytest.mark.parametrize("kind", ["OPTIONAL", "WRAPPER"])
+def test_nulls_in_protobuf_can_be_kept(kind: str) -> None:
+    write, read = both("PROTOBUF_NOSR", "A INT, B STRING, C BOOLEAN", NULLABLE_REPRESENTATION=kind)
+    for row in [(None, None, None), (0, "", False), (5, "x", True)]:
+        assert read(write(row)) == row
+
+
+def test_known_protobuf_bytes() -> None:
+    write, read = both("PROTOBUF_NOSR", "A INT, B STRING, C ARRAY<INT>, D MAP<STRING, INT>")
+    data = bytes.fromhex("089601 120774657374696e67 1a06038e029ea705 22050a016b1001")
+    assert write((150, "testing", [3, 270, 86942], {"k": 1})) == data
+    assert read(data) == (150, "testing", [3, 270, 86942], {"k": 1})
+    assert read(bytes.fromhex("1803 188e02 2a0178 089601")) == (
+        150,
+        "",
+        [3, 270],
+        {},
+    )  # unpacked, unknown, reordered
+    assert write((-1, None, None, None)) == bytes.fromhex("08ffffffffffffffffff01")
+
+
+@pytest.mark.parametrize("data", ["08", "0a05616263", "0b", "00", "1204ffffffff18", "0d00000000"])
+def test_broken_protobuf(data: str) -> None:
+    _, read = both("PROTOBUF_NOSR", "A INT, B STRING")
+    with pytest.raises(SerdeError, match="Error deserializing message from topic: t") as caught:
+        read(bytes.fromhex(data))
+    assert caught.value.causes
+
+
+@given(st.integers(-(1 << 63), (1 << 63) - 1))
+def test_varints(value: int) -> None:
+    assert wire.INT64.read(wire.read_varint(wire.varint(value), 0)[0]) == value
+
+
+def test_known_avro_bytes() -> None:
+    schema = parse_schema(
+        '{"type":"record","name":"test","fields":[{"name":"a","type":"long"},{"name":"b","type":"string"}]}'
+    )
+    assert make_encoder(schema)({"a": 27, "b": "foo"}) == bytes.fromhex(
+        "3606666f6f"
+    )  # the specification's example
+    assert make_decoder(schema)(bytes.fromhex("3606666f6f"), 0) == ({"a": 27, "b": "foo"}, 5)
+    blocks = parse_schema('{"type":"array","items":"long"}')
+    assert make_encoder(blocks)([3, 27]) == bytes.fromhex("04063600")
+    assert make_decoder(blocks)(bytes.fromhex("0304063600"), 0) == ([3, 27], 5)  # with a block size
+
+
+def test_avro_records_of_other_writers() -> None:
+    registry = SchemaRegistry()
+    schema = {
+        "type": "record", "name": "R", "namespace": "n",
+        "fields": [
+            {"name": "a", "type": "int"},
+            {"name": "B", "type": ["null", "long"]},
+            {"name": "suit", "type": {"type": "enum", "name": "Suit", "symbols": ["CLUBS", "HEARTS"]}},
+            {"name": "m", "type": {"type": "map", "values": "float"}},
+            {"name": "r", "type": ["null", {"type": "record", "name": "In", "fields": [
+                {"name": "x", "type": "boolean"}
+            ]}]},
+            {"name": "again", "type": ["null", "In"]},
+            {"name": "extra", "type": {"type": "fixed", "name": "F", "size": 2}},
+        ],
+    }  # fmt: skip
+    entry = registry.register("t-value", "AVRO", json.dumps(schema))
+    value = {
+        "a": 1,
+        "B": None,
+        "suit": "HEARTS",
+        "m": {"k": 0.5},
+        "r": {"x": True},
+        "again": None,
+        "extra": b"ab",
+    }
+    data = bytes([0, 0, 0, 0, entry.id]) + make_encoder(parse_schema(entry.schema))(value)
+    columns = columns_of(
+        "A BIGINT, B BIGINT, SUIT STRING, M MAP<STRING, DOUBLE>, R STRUCT<X STRING>, NEW INT, EXTRA BYTES"
+    )
+    read = make_deserializer(Format("AVRO"), columns, is_key=False, topic="t", registry=registry)
+    assert read(data) == (1, None, "HEARTS", {"k": 0.5}, {"X": "true"}, None, b"ab")
+    bad = make_deserializer(
+        Format("AVRO"), columns_of("A BOOLEAN"), is_key=False, topic="t", registry=registry
+    )
+    with pytest.raises(SerdeError) as caught:
+        bad(data)
+    assert caught.value.causes == ("Cannot deserialize type int32 as type boolean for path: ->A",)
+    for broken in (b"{}", b"\x00\x00\x00\x00\x63", data[:7]):
+        with pytest.raises(SerdeError, match="Error deserializing message from topic: t"):
+            read(broken)
+
+
+def test_schemas_as_ksqldb_registers_them() -> None:
+    registry = SchemaRegistry()
+    for name in ("AVRO", "JSON_SR"):
+        make_serializer(Format(name), columns_of("FOO INT"), is_key=False, topic=name, registry=registry)
+    avro, text = registry.latest("AVRO-value"), registry.latest("JSON_SR-value")
+    assert avro
+    assert text
+    full = "io.confluent.ksql.avro_schemas.KsqlDataSourceSchema"
+    assert json.loads(avro.schema) == {
+        "type": "record", "name": "KsqlDataSourceSchema", "namespace": "io.confluent.ksql.avro_schemas",
+        "fields": [{"name": "FOO", "type": ["null", "int"], "default": None}], "connect.name": full,
+    }  # fmt: skip
+    assert json.loads(text.schema) == {
+        "type": "object",
+        "properties": {
+            "FOO": {
+                "connect.index": 0,
+                "oneOf": [{"type": "null"}, {"type": "integer", "connect.type": "int32"}],
+            }
+        },
+    }
+
+
+def test_inferred_types_are_those_written() -> None:
+    columns = columns_of(ALL)
+    node = parse_schema(json.dumps(schema_of_row([(c.name, c.type) for c in columns])))
+    assert sql_type(node) == T.Struct(tuple((c.name, c.type) for c in columns))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_single_keys_have_no_record(name: str) -> None:
+    write, read = both(name, "K STRING", is_key=True)
+    assert read(write(("x",))) == ("x",)
+    assert write((None,)) is None
+
+
+@settings(deadline=None)
+@given(st.sampled_from(FORMATS), st.binary(max_size=12))
+def test_any_bytes_fail_cleanly(name: str, data: bytes) -> None:
+    write, read = both(name, "A INT, B ARRAY<STRING>, C MAP<STRING, DOUBLE>")
+    write(None)
+    for record in (data, b"\x00\x00\x00\x00\x01" + data):
+        try:
+            read(record)
+        except SerdeError:
+            continue
+
+
+def test_registry() -> None:
+    registry = SchemaRegistry()
+    first = registry.register("a", "AVRO", '"int"')
+    assert registry.register("a", "AVRO", ' "int" ') == first
+    assert registry.register("b", "AVRO", '"int"').id == first.id == 1
+    second = registry.register("a", "AVRO", '"long"', id=100)
+    assert (second.id, second.version) == (100, 2)
+    assert registry.latest("a") == second
+    assert registry.latest("c") is None
+    assert registry.subjects() == ["a", "b"]
+    assert registry.delete_subject("a") == [1, 2]
+    assert registry.by_id(100) == second
+    copy = SchemaRegistry(registry.entries())
+    assert copy.by_id(1) is not None
+    assert copy.register("x", "AVRO", '"string"').id == 101
+
+
+def test_without_a_registry() -> None:
+    with pytest.raises(StatementError, match="needs a Schema Registry") as caught:
+        make_serializer(Format("AVRO"), columns_of("A INT"), is_key=False)
+    assert (caught.value.error_code, caught.value.status) == (42801, 428)
