@@ -28,7 +28,6 @@ test: install
 lint: install
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/python -m tests.layers
 
 type: install
 	@$(BIN)/mypy

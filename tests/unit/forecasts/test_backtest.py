@@ -1,0 +1,76 @@
+"""Backtest and intervals: honest, never worse than the floor, and they cover what they say."""
+
+import numpy as np
+
+from forecasts.backtest import cut, run_backtest
+from forecasts.intervals import half_widths
+from forecasts.refresh import OK, TOO_SHORT, forecast_panel
+from forecasts.series import Panel, build_panel
+from forecasts.spec import Spec
+
+HOUR = 3_600_000
+
+
+def make(series: int, length: int, seed: int = 1) -> Panel:
+    rng = np.random.default_rng(seed)
+    time = np.arange(length)
+    values = 20 + 8 * np.sin(2 * np.pi * time / 12) + rng.normal(size=(series, length))
+    ids = tuple((f"s{i}",) for i in range(series))
+    return Panel(ids, values, (length * HOUR,) * series, (length,) * series, HOUR)
+
+
+def test_no_fold_sees_its_own_future() -> None:
+    panel = make(2, 150)
+    changed = Panel(panel.ids, panel.values.copy(), panel.ends, panel.lengths, panel.step)
+    changed.values[:, -12:] += 1000
+    options = {"horizon": 12, "seasons": (12,), "models": ("theta", "holt_winters", "xgboost"), "folds": 3}
+    before, after = run_backtest(panel, **options), run_backtest(changed, **options)
+    n = len(before.models) - 1  # the combination's members may change with the errors
+    assert np.array_equal(before.forecasts[:n], after.forecasts[:n])
+    assert not np.array_equal(before.actuals, after.actuals)
+
+
+def test_the_choice_is_never_worse_than_seasonal_naive_on_the_folds() -> None:
+    panel = make(5, 150, seed=4)
+    test = run_backtest(panel, horizon=12, seasons=(12,), models=("theta", "ets"), folds=4)
+    chosen = test.errors[test.chosen, np.arange(5)]
+    assert (chosen <= test.error_of("seasonal_naive")).all()
+
+
+def test_residuals_are_those_of_the_chosen_model() -> None:
+    panel = make(3, 150)
+    test = run_backtest(panel, horizon=12, seasons=(12,), models=("theta",), folds=2)
+    assert np.allclose(np.abs(test.residuals()).mean(axis=(0, 2)), test.errors[test.chosen, np.arange(3)])
+
+
+def test_cut_moves_the_end() -> None:
+    panel = make(1, 50)
+    part = cut(panel, 5)
+    assert part.values.shape == (1, 45)
+    assert part.ends == (45 * HOUR,)
+
+
+def test_intervals_nest_and_cover() -> None:
+    rng = np.random.default_rng(0)
+    residuals = rng.normal(size=(40, 20, 12)) * np.arange(1, 21)[None, :, None]
+    widths = half_widths(residuals, (80, 95))
+    assert (widths[95] >= widths[80]).all()
+    fresh = np.abs(rng.normal(size=(400, 20, 12)) * np.arange(1, 21)[None, :, None])
+    for level, width in widths.items():
+        assert abs((fresh <= width[None]).mean() - level / 100) < 0.03
+
+
+def test_a_short_series_gets_a_status_and_the_others_go_on() -> None:
+    rows = [(("long",), i * HOUR, float(i % 12)) for i in range(150)]
+    rows += [(("short",), i * HOUR, 1.0) for i in range(3)]
+    panel = build_panel(rows, step=HOUR, gaps="zero")
+    spec = Spec("f", "S", ("K",), "V", "T", seasons=(12,), horizon=6, models=("theta",))
+    found = {r.series[0]: r for r in forecast_panel(panel, spec)}
+    assert found["short"].status == TOO_SHORT
+    assert "3 steps" in found["short"].reason
+    assert found["long"].status == OK
+    assert len(found["long"].mean) == 6
+    for level in (80, 95):
+        low, high = found["long"].bounds[level]
+        assert all(a <= m <= b for a, m, b in zip(low, found["long"].mean, high, strict=True))
+    assert min(found["long"].bounds[95][0]) >= 0, "a count is never negative"
