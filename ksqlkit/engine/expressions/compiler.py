@@ -326,6 +326,11 @@ class Emitter:
                 raise StatementError(
                     f"Field {name} has no type. As a workaround, you may cast the NULL to one."
                 )
+            known = next((kind for other, kind in fields if other == name), None)
+            if known is not None:
+                raise StatementError(
+                    f"Duplicate field names found in STRUCT: '`{name}` {known}' and '`{name}` {code.type}'"
+                )
             fields.append((name, code.type))
             parts.append(f"{name!r}: {code.source}")
         return Code(f"{{{', '.join(parts)}}}", T.Struct(tuple(fields)), False, False)
