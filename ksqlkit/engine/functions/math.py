@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math as m
-import random as randoms
 from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_DOWN, ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
@@ -89,7 +88,9 @@ def pi() -> float:
 @maths.scalar("RANDOM() -> DOUBLE", deterministic=False)
 def random() -> float:
     """A random number from 0.0 up to 1.0."""
-    return randoms.random()
+    from random import random as draw
+
+    return draw()
 
 
 @maths.scalar(*(f"ATAN2({t} y, {t} x) -> DOUBLE" for t in ("DOUBLE", "BIGINT", "INT")))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import uuid as uuids
 from typing import Any
 
 from ksqlkit.engine.functions.define import Family
@@ -238,19 +236,25 @@ def field(text: str | None, *values: str | None) -> int:
 @strings.scalar("MD5(VARCHAR s) -> VARCHAR")
 def md5(text: str) -> str:
     """The MD5 digest of a string in hexadecimal."""
+    import hashlib
+
     return hashlib.md5(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 @strings.scalar("UUID() -> VARCHAR", deterministic=False)
 def uuid() -> str:
     """A random UUID, or the UUID of 16 bytes."""
-    return str(uuids.uuid4())
+    from uuid import uuid4
+
+    return str(uuid4())
 
 
 @strings.scalar("UUID(BYTES bytes) -> VARCHAR")
 def uuid_of(value: bytes) -> str | None:
     """The UUID of 16 bytes."""
-    return str(uuids.UUID(bytes=value)) if len(value) == 16 else None
+    digits = value.hex()
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts) if len(value) == 16 else None
 
 
 @strings.scalar("SPLIT(VARCHAR string, VARCHAR delimiter) -> ARRAY<VARCHAR>")

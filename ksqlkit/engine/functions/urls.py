@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
-from urllib.parse import quote_plus
 
 from ksqlkit.engine.functions.define import Family
 from ksqlkit.errors import DataError
@@ -16,22 +15,17 @@ urls = Family("URL")
 
 _UNRESERVED: Final = r"A-Za-z0-9_\-!.~'()*"
 _ESCAPED: Final = "%[0-9a-fA-F]{2}"
+_ANY: Final = r";/?:@&=+$,\[\]"
+_PATH: Final = r":@&=+$,;/"
+_REGISTRY: Final = r"$,;:@&=+"
+_USER: Final = r";:&=+$,"
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*")
 
 
+@cache
 def _legal(more: str) -> re.Pattern[str]:
     """Strings of unreserved characters, some others, escapes and what lies beyond ASCII."""
     return re.compile(f"(?:[{_UNRESERVED}{more}\u0080-\U0010ffff]|{_ESCAPED})*")
-
-
-_ANY: Final = _legal(r";/?:@&=+$,\[\]")
-_PATH: Final = _legal(r":@&=+$,;/")
-_REGISTRY: Final = _legal(r"$,;:@&=+")
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*")
-_USER: Final = _legal(r";:&=+$,")
-_HOST: Final = re.compile(
-    r"(?:\d{1,3}\.){3}\d{1,3}|(?:[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.)+[A-Za-z](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.?"
-    r"|[A-Za-z0-9](?:[A-Za-z0-9\-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+(?:%[\w.\-]+)?\]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +40,15 @@ class Uri:
     fragment: str | None = None
 
 
+@cache
+def _host() -> re.Pattern[str]:
+    """An IPv4 address, a host name or an IPv6 address in brackets."""
+    label = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+    top = "[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+    ipv4, ipv6 = r"(?:\d{1,3}\.){3}\d{1,3}", r"\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]"
+    return re.compile(rf"{ipv4}|(?:{label}\.)+{top}\.?|{label}\.?|{ipv6}")
+
+
 def _decoded(text: str | None) -> str | None:
     if text is None or "%" not in text:
         return text
@@ -54,8 +57,10 @@ def _decoded(text: str | None) -> str | None:
     )
 
 
-def _check(pattern: re.Pattern[str], part: str, text: str) -> None:
-    if not pattern.fullmatch(part) or any(c > "\x7f" and unicodedata.category(c)[0] in "ZC" for c in part):
+def _check(more: str, part: str, text: str) -> None:
+    if not _legal(more).fullmatch(part) or any(
+        c > "\x7f" and unicodedata.category(c)[0] in "ZC" for c in part
+    ):
         raise DataError(f"URL input has invalid syntax: {text}")
 
 
@@ -101,8 +106,8 @@ def parse_uri(text: str) -> Uri:
 def _authority(authority: str, text: str) -> tuple[str | None, int | None]:
     """Host and port; both None for an authority that is only a registered name."""
     user, at, server = authority.rpartition("@")
-    found = _HOST.match(server)
-    if found and (not at or _USER.fullmatch(user)):
+    found = _host().match(server)
+    if found and (not at or _legal(_USER).fullmatch(user)):
         after = server[found.end() :]
         if re.fullmatch(r"(?::\d*)?", after, re.ASCII):
             port = int(after[1:]) if after[1:] else None
@@ -162,6 +167,8 @@ def url_extract_parameter(text: str, name: str) -> str | None:
 @urls.scalar("URL_ENCODE_PARAM(VARCHAR input) -> VARCHAR")
 def url_encode_param(text: str) -> str:
     """A string encoded as a form parameter."""
+    from urllib.parse import quote_plus
+
     return quote_plus(text, safe="*").replace("~", "%7E")
 
 
