@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--lazy", action="store_true", help="load models at their first use instead of at start"
     )
+    parser.add_argument(
+        "--with-parent", action="store_true", help="stop when the process that started this is gone"
+    )
     parser.add_argument("--threads", type=int, default=4, help="threads that run function bodies")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     given = vars(parser.parse_args(arguments))

@@ -45,6 +45,7 @@ class ServerProcess:
         command += ["--functions", str(functions)] if functions else []
         command += ["--token-file", str(token_file)] if token_file else []
         command += ["--lazy"] if lazy else []
+        command += ["--with-parent"]
         # A group of its own, so that Ctrl-C at the terminal reaches only the parent, which stops it in order.
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from udf_server.batch import Batch, Columns
 from udf_server.batching.isolate import run_isolated
 from udf_server.batching.lane import Lane
 from udf_server.catalog import Catalog
@@ -89,10 +90,8 @@ class Service:
             raise ServiceError(404, "UNKNOWN_VERSION", f"{upper} has no version {version}")
         return pinned, None, detail
 
-    async def call(
-        self, name: str, version: int | None, rows: list[list[Any]], budget: float | None = None
-    ) -> Answer:
-        """Answer every row (a list of arguments), in order. `budget` is the seconds left to the caller.
+    async def call(self, name: str, version: int | None, batch: Batch, budget: float | None = None) -> Answer:
+        """Answer every row, in order. `budget` is the seconds left to the caller.
 
         Raises ServiceError for what concerns the whole call; a bad row is an error of that row.
         """
@@ -101,10 +100,10 @@ class Service:
         found, pinned, detail = self.resolve(name, version)
         seconds = found.timeout if budget is None else min(found.timeout, budget)
         deadline = asyncio.get_running_loop().time() + seconds
-        results: list[Any] = [None] * len(rows)
-        attributions: list[Any] = [None] * len(rows)
+        results: list[Any] = [None] * batch.count
+        attributions: list[Any] = [None] * batch.count
         model_version = pinned if pinned is not None else self._serving(found)
-        groups = list(_bind(found, rows, results))
+        groups = list(_bind(found, batch, results))
         try:
             for overload, indexes, columns in groups:
                 lane = self._lane(found, overload.body, overload.signature.returns, model_version)
@@ -188,7 +187,7 @@ class Service:
                 self.metrics.score.observe(seconds, function=name)
                 self.metrics.queue.observe(waited, function=name)
 
-            def run(columns: list[list[Any]], rows: int) -> list[Any]:
+            def run(columns: Columns, rows: int) -> list[Any]:
                 try:
                     bound = body if found.model is None else self._with_model(found.model, version, body)
                 except ModelError as error:
@@ -231,7 +230,7 @@ class Service:
 def _as_declared(values: list[Any], returns: SqlType) -> list[Any]:
     """The answers as values of the declared type; one that is not is the function's error, for its row only."""
     good = values
-    if any(isinstance(v, RowError) for v in values):
+    if RowError in set(map(type, values)):
         good = [None if isinstance(v, RowError) else v for v in values]
     converted, wrong = convert_column(good, returns)
     if good is values and not wrong:
@@ -245,46 +244,49 @@ def _as_declared(values: list[Any], returns: SqlType) -> list[Any]:
 
 
 def _bind(
-    found: Function, rows: list[list[Any]], results: list[Any]
-) -> Iterable[tuple[Overload, list[int], list[list[Any]]]]:
-    """Give each row to the first overload it fits, as columns of checked values; the others get their
-    error."""
-    by_width: dict[int, list[int]] = {}
-    widths = set(map(len, rows))
-    if len(widths) == 1:
-        by_width[widths.pop()] = list(range(len(rows)))
-    else:
-        for index, given in enumerate(rows):
-            by_width.setdefault(len(given), []).append(index)
-    for width, indexes in by_width.items():
-        fitting = [(o, t) for o in found.overloads if (t := o.signature.types(width)) is not None]
+    found: Function, batch: Batch, results: list[Any]
+) -> Iterable[tuple[Overload, Sequence[int], Columns]]:
+    """Give each row to the first overload it fits, as columns of checked values; the others get their error."""
+    for numbers, given in batch.groups:
+        fitting = [(o, t) for o in found.overloads if (t := o.signature.types(len(given))) is not None]
         if not fitting:
-            for index in indexes:
-                results[index] = RowError(f"{found.name} takes no {width} arguments")
+            for number in numbers:
+                results[number] = RowError(f"{found.name} takes no {len(given)} arguments")
         for overload, types in fitting:
-            chosen = rows if len(indexes) == len(rows) else [rows[i] for i in indexes]
-            columns: list[list[Any]] = [list(c) for c in zip(*chosen, strict=True)]
-            wrong: dict[int, str] = {}
-            for position, target in enumerate(types):
-                columns[position], bad = convert_column(columns[position], target)
-                for row, message in bad.items():
-                    wrong.setdefault(row, f"argument {position + 1}: {message}")
+            columns, wrong = _checked(given, types)
             for row, message in wrong.items():
-                results[indexes[row]] = RowError(message)
+                results[numbers[row]] = RowError(message)
             skip = set(wrong)
             if found.nulls == "null":
                 skip |= {row for c in columns if None in c for row, v in enumerate(c) if v is None}
-            good = indexes
+            for row in skip - wrong.keys():
+                results[numbers[row]] = None
+            good = numbers
             if skip:
-                kept = [row for row in range(len(indexes)) if row not in skip]
-                good = [indexes[row] for row in kept]
-                columns = [[c[row] for row in kept] for c in columns]
+                kept = [row for row in range(len(numbers)) if row not in skip]
+                good = [numbers[row] for row in kept]
+                columns = _rows_of(columns, kept)
             if good:
-                for index in good:
-                    results[index] = None
                 yield overload, good, columns
-            for row in skip - set(wrong):
-                results[indexes[row]] = None
-            indexes = [indexes[row] for row in wrong]
-            if not indexes:
+            if not wrong:
                 break
+            # What did not fit this overload is tried on the next.
+            given = _rows_of(given, wrong)
+            numbers = [numbers[row] for row in wrong]
+
+
+def _checked(given: Columns, types: Sequence[SqlType]) -> tuple[Columns, dict[int, str]]:
+    """The columns as values of the types, and by row what does not fit."""
+    columns: Columns = []
+    wrong: dict[int, str] = {}
+    for position, (column, target) in enumerate(zip(given, types, strict=True), 1):
+        converted, bad = convert_column(column, target)
+        columns.append(converted)
+        for row, message in bad.items():
+            wrong.setdefault(row, f"argument {position}: {message}")
+    return columns, wrong
+
+
+def _rows_of(columns: Columns, rows: Iterable[int]) -> Columns:
+    chosen = list(rows)
+    return [[c[row] for row in chosen] for c in columns]

@@ -38,7 +38,7 @@ def train_fraud(
     name: str = "fraud",
     features: Sequence[str] = FRAUD_FEATURES,
     trees: int = 120,
-    threads: int = 2,
+    threads: int = 1,
     seed: int = 7,
     promote: bool = True,
     description: str = "",

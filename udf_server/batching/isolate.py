@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from udf_server.batch import Columns
 from udf_server.function import RowError
-
-Columns = list[list[Any]]
 
 # After this many rows failed alone and none succeeded, the function itself is at fault: stop trying its rows.
 _HOPELESS: Final = 16

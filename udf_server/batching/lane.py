@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from udf_server.batching.isolate import Columns
+from udf_server.batch import Columns
 from udf_server.batching.latency import LatencyModel
 from udf_server.errors import Overloaded
 from udf_server.function import RowError

@@ -13,7 +13,7 @@ import orjson
 
 from udf_server.errors import ServiceError
 from udf_server.http.auth import Tokens
-from udf_server.http.codec import answer_document, decode_rows, encode_answer, rows_of
+from udf_server.http.codec import answer_document, batch_of, decode_call, encode_answer
 from udf_server.http.docs import docs_page, openapi
 from udf_server.http.idempotency import Remembered
 from udf_server.http.message import ARROW, JSON, MAX_BODY, Request, Response, error_response, json_response
@@ -100,9 +100,9 @@ class App:
             raise ServiceError(415, "MEDIA_TYPE", f"send {JSON} or {ARROW}, not {media}")
         self.service.resolve(name, _version(version))
         start = time.perf_counter()
-        rows = decode_rows(request.body, media)
+        batch = decode_call(request.body, media)
         self.service.metrics.parse.observe(time.perf_counter() - start)
-        answer = await self.service.call(name, _version(version), rows, _budget(request))
+        answer = await self.service.call(name, _version(version), batch, _budget(request))
         start = time.perf_counter()
         try:
             response = encode_answer(answer, media)
@@ -133,7 +133,7 @@ class App:
                 self._authorize(request, name)
                 version = call.get("version")
                 number = None if version is None else _version(str(version))
-                answer = await self.service.call(name, number, rows_of(call), _budget(request))
+                answer = await self.service.call(name, number, batch_of(call), _budget(request))
             except ServiceError as error:
                 return {
                     "function": name,

@@ -6,37 +6,34 @@ from typing import Any
 
 import orjson
 
+from udf_server.batch import Batch
 from udf_server.errors import ServiceError
 from udf_server.http.message import ARROW, MAX_ROWS, Response, json_response
 from udf_server.service import Answer
 
 
-def decode_rows(body: bytes, media: str) -> list[list[Any]]:
-    """The rows of a call, each a list of arguments. Row numbers must count up from 0."""
+def decode_call(body: bytes, media: str) -> Batch:
+    """The rows of a call. JSON rows start with their number, counting up from 0."""
     if media == ARROW:
         return _decode_arrow(body)
     try:
         document = orjson.loads(body)
     except ValueError as error:
         raise ServiceError(400, "MALFORMED", f"the body is not JSON: {error}") from error
-    return rows_of(document)
+    return batch_of(document)
 
 
-def rows_of(document: Any) -> list[list[Any]]:
+def batch_of(document: Any) -> Batch:
     """The rows of a decoded `{"data": [[0, arg1, ...], ...]}`."""
     data = document.get("data") if isinstance(document, dict) else None
-    if not isinstance(data, list):
+    if not isinstance(data, list) or not set(map(type, data)) <= {list}:
         raise ServiceError(400, "MALFORMED", 'the body must be {"data": [[row, argument, ...], ...]}')
     if len(data) > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{len(data)} rows; the limit is {MAX_ROWS}")
-    out = []
-    for number, row in enumerate(data):
-        if not isinstance(row, list) or not row or row[0] != number:
-            raise ServiceError(
-                400, "MALFORMED", f"entry {number} of data must be a list that starts with {number}"
-            )
-        out.append(row[1:])
-    return out
+    try:
+        return Batch.numbered(data)
+    except ValueError as error:
+        raise ServiceError(400, "MALFORMED", str(error)) from error
 
 
 def answer_document(answer: Answer) -> dict[str, Any]:
@@ -76,7 +73,7 @@ def encode_answer(answer: Answer, media: str) -> Response:
     return Response(200, sink.getvalue().to_pybytes(), ARROW)
 
 
-def _decode_arrow(body: bytes) -> list[list[Any]]:
+def _decode_arrow(body: bytes) -> Batch:
     try:
         import pyarrow as pa
     except ImportError as error:
@@ -89,4 +86,4 @@ def _decode_arrow(body: bytes) -> list[list[Any]]:
     if table.num_rows > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{table.num_rows} rows; the limit is {MAX_ROWS}")
     columns = [c.to_pylist() for c in table.columns]
-    return [list(row) for row in zip(*columns, strict=True)]
+    return Batch(table.num_rows, [(range(table.num_rows), columns)] if table.num_rows else [])

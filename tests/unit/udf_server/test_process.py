@@ -209,6 +209,25 @@ def test_shutdown_finishes_calls_under_way(server: ServerProcess) -> None:
     assert server.process.wait(10.0) == 0
 
 
+def test_a_server_does_not_outlive_the_process_that_started_it(folder: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from udf_server.process import ServerProcess\n"
+        f"s = ServerProcess(models=Path({str(folder)!r})); print(s.process.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    pid = int(found.stdout)
+
+    def gone() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+        except FileNotFoundError:
+            return True
+
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("processes are looked up in /proc, which this system has not")
+    within(5.0, gone)
+
+
 def test_a_taken_port_is_a_clear_error(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

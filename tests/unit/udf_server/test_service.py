@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from udf_server.batch import Batch
 from udf_server.errors import ServiceError
 from udf_server.service import Answer, Service
 
@@ -58,7 +59,7 @@ def call(folder: Path, name: str, rows: list[list[Any]], version: int | None = N
     async def act() -> Answer:
         service = Service(folder / "models", folder)
         try:
-            return await service.call(name, version, rows, **given)
+            return await service.call(name, version, Batch.of(rows), **given)
         finally:
             await service.drain(1.0)
 
@@ -137,17 +138,17 @@ def test_saved_files_are_seen_and_broken_ones_keep_the_old_function(functions: P
         )
         assert service.poll()
         assert service.manifest.etag != first
-        assert (await service.call("ONE", None, [[5]])).values == [1.0]
+        assert (await service.call("ONE", None, Batch.of([[5]]))).values == [1.0]
         (functions / "new.py").write_text("from udf_server import function\nraise KeyError('half done')\n")
         assert service.poll()
         assert "KeyError" in service.catalog.errors["new.py"]
         assert "line 2" in service.catalog.errors["new.py"]
-        assert (await service.call("ONE", None, [[5]])).values == [1.0]
+        assert (await service.call("ONE", None, Batch.of([[5]]))).values == [1.0]
         (functions / "new.py").unlink()
         assert service.poll()
         assert service.catalog.errors == {}
         with pytest.raises(ServiceError):
-            await service.call("ONE", None, [[5]])
+            await service.call("ONE", None, Batch.of([[5]]))
         await service.drain()
 
     asyncio.run(act())
@@ -156,12 +157,12 @@ def test_saved_files_are_seen_and_broken_ones_keep_the_old_function(functions: P
 def test_draining_refuses_new_calls_and_finishes_old_ones(functions: Path) -> None:
     async def act() -> None:
         service = Service(functions / "models", functions)
-        running = asyncio.create_task(service.call("SLOW", None, [[0.1]]))
+        running = asyncio.create_task(service.call("SLOW", None, Batch.of([[0.1]])))
         await asyncio.sleep(0.02)
         drained = asyncio.create_task(service.drain(5.0))
         await asyncio.sleep(0)
         with pytest.raises(ServiceError) as caught:
-            await service.call("DOUBLED", None, [[1]])
+            await service.call("DOUBLED", None, Batch.of([[1]]))
         assert caught.value.status == 503
         assert (await running).values == [0.1]
         assert await drained
