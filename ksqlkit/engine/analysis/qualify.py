@@ -6,18 +6,29 @@ from dataclasses import replace
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis.naming import Namer, joined
-from ksqlkit.engine.analysis.scope import Scope, scope_of
-from ksqlkit.engine.analysis.text import fail
+from ksqlkit.engine.analysis.scope import PARSING, Scope, scope_of, unknown_alias
 from ksqlkit.engine.catalog import Catalog
+from ksqlkit.errors import StatementError
+
+PREPARING = "Exception while preparing statement: "
 
 
 def qualify_query(query: N.Query, catalog: Catalog) -> tuple[N.Query, Scope]:
     """The query with qualified columns and an alias on every select expression, and the sources it reads.
 
     A query that went through this is unchanged by it. Raises StatementError for unknown sources, ambiguous columns
-    and unknown qualifiers; columns that no source has are left for later checks, which know the clause.
+    and unknown qualifiers, with the prefix ksqlDB gives errors of this phase; columns that no source has are left for
+    later checks, which know the clause.
     """
-    scope = scope_of(query, catalog)
+    try:
+        return _qualify(query, scope_of(query, catalog))
+    except StatementError as error:
+        if error.message.startswith((PARSING, PREPARING)):
+            raise
+        raise StatementError(PREPARING + error.message, location=error.location, hint=error.hint) from error
+
+
+def _qualify(query: N.Query, scope: Scope) -> tuple[N.Query, Scope]:
     namer = Namer(s.source.schema for s in scope.sources)
     select = tuple(_item(item, scope, namer) for item in query.select)
     qualified = replace(
@@ -42,7 +53,7 @@ def _from(node: N.Source | N.Join, scope: Scope) -> N.Source | N.Join:
 def _item(item: N.SelectItem, scope: Scope, namer: Namer) -> N.SelectItem:
     if isinstance(item, N.SelectAll):
         if item.source is not None and scope.named(item.source) is None:
-            raise fail(f"'{item.source}' is not a valid stream/table name or alias.", item)
+            raise unknown_alias(item.source, item)
         return item
     if isinstance(item, N.SelectStructAll):
         return replace(item, base=scope.qualify(item.base))

@@ -11,6 +11,9 @@ from ksqlkit.engine.analysis.naming import SYNTHETIC_KEY, joined
 from ksqlkit.engine.analysis.text import fail, listed, place, show
 from ksqlkit.engine.catalog import Catalog, DataSource
 from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS
+from ksqlkit.errors import StatementError
+
+PARSING = "Failed to prepare statement: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Scope:
             return None
         if expr.source is not None:
             if self.named(expr.source) is None:
-                raise fail(f"'{expr.source}' is not a valid stream/table name or alias.", expr)
+                raise unknown_alias(expr.source, expr)
             return expr
         owners = self.owners(expr.name)
         if len(owners) > 1:
@@ -129,7 +132,12 @@ class Scope:
         return trees.rewrite(expr, visit)
 
 
-def unknown_column(ref: N.ColumnRef, clause: str) -> Exception:
+def unknown_alias(alias: str, node: N.Node) -> StatementError:
+    """The error for `alias.column` or `alias.*` where no source has that alias."""
+    return fail(f"{PARSING}'{alias}' is not a valid stream/table name or alias.", node)
+
+
+def unknown_column(ref: N.ColumnRef, clause: str) -> StatementError:
     """The error for a column that does not exist; clause is "SELECT", "WHERE", ... or empty."""
     subject = f"{clause} column" if clause else "Column"
     reason = "cannot be resolved."

@@ -47,7 +47,7 @@ class _Call:
 
     @property
     def args(self) -> tuple[N.Expression, ...]:
-        return self.call.args[: len(self.function.params)]
+        return self.call.args[: len(self.call.args) - len(self.literals)]
 
 
 def is_aggregation(request: Request) -> bool:
@@ -164,21 +164,17 @@ def _key_missing(request: Request, selected: list[Selected], by: tuple[N.Express
 
 def _resolve(request: Request, relation: Relation, call: N.FunctionCall) -> _Call:
     types = [infer_type(a, relation.types, request.functions) for a in call.args]
-    trailing: list[Any] = []
-    for arg in reversed(call.args):
-        if not isinstance(arg, _LITERALS):
-            break
-        trailing.insert(0, arg.value)
-    function = request.functions.aggregate(call.name, types, trailing)
-    count = len(call.args) - len(function.params)
-    for index, arg in enumerate(call.args[len(function.params) :], len(function.params) + 1):
+    count = request.functions.constants(call.name, types)
+    first = len(call.args) - count
+    for index, arg in enumerate(call.args[first:], first + 1):
         if not isinstance(arg, _LITERALS):
             raise fail(
                 f"Parameter {index} passed to function {call.name} must be a literal constant, "
                 f"but was expression: '{show(arg)}'",
                 arg,
             )
-    return _Call(call, function, tuple(trailing[len(trailing) - count :]))
+    literals = tuple(arg.value for arg in call.args[first:] if isinstance(arg, _LITERALS))
+    return _Call(call, request.functions.aggregate(call.name, types, literals), literals)
 
 
 def _check_table(calls: list[_Call], window: N.Window | None) -> None:

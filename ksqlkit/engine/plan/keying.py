@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ksqlkit.dialect import nodes as N
@@ -61,7 +62,7 @@ def _key_missing(request: Request, given: tuple[N.Expression, ...]) -> None:
 
 def _without_key(relation: Relation) -> Relation:
     """PARTITION BY NULL: the old key becomes values."""
-    _streams_only(relation)
+    _streams_only(relation, [N.NullLiteral()])
     old = relation.step.schema
     step = SelectKey("PartitionBy", Schema((), old.value + old.key), relation.step, (), False, Format("NONE"))
     return replace(
@@ -82,9 +83,18 @@ def needs_key(relation: Relation, exprs: tuple[N.Expression, ...]) -> bool:
     return not (isinstance(exprs[0], N.ColumnRef) and relation.keys.get(exprs[0].name) == keys[0].name)
 
 
-def _streams_only(relation: Relation) -> None:
+def _streams_only(relation: Relation, exprs: Sequence[N.Expression]) -> None:
     if relation.kind == "TABLE":
-        raise fail("Cannot repartition a TABLE source.")
+        keys = relation.step.schema.key
+        if len(keys) > 1:
+            raise fail(
+                "Cannot repartition a TABLE source. If this is a join, joins on tables with multiple columns is not "
+                "yet supported."
+            )
+        raise fail(
+            "Cannot repartition a TABLE source. If this is a join, make sure that the criteria uses the TABLE's key "
+            f"column {keys[0].name} instead of [{', '.join(map(show, exprs))}]"
+        )
     if relation.window is not None:
         raise fail(WINDOWED)
 
@@ -100,7 +110,7 @@ def select_key(
     prefix: str | None = None,
 ) -> Relation:
     """Rows keyed by the expressions: named after the column, or KSQL_COL_n; the old key becomes values."""
-    _streams_only(relation)
+    _streams_only(relation, exprs)
     old = relation.step.schema
     types = relation.types
     namer = Namer([old])
@@ -131,19 +141,6 @@ def rekey_for_join(
 ) -> Relation:
     """Rows keyed by one side of a join condition, in the join's key format; unchanged if they are so already."""
     if needs_key(relation, (expr,)):
-        if relation.kind == "TABLE":
-            keys = relation.step.schema.key
-            if len(keys) > 1:
-                raise fail(
-                    "Cannot repartition a TABLE source. If this is a join, joins on tables with multiple columns is "
-                    "not yet supported.",
-                    expr,
-                )
-            raise fail(
-                "Cannot repartition a TABLE source. If this is a join, make sure that the criteria uses the TABLE's "
-                f"key column {keys[0].name} instead of [{show(expr)}]",
-                expr,
-            )
         keyed = select_key(request, relation, (expr,), name, drop_null=True, key_format=fmt[0], prefix=alias)
         return replace(keyed, layout=relation.layout)
     if (relation.key_format, relation.window) == fmt:

@@ -14,7 +14,7 @@ from ksqlkit.engine.analysis.types import value_type
 from ksqlkit.engine.plan.insert_casts import fitted
 from ksqlkit.engine.plan.relation import Relation, Request
 from ksqlkit.engine.plan.steps import Project
-from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS, Column, Schema
+from ksqlkit.engine.schema import WINDOW_BOUNDS, Column, Schema
 
 _HIDDEN = "KSQL_KEY"
 
@@ -45,7 +45,13 @@ def project(request: Request, relation: Relation, selected: Sequence[Selected], 
     types, functions = relation.types, request.functions
     key = tuple(Column(s.name, types[_ref(s)]) for s in keys)
     value = tuple(Column(s.name, value_type(s.expression, types, functions)) for s in values)
-    _check_duplicates(key, value)
+    if request.sink is None:
+        _check_duplicates(
+            "value", [Column(s.name, value_type(s.expression, types, functions)) for s in selected]
+        )
+    else:
+        _check_duplicates("key", key)
+        _check_duplicates("value", [*key, *value])
     if not (value or request.sink is None):
         raise fail("The projection contains no value columns.")
     step = Project(
@@ -79,7 +85,9 @@ def _for_sink(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Se
         values.append(item)
     for name, items in found.items():
         if len(items) > 1:
-            names = sorted(i.name for i in items)
+            names = sorted({i.name for i in items})
+            if len(names) == 1:
+                continue  # the same name twice is a duplicate column
             raise fail(
                 f"The projection contains a key column (`{name}`) more than once, aliased as: {listed(names, 'and')}.\n"
                 "Each key column must only be in the projection once. If you intended to copy the key into the value, "
@@ -87,9 +95,8 @@ def _for_sink(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Se
             )
     keys = []
     for known, column in relation.keys.items():
-        if known in found:
-            keys.append(Selected(found[known][0].name, N.ColumnRef(column)))
-    return keys, [v for v in values if v.name not in PSEUDO]
+        keys += [Selected(item.name, N.ColumnRef(column)) for item in found.get(known, ())]
+    return keys, values
 
 
 def _for_client(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Selected], list[Selected]]:
@@ -111,11 +118,7 @@ def _for_client(relation: Relation, selected: Sequence[Selected]) -> tuple[list[
     return ordered, values
 
 
-def _check_duplicates(key: Sequence[Column], value: Sequence[Column]) -> None:
-    for where, columns in (("key", key), ("value", (*value,))):
-        for index, column in enumerate(columns):
-            if any(c.name == column.name for c in columns[:index]):
-                raise fail(f"Duplicate {where} columns found in schema: `{column.name}` {column.type}")
-    both = [c for c in value if any(k.name == c.name for k in key)]
-    if both:
-        raise fail(f"Duplicate value columns found in schema: `{both[0].name}` {both[0].type}")
+def _check_duplicates(namespace: str, columns: Sequence[Column]) -> None:
+    for index, column in enumerate(columns):
+        if any(c.name == column.name for c in columns[:index]):
+            raise fail(f"Duplicate {namespace} columns found in schema: `{column.name}` {column.type}")

@@ -117,6 +117,8 @@ def _existing(relation: Relation, target: DataSource, schema: Schema) -> Sink:
             f"Incompatible data sink and query result. Data sink ({target.name}) type is K{target.kind} "
             f"but select query result is K{relation.kind}."
         )
+    if target.window != relation.window:
+        raise fail("Into can't change windowing", hint="the sink must be windowed as the query's result is")
     if any(c.header is not None for c in target.schema.value):
         raise fail(f"Cannot insert into {target.name} because it has header columns")
     if not fits(schema, target.schema):
