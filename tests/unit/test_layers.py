@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.checkout
 @pytest.mark.parametrize(
     ("part", "forbidden"),
     [
