@@ -40,7 +40,7 @@ def _by_labels(
     "CLASSIFY(text VARCHAR, labels ARRAY<VARCHAR>) -> VARCHAR",
     warm=_warm,
     batch_limit=2000,
-    example="SELECT CLASSIFY(BODY, ARRAY['card lost', 'refund', 'login']) AS TOPIC FROM MESSAGES EMIT CHANGES;",
+    example="SELECT CLASSIFY(BODY, ARRAY['card lost', 'refund', 'login']) AS SUBJECT FROM MESSAGES EMIT CHANGES;",
 )
 def classify(texts: Sequence[str], labels: Sequence[Sequence[str | None]]) -> list[str | RowError]:
     """The label that fits the text best. Labels are free text: a few plain words each work best."""
