@@ -55,6 +55,8 @@ def _general(types: Sequence[T.SqlType]) -> RowEncoder:
     parts = []
     for i, kind in enumerate(types):
         shown = f"v{i}" if kind in (T.INTEGER, T.BIGINT) else f"f{i}(v{i})"
+        if kind == T.DOUBLE:  # where Python and Java write the same
+            shown = f"v{i} if 0.001 <= v{i} < 1e7 else {shown}"
         parts.append(f"{{'null' if v{i} is None else {shown}}}")
     unpack = "".join(f"v{i}, " for i in range(len(types))) + "= row" if types else "pass"
     exec(f'def text(row):\n    {unpack}\n    return f"[{",".join(parts)}]"\n', scope)

@@ -39,8 +39,10 @@ def trees() -> st.SearchStrategy[N.Expression]:
     )
     return st.recursive(
         leaves,
-        lambda inner: st.builds(N.Arithmetic, st.sampled_from("+-*/%"), inner, inner)  # type: ignore[arg-type]
-        | st.builds(N.Signed, st.just("-"), inner),
+        lambda inner: (
+            st.builds(N.Arithmetic, st.sampled_from("+-*/%"), inner, inner)  # type: ignore[arg-type]
+            | st.builds(N.Signed, st.just("-"), inner)
+        ),
         max_leaves=8,
     )
 
@@ -103,7 +105,9 @@ def test_a_quotient_is_exact_or_an_error(a: decimal.Decimal, b: decimal.Decimal)
 @given(DECIMALS, DECIMALS.filter(bool))
 def test_a_remainder_has_the_sign_of_the_dividend(a: decimal.Decimal, b: decimal.Decimal) -> None:
     rest = fractions.Fraction(decimals.dec_rem(a, b, 20, 2))
-    assert (fractions.Fraction(a) - rest) / fractions.Fraction(b) == int(fractions.Fraction(a) / fractions.Fraction(b))
+    assert (fractions.Fraction(a) - rest) / fractions.Fraction(b) == int(
+        fractions.Fraction(a) / fractions.Fraction(b)
+    )
     assert abs(rest) < abs(fractions.Fraction(b))
     assert rest == 0 or (rest < 0) == (a < 0)
 

@@ -26,7 +26,6 @@ _SCALAR: dict[tuple[str, str], str] = {
     ("DECIMAL", "STRING"): "plain_string",
     ("DOUBLE", "INTEGER"): "double_to_int",
     ("DOUBLE", "BIGINT"): "double_to_bigint",
-    ("DOUBLE", "STRING"): "double_to_string",
     ("STRING", "BOOLEAN"): "parse_boolean",
     ("STRING", "INTEGER"): "parse_int",
     ("STRING", "BIGINT"): "parse_bigint",
@@ -98,6 +97,8 @@ def _body(names: Names, source: T.SqlType, target: T.SqlType) -> _Body:
     if isinstance(target, T.Decimal) and pair[0] in _TO_DECIMAL:
         return _decimal_body(names, source, target)
     template = _SCALAR.get(pair)
+    if pair == ("DOUBLE", "STRING"):
+        return _double_text(names.helper("double_to_string"))
     if template is not None:
         if template.isidentifier():
             return _call(names.helper(template), "", template not in _NEVER_FAIL)
@@ -110,6 +111,17 @@ def _body(names: Names, source: T.SqlType, target: T.SqlType) -> _Body:
     if nested is None:
         raise StatementError(f"Cast of {source} to {target} is not supported")
     return nested
+
+
+def _double_text(function: str) -> _Body:
+    def text(value: str) -> str:
+        if not value.isidentifier():
+            return f"{function}({value})"
+        return (
+            f"(repr({value}) if 0.001 <= {value} < 1e7 else {function}({value}))"  # where both write the same
+        )
+
+    return _Body(text)
 
 
 def _decimal_body(names: Names, source: T.SqlType, target: T.Decimal) -> _Body:

@@ -8,6 +8,7 @@ own TypeError where that costs nothing), while CAST, nested calls and constructo
 from __future__ import annotations
 
 import decimal
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -336,6 +337,7 @@ class Emitter:
         return Code(f"{{{', '.join(parts)}}}", T.Struct(tuple(fields)), False, False)
 
 
+_SERIAL = itertools.count()  # keeps the names of separate coercions apart
 _HASHED = (N.StringLiteral, N.IntegerLiteral, N.LongLiteral)
 _ISSUE = "(see https://github.com/confluentinc/ksql/issues/4239)"
 _EMPTY = "{} constructor cannot be empty. Please supply at least one {} " + _ISSUE + "."
@@ -378,7 +380,7 @@ def infer_type(
 
 def coerce_source(source: str, from_type: T.SqlType | None, to_type: T.SqlType) -> Compiled:
     """An implicit cast of the value that `source` yields; raises at run time where the value does not fit."""
-    names = Names("co")
+    names = Names(f"co{next(_SERIAL)}")
     code = casts.cast(names, Code(source, from_type, True, False), to_type)
     return Compiled(code.source, to_type, names.bound)
 
