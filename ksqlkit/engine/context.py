@@ -19,6 +19,7 @@ from ksqlkit.engine.log.protocol import Output, TopicInfo
 from ksqlkit.engine.plan.steps import QueryPlan
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.results import CommandStatus, CurrentStatus, QueryErrorInfo, RunningQueryInfo, Statistic
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import StatementError
 
 QueryState = Literal["RUNNING", "PAUSED", "ERROR"]
@@ -55,10 +56,18 @@ class Prepared:
 class Context:
     """The catalogue, topics, queries and settings one request works on."""
 
-    def __init__(self, *, functions: Registry, clock: Clock, properties: Properties) -> None:
+    def __init__(
+        self,
+        *,
+        functions: Registry,
+        clock: Clock,
+        properties: Properties,
+        schemas: SchemaRegistry | None = None,
+    ) -> None:
         self.functions = functions
         self.clock = clock
         self.properties = properties
+        self.schemas = schemas
         self.catalog = Catalog()
         self.topics: dict[str, TopicInfo] = {}
         self.queries: dict[str, PersistentQuery] = {}
@@ -70,7 +79,9 @@ class Context:
 
     def fork(self) -> Context:
         """A copy to try a request on."""
-        trial = Context(functions=self.functions, clock=self.clock, properties=self.properties)
+        trial = Context(
+            functions=self.functions, clock=self.clock, properties=self.properties, schemas=self.schemas
+        )
         trial.catalog = self.catalog.copy()
         trial.topics = dict(self.topics)
         trial.queries = dict(self.queries)

@@ -22,6 +22,7 @@ from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.pull import run_pull
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, Result
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.insert_values import make_record, writable
 from ksqlkit.errors import DataError, ParseError, StatementError
 
@@ -43,6 +44,7 @@ class Engine:
         clock: Clock | None = None,
         functions: Registry | None = None,
         properties: Mapping[str, object] | None = None,
+        schemas: SchemaRegistry | None = None,
     ) -> None:
         self.log = log if log is not None else MemoryLog()
         self.clock = clock if clock is not None else SystemClock()
@@ -50,7 +52,11 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._ctx = LiveContext(
-            log=self.log, functions=self.functions, clock=self.clock, properties=Properties(properties)
+            log=self.log,
+            functions=self.functions,
+            clock=self.clock,
+            properties=Properties(properties),
+            schemas=schemas,
         )
         self._lock = self._ctx.lock
         self._work = threading.Condition(self._lock)

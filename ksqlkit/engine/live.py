@@ -19,6 +19,7 @@ from ksqlkit.engine.processing_log import RETENTION_BYTES, ProcessingLog, create
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.push import PushQuery, Snapshot
 from ksqlkit.engine.results import QueryColumn, QueryErrorInfo, RunningQueryInfo, Statistic
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create_as import require_sources, sources_of
 from ksqlkit.engine.statements.describe import HOST
 from ksqlkit.engine.statements.explain import transient_id
@@ -33,8 +34,16 @@ _COMMAND = "command/"
 class LiveContext(Context):
     """A context whose changes happen. The engine's lock is held in every call."""
 
-    def __init__(self, *, log: Log, functions: Registry, clock: Clock, properties: Properties) -> None:
-        super().__init__(functions=functions, clock=clock, properties=properties)
+    def __init__(
+        self,
+        *,
+        log: Log,
+        functions: Registry,
+        clock: Clock,
+        properties: Properties,
+        schemas: SchemaRegistry | None = None,
+    ) -> None:
+        super().__init__(functions=functions, clock=clock, properties=properties, schemas=schemas)
         self.log = log
         self.lock = threading.RLock()
         self.progress = threading.Condition(self.lock)
@@ -54,7 +63,9 @@ class LiveContext(Context):
         """
         from ksqlkit.engine import statements
 
-        replay = Context(functions=self.functions, clock=self.clock, properties=self.properties)
+        replay = Context(
+            functions=self.functions, clock=self.clock, properties=self.properties, schemas=self.schemas
+        )
         gone: set[str] = set()
         for name, content in sorted(self.log.load_meta().items()):
             if not name.startswith(_COMMAND):
@@ -197,6 +208,7 @@ class LiveContext(Context):
                 on_rows=push.on_rows,
                 offset_reset="earliest" if ends else settings["auto.offset.reset"],
                 properties=settings,
+                schemas=self.schemas,
             )
         )
         if not push.done:
@@ -268,6 +280,7 @@ class LiveContext(Context):
             errors=self.processing_log.add,
             offset_reset=reset,
             properties=settings,
+            schemas=self.schemas,
         )
 
     def on_stop_query(self, query_id: str) -> None:

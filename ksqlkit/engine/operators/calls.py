@@ -71,7 +71,7 @@ class Calls:
             self.gen.line(f"{state} = {remove}({', '.join((state, *given))})")
 
     def _arguments(self, row: Row, scope: Scope) -> list[list[str]]:
-        """Write the computed arguments; one that fails is null, as a column of ksqlDB's step before the aggregate is."""
+        """Write the computed arguments; one that fails is null, as a column of ksqlDB's PreAggregateSelect is."""
         texts: list[list[str]] = []
         computed: list[tuple[str, str, N.Expression]] = []
         for call, resolved in zip(self.step.calls, self.resolved, strict=True):

@@ -1,4 +1,4 @@
-"""WHERE and HAVING. A row whose predicate is null or fails is dropped; a table's row that stops matching becomes a tombstone."""
+"""WHERE and HAVING. A row whose predicate is null or fails is dropped; a table's row that stops matching, a tombstone."""
 
 from __future__ import annotations
 

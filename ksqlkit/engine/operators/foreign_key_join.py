@@ -1,7 +1,7 @@
 """Joins of a table with another's primary key by an expression over the left row.
 
-A left row subscribes to its foreign key where the right table lives and gets an answer; a change of a right row answers all
-its subscriptions. An answer counts only if the left row is still the one that subscribed.
+A left row subscribes to its foreign key where the right table lives and gets an answer; a change of a right row
+answers all its subscriptions. An answer counts only if the left row is still the one that subscribed.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.merging import joiner
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import ForeignKeyJoin, SourceStep, Step
-from ksqlkit.engine.serde import make_serializer
 from ksqlkit.engine.state.keys import key_columns
 from ksqlkit.engine.state.store import TableStore
 from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore, digest
@@ -101,17 +100,13 @@ def _extractor(gen: Generator, step: ForeignKeyJoin) -> str:
             with gen.block("try:"):
                 gen.line(f"return {gen.expression(step.foreign_key, scope, step.right.schema.key[0].type)}")
             with gen.block("except Exception as error:"):
-                gen.fail(step, f"Error extracting foreign key {_text(step.foreign_key)}", row)
+                gen.fail(step, f"Error extracting foreign key {sql(step.foreign_key)}", row)
                 gen.line("return None")
     return name
 
 
-def _text(expr: N.Expression) -> str:
-    return sql(expr)
-
-
-def _source_format(step: Step) -> Any:
-    return next(s for s in step.walk() if isinstance(s, SourceStep)).source.key_format
+def _source(step: Step) -> DataSource:
+    return next(s for s in step.walk() if isinstance(s, SourceStep)).source
 
 
 def _declare(gen: Generator, step: ForeignKeyJoin) -> str:
@@ -125,19 +120,19 @@ def _declare(gen: Generator, step: ForeignKeyJoin) -> str:
     gen.store(step, TableStore, suffix="result")
     gen.names |= {"Subscription": Subscription, "digest": digest}
     left_types = [c.type for c in step.left.schema.key]
-    write_left = make_serializer(_source_format(step.left), step.left.schema.key, is_key=True)
+    write_left = gen.key_writer(_source(step.left).key_format, step.left.schema.key)
     gen.names[f"left_bytes_{number}"] = lambda key: write_left(key_columns(key, left_types)) or b""
     look_right = gen.view(step.right)
     with gen.function(f"def subscribe_{number}(foreign, key, row):"):
-        task = "partition"
         if gen.partitions > 1:
-            write = make_serializer(_source_format(step.right), step.right.schema.key, is_key=True)
+            write = gen.key_writer(_source(step.right).key_format, step.right.schema.key)
             right_types = [c.type for c in step.right.schema.key]
             gen.names[f"right_bytes_{number}"] = lambda key: write(key_columns(key, right_types))
-            gen.line(f"task = partition_for(right_bytes_{number}(foreign), {gen.partitions})")
+            count = gen.counts[_source(step.right).topic]
+            gen.line(f"task = partition_for(right_bytes_{number}(foreign), {count})")
             gen.line(f"return peers[task].enroll_{number}(foreign, key, row, partition)")
         else:
-            gen.line(f"return enroll_{number}(foreign, key, row, {task})")
+            gen.line(f"return enroll_{number}(foreign, key, row, partition)")
     with gen.function(f"def enroll_{number}(foreign, key, row, owner):"):
         gen.line("waiting = None if row is None else Subscription(key, owner, digest(row))")
         gen.line(f"store_{number}waiting.put(foreign, left_bytes_{number}(key), waiting)")

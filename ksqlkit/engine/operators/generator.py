@@ -1,9 +1,9 @@
 """Turns a plan into the source text of one Python module: produce/consume code generation.
 
-`source()` yields a module with one function, `bind(env, partition)`. It makes the stores of one task and returns the task's
-functions: one per source step, which takes a list of records and does everything up to the sink; `flush` for steps that
-call remote functions; `views`, by which other steps and pull queries look rows up. Stateless steps become plain lines,
-filters `if`, joins and table functions `for`.
+`source()` yields a module with one function, `bind(env, partition, peers)`. It makes the stores of one task and returns
+the task's functions: one per source step, which takes a list of records and does everything up to the sink; `flush`
+for steps that call remote functions; `views`, by which other steps and pull queries look rows up. Stateless steps
+become plain lines, filters `if`, joins and table functions `for`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,29 @@ from ksqlkit.engine.operators.writer import Writer
 from ksqlkit.engine.plan.steps import QueryPlan, Step
 from ksqlkit.engine.schema import Column, Schema
 from ksqlkit.engine.serde import make_serializer
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.state.keys import freeze, is_nested, thaw
 
 Scope = dict[str, Variable]
 
 
 class Generator:
-    """Shared by the operators while one plan is compiled. `partitions` is how many tasks will run."""
+    """Shared by the operators while one plan is compiled. `partitions` are those of the sources' topics."""
 
     def __init__(
         self,
         plan: QueryPlan,
         functions: FunctionRegistry,
-        partitions: int,
+        partitions: Mapping[str, int],
         registry: Any,
         on_error: Callable[[str, Exception], None],
+        schemas: SchemaRegistry | None = None,
     ) -> None:
         self.plan = plan
+        self.schemas = schemas
         self.functions = functions
-        self.partitions = partitions
+        self.counts = partitions
+        self.partitions = max(partitions.values(), default=1)
         self.registry = registry  # operators.registry: which module emits, views and tracks which step
         self.steps = list(plan.root.walk())
         self.number = {id(step): index for index, step in enumerate(self.steps)}
@@ -224,9 +228,16 @@ class Generator:
         """Write the report of an exception held in the variable `error`."""
         self.line(f"env.fail({step.name!r}, {message!r}, {error}, {row.topic}, partition, {row.offset})")
 
-    def key_bytes(self, columns: Sequence[Column], fmt: Format) -> str:
+    def key_bytes(self, columns: Sequence[Column], fmt: Format, topic: str = "") -> str:
         """A global name of the serializer of a key (tuple -> bytes)."""
-        return self.bind(make_serializer(fmt, columns, is_key=True), "write_key")
+        return self.bind(self.key_writer(fmt, columns, topic), "write_key")
+
+    def key_writer(
+        self, fmt: Format, columns: Sequence[Column], topic: str = ""
+    ) -> Callable[..., bytes | None]:
+        """The serializer of a key; schemas of keys that stay inside go under the query's own subject."""
+        where = topic or f"{self.plan.query_id}-internal"
+        return make_serializer(fmt, columns, is_key=True, topic=where, registry=self.schemas)
 
     # ---------------------------------------------------------------- flow
 
@@ -276,9 +287,9 @@ class Generator:
         return ("None" if row.values is None else tuple_text(row.values)), "None"
 
     def route(
-        self, step: Step, row: Row, fmt: Format, columns: Sequence[Column], then: Callable[[Row], None]
+        self, step: Step, row: Row, fmt: Format, then: Callable[[Row], None], *, count: int | None = None
     ) -> None:
-        """Go on in the task of the row's new key: the in-memory form of a repartition topic."""
+        """Go on in the task of the row's new key, one of `count`: the in-memory form of a repartition topic."""
         carried = row.values if row.change is None else row.change
         if self.partitions == 1 or carried is None:
             then(row)
@@ -304,9 +315,9 @@ class Generator:
         ):
             then(inner)
         self.segments.append(name)
-        writer = self.key_bytes(columns, fmt)
+        writer = self.key_bytes(step.schema.key, fmt)
         args = [*row.key, *carried, row.timestamp, row.headers, *(row.window or ())]
-        target = f"partition_for({writer}({tuple_text(row.key)}), {self.partitions})"
+        target = f"partition_for({writer}({tuple_text(row.key)}), {count or self.partitions})"
         self.line(f"peers[{target}].{name}({', '.join(args)})")
 
     def view(self, step: Step) -> str:
@@ -321,10 +332,7 @@ class Generator:
 
     def source(self, result_view: Step | None) -> str:
         """Generate everything; `result_view` is the step that pull queries look into."""
-        handlers: list[str] = []
-        for step in self.steps:
-            if not step.inputs:
-                handlers.append(self.registry.produce(self, step))
+        handlers = [self.registry.produce(self, step) for step in self.steps if not step.inputs]
         looked = [] if result_view is None else [self.view(result_view)]
         text = ["def bind(env, partition, peers):", "    out = env.out", "    rows = env.rows"]
         text += ["    " + line for line in self.prologue]
@@ -345,7 +353,7 @@ class Generator:
 
     @contextmanager
     def over_view(self, name: str, input_step: Step) -> Iterator[tuple[tuple[str, ...], str, str]]:
-        """Write a view function that starts from the input's view; yields key texts, and the variables of values and time."""
+        """Write a view function over the input's view; yields key texts, and the variables of values and time."""
         inner = self.view(input_step)
         with self.function(f"def {name}(key):"):
             self.line(f"found = {inner}(key)")

@@ -35,7 +35,7 @@ def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
         test = " and ".join(f"{k} is not None" for k in dict.fromkeys(key))
         with gen.block(f"if {test}:"):
             if step.rekey:
-                gen.route(step, rekeyed, _aggregate(gen, step).key_format, step.schema.key, _next(gen, step))
+                gen.route(step, rekeyed, _aggregate(gen, step).key_format, _next(gen, step))
             else:
                 gen.forward(step, rekeyed)
 
@@ -113,4 +113,4 @@ def _table(gen: Generator, step: GroupBy, row: Row) -> None:
     with gen.block(f"for {key}, {new}, {old} in {gen.bind(regroup, 'regroup')}({', '.join(sides)}):"):
         parts = tuple(f"{key}[{i}]" for i in range(len(step.schema.key)))
         grouped = replace(row, key=parts, key_tuple=key, change=(new, old), window=None, key_nullable=False)
-        gen.route(step, grouped, _aggregate(gen, step).key_format, step.schema.key, _next(gen, step))
+        gen.route(step, grouped, _aggregate(gen, step).key_format, _next(gen, step))

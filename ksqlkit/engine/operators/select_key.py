@@ -93,7 +93,8 @@ def _table(gen: Generator, step: SelectKey, row: Row) -> None:
         gen.line(f"{store}.put({hashed}, None if {new} is None else ({new}, {inner.timestamp}))")
         gen.forward_change(step, replace(inner, change=(new, old)))
 
-    gen.route(step, rekeyed, routing_format(gen), step.schema.key, keep)
+    fmt, count = routing(gen)
+    gen.route(step, rekeyed, fmt, keep, count=count)
 
 
 def _kept(gen: Generator, step: SelectKey) -> str:
@@ -116,7 +117,7 @@ def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) ->
         gen.forward(step, replace(row, key=(), key_tuple="None", key_nullable=True))
         return
     rekeyed = replace(row, key=key, key_tuple=tuple_text(key), key_nullable=False)
-    fmt = routing_format(gen)
+    fmt, count = routing(gen)
 
     def go_on(inner: Row) -> None:
         gen.forward(step, inner)
@@ -126,22 +127,22 @@ def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) ->
         present = " and ".join(f"{k} is not None" for k in key)
         text = f"({tuple_text(key)} if {present} else None)"
         rekeyed = replace(rekeyed, key_tuple=text, key_nullable=True)
-    gen.route(step, rekeyed, fmt, step.schema.key, go_on)
+    gen.route(step, rekeyed, fmt, go_on, count=count)
 
 
-def routing_format(gen: Generator) -> Format:
-    """The key format whose bytes decide the task: that of the first source that keeps its own key, so that both sides
-    of a join meet; else the sink's."""
+def routing(gen: Generator) -> tuple[Format, int]:
+    """The key format and the number of partitions that decide a new key's task: those of the first source that keeps
+    its own key, so that both sides of a join meet; else the first source's format over all tasks."""
 
-    def sources(at: Step) -> list[SourceStep]:
+    def keeping(at: Step) -> list[SourceStep]:
         if isinstance(at, SelectKey):
             return []
         if isinstance(at, SourceStep):
             return [at]
-        return [s for child in at.inputs for s in sources(child)]
+        return [s for child in at.inputs for s in keeping(child)]
 
-    kept = sources(gen.plan.root)
+    kept = keeping(gen.plan.root)
     if kept:
-        return kept[0].source.key_format
+        return kept[0].source.key_format, gen.counts[kept[0].source.topic]
     first = next(s for s in gen.steps if isinstance(s, SourceStep))
-    return first.source.key_format
+    return first.source.key_format, gen.partitions

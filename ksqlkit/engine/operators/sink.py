@@ -16,8 +16,11 @@ from ksqlkit.engine.serde import make_serializer
 def emit(gen: Generator, step: SinkStep, row: Row, _side: str) -> None:
     """Write serialization and the output record."""
     sink = step.sink
-    write_key = gen.key_bytes(step.schema.key, sink.key_format)
-    write_value = gen.bind(make_serializer(sink.value_format, step.schema.value, is_key=False), "write_value")
+    write_key = gen.key_bytes(step.schema.key, sink.key_format, sink.topic)
+    writer = make_serializer(
+        sink.value_format, step.schema.value, is_key=False, topic=sink.topic, registry=gen.schemas
+    )
+    write_value = gen.bind(writer, "write_value")
     timestamp = row.timestamp
     values: tuple[str, ...] | None = None
     if row.change is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ksqlkit.dialect import types as T
@@ -41,13 +42,10 @@ def produce(gen: Generator, step: SourceStep) -> str:
         gen.block("for offset, timestamp, key, value, headers in records:"),
     ):
         columns = _decode(gen, step)
-        with gen.capture() as body:
-            if stored is None:
-                _stream(gen, step, columns)
-            else:
-                _table(gen, step, columns, stored)
-        _unpack_used(gen, step.source, body)
-        gen.paste(body)
+        if stored is None:
+            _stream(gen, step, columns)
+        else:
+            _table(gen, step, columns, stored)
     return name
 
 
@@ -55,8 +53,9 @@ def _decode(gen: Generator, step: SourceStep) -> dict[str, str]:
     """Write deserialization into `k` and `v`; returns the text of every column and pseudo column."""
     source = step.source
     written = [c for c in source.schema.value if c.header is None]
-    read_key = gen.bind(make_deserializer(source.key_format, source.schema.key, is_key=True), "read_key")
-    read_value = gen.bind(make_deserializer(source.value_format, written, is_key=False), "read_value")
+    read = partial(make_deserializer, topic=source.topic, registry=gen.schemas)
+    read_key = gen.bind(read(source.key_format, source.schema.key, is_key=True), "read_key")
+    read_value = gen.bind(read(source.value_format, written, is_key=False), "read_value")
     with gen.block("try:"):
         if source.window is not None:
             _split_window(gen, source)
@@ -127,22 +126,23 @@ def time_reader(functions: FunctionRegistry, column: Column, fmt: str | None) ->
     return read
 
 
-def _unpack_used(gen: Generator, source: DataSource, body: list[str]) -> None:
-    """Give names to the key and value columns that the body uses."""
+def _unpack_keys(gen: Generator, source: DataSource, body: list[str]) -> None:
+    """Give names to the key columns if the lines use any."""
+    names = tuple(f"k{i}" for i in range(len(source.schema.key)))
+    if names and re.search(r"\bk\d+\b", "\n".join(body)):
+        gen.line(f"{tuple_text(names)} = {tuple_text(('None',) * len(names))} if k is None else k")
+
+
+def _unpack_values(gen: Generator, source: DataSource, body: list[str]) -> None:
+    """Give names to the value columns that the lines use; `v` is not None here."""
     text = "\n".join(body)
-    keys = len(source.schema.key)
-    if keys and re.search(r"\bk\d+\b", text):
-        names = tuple(f"k{i}" for i in range(keys))
-        gen.line(f"{tuple_text(names)} = {tuple_text(('None',) * keys)} if k is None else k")
     total = sum(c.header is None for c in source.schema.value)
     used = [i for i in range(total) if re.search(rf"\bv{i}\b", text)]
-    if used:
-        with gen.block("if v is not None:"):
-            if len(used) * 2 >= total:
-                gen.line(f"{tuple_text(tuple(f'v{i}' for i in range(total)))} = v")
-            else:
-                for i in used:
-                    gen.line(f"v{i} = v[{i}]")
+    if len(used) * 2 >= total and used:
+        gen.line(f"{tuple_text(tuple(f'v{i}' for i in range(total)))} = v")
+    else:
+        for i in used:
+            gen.line(f"v{i} = v[{i}]")
 
 
 def _row(step: SourceStep, columns: dict[str, str]) -> Row:
@@ -163,37 +163,46 @@ def _row(step: SourceStep, columns: dict[str, str]) -> Row:
 
 def _stream(gen: Generator, step: SourceStep, columns: dict[str, str]) -> None:
     row = _row(step, columns)
-    gen.branch(
-        "v is not None",
-        lambda: gen.forward(step, row),
-        lambda: gen.forward(step, _without_value(row)),
-    )
+    with gen.capture() as body:
+        gen.forward(step, row)
+    with gen.capture() as without:
+        gen.forward(step, replace(row, values=None))
+    _unpack_keys(gen, step.source, body + without)
 
+    def present() -> None:
+        _unpack_values(gen, step.source, body)
+        gen.paste(body)
 
-def _without_value(row: Row) -> Row:
-    return replace(row, values=None)
+    gen.branch("v is not None", present, lambda: gen.paste(without))
 
 
 def _table(gen: Generator, step: SourceStep, columns: dict[str, str], store: str) -> None:
     """Keep the row; rows without a key are dropped."""
     row = replace(_row(step, columns), key_nullable=False)
     assert row.values is not None
+    packed = tuple_text(row.values)
     with gen.block("if k is None:"):
         gen.line("continue")
-    gen.line(f"hashed = {gen.hashed(step.schema, row)}")
-    gen.line(f"new = {tuple_text(row.values)} if v is not None else None")
-    old = "None"
-    if gen.wants_old(step):
-        old = "old"
-        gen.line(f"old = {store}_data.get(hashed)")
-        with gen.block("if old is not None:"):
-            gen.line("old = old[0]")
-    with gen.block("if new is None:"):
-        gen.line(f"{store}_data.pop(hashed, None)")
+    with gen.capture() as body:
+        gen.line(f"hashed = {gen.hashed(step.schema, row)}")
+        old = "None"
+        if gen.wants_old(step):
+            old = "old"
+            gen.line(f"old = ({store}_data.get(hashed) or (None,))[0]")
+        with gen.block("if new is None:"):
+            gen.line(f"{store}_data.pop(hashed, None)")
+        with gen.block("else:"):
+            gen.line(f"{store}_data[hashed] = (new, timestamp)")
+        gen.line(f"{store}_dirty(hashed)")
+        gen.forward_change(step, replace(row, values=None, change=("new", old)))
+    with gen.block("if v is None:"):
+        gen.line("new = None")
     with gen.block("else:"):
-        gen.line(f"{store}_data[hashed] = (new, timestamp)")
-    gen.line(f"{store}_dirty(hashed)")
-    gen.forward_change(step, replace(row, values=None, change=("new", old)))
+        _unpack_keys(gen, step.source, [packed])
+        _unpack_values(gen, step.source, [packed])
+        gen.line(f"new = {packed}")
+    _unpack_keys(gen, step.source, body)
+    gen.paste(body)
 
 
 def view(gen: Generator, step: SourceStep, name: str) -> None:

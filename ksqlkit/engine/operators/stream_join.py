@@ -7,9 +7,8 @@ from dataclasses import replace
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.merging import joined, nothing, side_columns, spread
 from ksqlkit.engine.operators.row import Row, tuple_text
-from ksqlkit.engine.operators.select_key import routing_format
+from ksqlkit.engine.operators.select_key import routing
 from ksqlkit.engine.plan.steps import StreamStreamJoin
-from ksqlkit.engine.serde import make_serializer
 from ksqlkit.engine.state.join_store import JoinStore, OuterStore
 from ksqlkit.engine.state.keys import key_columns
 from ksqlkit.engine.state.store import Scalars
@@ -86,7 +85,7 @@ def _declare(gen: Generator, step: StreamStreamJoin) -> str:
         gen.store(step, OuterStore, suffix="outer")
         gen.store(step, Scalars, -1, NEVER, suffix="times")
         gen.prologue.append(f"{name}_times = {name}times.values")
-        write = make_serializer(routing_format(gen), step.schema.key, is_key=True)
+        write = gen.key_writer(routing(gen)[0], step.schema.key)
         types = [c.type for c in step.schema.key]
         gen.names[f"{name}_bytes"] = lambda key: write(key_columns(key, types)) or b""
     return name

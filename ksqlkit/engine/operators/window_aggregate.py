@@ -8,7 +8,6 @@ from ksqlkit.engine.operators.calls import Calls
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.plan.steps import Aggregate
-from ksqlkit.engine.serde import make_serializer
 from ksqlkit.engine.state.keys import key_columns
 from ksqlkit.engine.state.store import Scalars
 from ksqlkit.engine.state.window_store import WindowStore
@@ -116,7 +115,7 @@ def forward(gen: Generator, step: Aggregate, calls: Calls, row: Row, before: str
 
 def key_order(gen: Generator, step: Aggregate) -> str:
     """A global name of a function from a hashable key to its serialized bytes, the order of a store."""
-    write = make_serializer(step.key_format, step.schema.key, is_key=True)
+    write = gen.key_writer(step.key_format, step.schema.key)
     types = [c.type for c in step.schema.key]
     return gen.bind(lambda key: write(key_columns(key, types)) or b"", "key_order")
 

@@ -34,8 +34,3 @@ class Writer:
         self._depth += 1
         yield
         self._depth -= 1
-
-    def either(self, condition: str, size: int) -> None:
-        """Add `pass` to a branch that got no line since `size`, where an else must follow."""
-        if len(self.lines) == size:
-            self.line(f"pass  # {condition}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +11,7 @@ from ksqlkit.engine.functions.contract import FunctionRegistry
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.registry import Registry
 from ksqlkit.engine.plan.steps import QueryPlan, SinkStep, SourceStep, Step
+from ksqlkit.engine.serde.registry import SchemaRegistry
 
 Bind = Callable[[Any, int, list[SimpleNamespace]], SimpleNamespace]
 
@@ -29,14 +30,15 @@ class CompiledPlan:
 def compile_plan(
     plan: QueryPlan,
     functions: FunctionRegistry,
-    partitions: int,
+    partitions: Mapping[str, int],
     on_error: Callable[[str, Exception], None],
     *,
     queryable: bool,
+    schemas: SchemaRegistry | None = None,
 ) -> CompiledPlan:
     """Generate and compile. `queryable` asks for the look-up functions of the result, where it is a table."""
     registry = Registry()
-    gen = Generator(plan, functions, partitions, registry, on_error)
+    gen = Generator(plan, functions, partitions, registry, on_error, schemas)
     top = plan.root.input if isinstance(plan.root, SinkStep) else plan.root
     result = top if queryable and registry.is_table(top) else None
     text = gen.source(result)

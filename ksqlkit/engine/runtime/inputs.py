@@ -8,6 +8,7 @@ from typing import Any
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.log.protocol import Log, Record
 from ksqlkit.engine.serde import make_deserializer
+from ksqlkit.engine.serde.registry import SchemaRegistry
 
 TimeOf = Callable[[Record], int]
 
@@ -17,13 +18,15 @@ def record_time(record: Record) -> int:
     return record.timestamp
 
 
-def column_time(source: DataSource, convert: Callable[[Any], int]) -> TimeOf:
+def column_time(
+    source: DataSource, convert: Callable[[Any], int], schemas: SchemaRegistry | None = None
+) -> TimeOf:
     """Time of records whose source names a timestamp column; -1 for a record without one, which is then skipped."""
     name = source.timestamp_column
     in_key = any(c.name == name for c in source.schema.key)
     columns = source.schema.key if in_key else [c for c in source.schema.value if c.header is None]
     fmt = source.key_format if in_key else source.value_format
-    read = make_deserializer(fmt, columns, is_key=in_key)
+    read = make_deserializer(fmt, columns, is_key=in_key, topic=source.topic, registry=schemas)
     index = next(i for i, c in enumerate(columns) if c.name == name)
 
     def time_of(record: Record) -> int:

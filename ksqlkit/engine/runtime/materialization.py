@@ -11,6 +11,7 @@ from ksqlkit.engine.operators.registry import Registry
 from ksqlkit.engine.plan.steps import Aggregate, ForeignKeyJoin, SourceStep, Step, TableTableJoin
 from ksqlkit.engine.runtime.task import Environment
 from ksqlkit.engine.serde import make_serializer
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.state.keys import hash_key, key_columns
 from ksqlkit.engine.state.session_store import SessionStore, segment_interval
 from ksqlkit.engine.state.store import TableStore
@@ -44,14 +45,21 @@ class TaskViews:
     """A materialization over a query's tasks."""
 
     def __init__(
-        self, step: Step, view: str, tasks: Sequence[SimpleNamespace], environments: Sequence[Environment]
+        self,
+        step: Step,
+        view: str,
+        tasks: Sequence[SimpleNamespace],
+        environments: Sequence[Environment],
+        schemas: SchemaRegistry | None = None,
     ) -> None:
         self._step = step
         self._types = [c.type for c in step.schema.key]
         self._views = [getattr(task, view) for task in tasks]
         self._environments = environments
         self._windowed = Registry().windowed(step)
-        write = make_serializer(_key_format(step), step.schema.key, is_key=True)
+        write = make_serializer(
+            _key_format(step), step.schema.key, is_key=True, topic="look-ups", registry=schemas
+        )
         self._bytes: Callable[[Sequence[Any]], bytes] = lambda columns: write(tuple(columns)) or b""
 
     def _row(self, task: int, key: Any) -> StoredRow | None:

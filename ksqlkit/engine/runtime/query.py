@@ -17,6 +17,7 @@ from ksqlkit.engine.runtime.errors import ProcessingError
 from ksqlkit.engine.runtime.inputs import PartitionInput, TimeOf, column_time, merged, record_time
 from ksqlkit.engine.runtime.materialization import Materialization, TaskViews
 from ksqlkit.engine.runtime.task import Environment
+from ksqlkit.engine.serde.registry import SchemaRegistry
 
 __all__ = ["Materialization", "ProcessingError", "RunningQuery", "Stats"]
 
@@ -52,6 +53,7 @@ class RunningQuery:
         on_rows: Callable[[list[tuple[Any, ...]]], None] | None = None,
         offset_reset: str = "latest",
         properties: Mapping[str, Any] | None = None,
+        schemas: SchemaRegistry | None = None,
     ) -> None:
         del clock, properties  # nothing here depends on wall-clock time or settings
         self.plan = plan
@@ -61,6 +63,7 @@ class RunningQuery:
         self._on_rows = on_rows
         self._reset = offset_reset
         self._functions = functions
+        self._schemas = schemas
         topics = log.topics()
         self._sources = [s for s in plan.root.walk() if isinstance(s, SourceStep)]
         self._partitions = {
@@ -71,7 +74,7 @@ class RunningQuery:
         }
         self._tasks_wanted = max(self._partitions.values(), default=1)
         self.compiled: CompiledPlan = compile_plan(
-            plan, functions, self._tasks_wanted, self._nested_error, queryable=on_rows is None
+            plan, functions, self._partitions, self._nested_error, queryable=on_rows is None, schemas=schemas
         )
         self._outputs: list[Output] = []
         self._rows: list[tuple[Any, ...]] = []
@@ -137,7 +140,8 @@ class RunningQuery:
             return record_time
         column = source.schema.find(source.timestamp_column)
         assert column is not None
-        return column_time(source, time_reader(self._functions, column, source.timestamp_format))
+        convert = time_reader(self._functions, column, source.timestamp_format)
+        return column_time(source, convert, self._schemas)
 
     def _nested_error(self, what: str, error: Exception) -> None:
         """An error inside an expression that ksqlDB logs and replaces by null."""
@@ -213,7 +217,9 @@ class RunningQuery:
         """The result's rows for pull queries; None where the result is not a table or the query is transient."""
         if self.compiled.result is None or self.compiled.view is None:
             return None
-        return TaskViews(self.compiled.result, self.compiled.view, self._tasks, self._environments)
+        return TaskViews(
+            self.compiled.result, self.compiled.view, self._tasks, self._environments, self._schemas
+        )
 
     def close(self, *, drop: bool) -> None:
         """End; with `drop` state and positions leave the log too."""

@@ -191,7 +191,7 @@ def _formats(ctx: Context, prepared: Prepared, clause: WithClause) -> tuple[Form
 
 
 def _check_registry(ctx: Context, clause: WithClause, fmt: Format) -> None:
-    if fmt.name in formats.INFERS_SCHEMA and not ctx.properties["ksql.schema.registry.url"]:
+    if fmt.name in formats.INFERS_SCHEMA and ctx.schemas is None:
         raise StatementError(
             f"Cannot create topic '{clause.get('KAFKA_TOPIC')}' with format {fmt.name} without configuring "
             "'ksql.schema.registry.url'",

@@ -96,12 +96,12 @@ def make_record(ctx: Context, source: DataSource, values: Mapping[str, Any]) -> 
             f"Invalid timestamp: {timestamp}. Timestamp should always be non-negative or null."
         )
     plain = [c for c in schema.value if c.header is None]
-    key = make_serializer(source.key_format, schema.key, is_key=True, topic=source.topic)(
-        _row(values, [c.name for c in schema.key], all_null_is_none=True)
-    )
-    value = make_serializer(source.value_format, plain, is_key=False, topic=source.topic)(
-        tuple(values.get(c.name) for c in plain)
-    )
+    key = make_serializer(
+        source.key_format, schema.key, is_key=True, topic=source.topic, registry=ctx.schemas
+    )(_row(values, [c.name for c in schema.key], all_null_is_none=True))
+    value = make_serializer(
+        source.value_format, plain, is_key=False, topic=source.topic, registry=ctx.schemas
+    )(tuple(values.get(c.name) for c in plain))
     topic = ctx.topic(source.topic)
     partition = partition_for(key, topic.partitions if topic else source.partitions)
     return Output(source.topic, partition, timestamp, key, value)
