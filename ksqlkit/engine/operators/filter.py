@@ -1,4 +1,4 @@
-"""WHERE and HAVING. A row whose predicate is null or fails is dropped; a table's row that stops matching, a tombstone."""
+"""WHERE and HAVING: rows whose predicate is null or fails are dropped; a table's row that stops matching is deleted."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
             key_tuple=tuple_text(key),
             key_nullable=False,
             window=None,
-            values=_values(gen, step, scope, key),
+            values=_values(step, scope, key),
         )
         test = " and ".join(f"{k} is not None" for k in dict.fromkeys(key))
         with gen.block(f"if {test}:"):
@@ -52,7 +52,7 @@ def _aggregate(gen: Generator, step: GroupBy) -> Aggregate:
     return parent
 
 
-def _values(gen: Generator, step: GroupBy, scope: Scope, key: tuple[str, ...]) -> tuple[str, ...]:
+def _values(step: GroupBy, scope: Scope, key: tuple[str, ...]) -> tuple[str, ...]:
     named = dict(zip((c.name for c in step.schema.key), key, strict=True))
     return tuple(scope[c.name].source if c.name in scope else named[c.name] for c in step.schema.value)
 
@@ -85,7 +85,7 @@ def _grouper(gen: Generator, step: GroupBy) -> str:
             key = _keys(gen, step, row, scope, step.by)
             with gen.block(f"if {' or '.join(f'{k} is None' for k in key)}:"):
                 gen.line("return None")
-            gen.line(f"return {tuple_text(key)}, {tuple_text(_values(gen, step, scope, key))}")
+            gen.line(f"return {tuple_text(key)}, {tuple_text(_values(step, scope, key))}")
     return name
 
 

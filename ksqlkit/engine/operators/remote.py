@@ -55,7 +55,7 @@ def _stage(
 ) -> None:
     """One function stage: buffer the rows, answer them in `flush`, go on."""
     call = calls[0]
-    # Rows with and without a value come to the same buffer, so that their order stays; the code after it is written once.
+    # Rows with and without a value share a buffer, so that their order stays; what follows it is written once.
     place = f"buffer_{gen.index(step)}_{len(calls)}"
     values = len(schema.value)
     if place not in gen.defined:

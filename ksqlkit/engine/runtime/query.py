@@ -190,8 +190,9 @@ class RunningQuery:
         return count
 
     def _commit(self) -> None:
-        for task in self._tasks:
-            for flush in task.flush:
+        # Stage by stage over all tasks: a stage's answers may go on to a later stage of another task.
+        for stage in zip(*(task.flush for task in self._tasks), strict=True):
+            for flush in stage:
                 flush()
         self.stats.messages_out += len(self._outputs) + len(self._rows)
         if self._on_rows is not None:

@@ -1,7 +1,7 @@
 """State as bytes, the fast way: JSON where that is exact, the log's own codec where it is not.
 
-Keys are scalars or tuples of them (see state.keys). Entries are tuples, the first item of which may be a tuple (a packed
-row). Other tuples do not occur, so lists come back as lists.
+Keys are scalars or tuples of them (see state.keys). Entries are tuples, the first item of which may be a tuple (a
+packed row). Other tuples do not occur, so lists come back as lists.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def encode(value: Any) -> bytes:
         return encode_state(value)
     if b"null" in data:  # NULL, but NaN and infinities too
         return encode_state(value)
-    return (_ROW if type(value) is tuple and type(value[0]) is tuple else _PLAIN) + data
+    return (_ROW if type(value) is tuple and value and type(value[0]) is tuple else _PLAIN) + data
 
 
 def decode_entry(data: bytes) -> Any:
