@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import DataSource, Format
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import SerdeError, make_deserializer, make_serializer
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from tests.conformance.cases import loads
 
 _KAFKA_NUMBERS = {T.INTEGER: ">i", T.BIGINT: ">q", T.DOUBLE: ">d"}
@@ -30,6 +31,18 @@ class Side:
     format: Format
     columns: tuple[Column, ...]
     is_key: bool = False
+    topic: str = ""
+    schemas: SchemaRegistry | None = field(default=None, compare=False)
+
+    def reader(self) -> Callable[[bytes | None], Any]:
+        return make_deserializer(
+            self.format, self.columns, is_key=self.is_key, topic=self.topic, registry=self.schemas
+        )
+
+    def writer(self) -> Callable[[Any], bytes | None]:
+        return make_serializer(
+            self.format, self.columns, is_key=self.is_key, topic=self.topic, registry=self.schemas
+        )
 
     @property
     def name(self) -> str:
@@ -45,11 +58,11 @@ class TopicCodec:
     window: str | None = None
 
     @staticmethod
-    def of(source: DataSource) -> TopicCodec:
+    def of(source: DataSource, schemas: SchemaRegistry) -> TopicCodec:
         value = tuple(c for c in source.schema.value if c.header is None)
         return TopicCodec(
-            Side(source.key_format, source.schema.key, is_key=True),
-            Side(source.value_format, value),
+            Side(source.key_format, source.schema.key, True, source.topic, schemas),
+            Side(source.value_format, value, False, source.topic, schemas),
             source.window.type if source.window else None,
         )
 
@@ -94,7 +107,7 @@ def encode(side: Side, value: Any) -> bytes | None:
                 return base64.b64decode(value)
             return str(value).encode()
         case _:
-            return make_serializer(side.format, side.columns, is_key=side.is_key)(_row(side, value))
+            return side.writer()(_row(side, value))
 
 
 def _row(side: Side, value: Any) -> tuple[Any, ...]:
@@ -123,7 +136,7 @@ def decode(side: Side, data: bytes | None) -> Any:
                 return Decimal(repr(number)) if isinstance(number, float) else number
             return base64.b64encode(data).decode() if kind == T.BYTES else data.decode()
         case _:
-            row = make_deserializer(side.format, side.columns, is_key=side.is_key)(data)
+            row = side.reader()(data)
             if row is None:
                 return None
             text = make_serializer(Format("JSON", wrap=True), side.columns, is_key=False)(row)
@@ -171,7 +184,7 @@ def same_row(side: Side, expected: Any, data: bytes | None) -> bool:
     """
     if expected is None or data is None or side.name in ("DELIMITED", "KAFKA", "NONE"):
         return False
-    read = make_deserializer(side.format, side.columns, is_key=side.is_key)
+    read = side.reader()
     try:
         return read(encode(side, expected)) == read(data)
     except SerdeError:

@@ -15,6 +15,7 @@ from ksqlkit.engine.clock import FixedClock
 from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.protocol import Record
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create import make_schema, resolve_columns_of
 from ksqlkit.errors import KsqlkitError
 from tests.conformance import codec as C
@@ -72,7 +73,9 @@ class Runner:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         self.spec = spec
         self.declared = {t["name"]: t for t in spec.get("topics", ()) if isinstance(t, dict)}
+        self.schemas = SchemaRegistry()
         self.engine = Engine(
+            schemas=self.schemas,
             clock=FixedClock(0),
             functions=functions(),
             properties={**(spec.get("properties") or {}), **OWN_SETTINGS},
@@ -170,7 +173,7 @@ class Runner:
     def codec(self, topic: str) -> C.TopicCodec:
         """How the topic's records read: as the source over it says."""
         over = [s for s in self.engine.context.catalog if s.topic == topic]
-        return C.TopicCodec.of(over[0]) if over else C.PLAIN
+        return C.TopicCodec.of(over[0], self.schemas) if over else C.PLAIN
 
     def collect(self) -> None:
         """Take what was written since the last time, in partition order."""
