@@ -95,7 +95,8 @@ def load_spec(path: Path) -> Spec:
 
 def load_specs(folder: Path) -> dict[str, Spec]:
     """All forecasts of a folder, by name."""
-    return {p.stem: load_spec(p) for p in sorted(folder.glob("*.toml"))} if folder.is_dir() else {}
+    paths = sorted(p for p in folder.glob("*.toml") if not p.name.startswith(".")) if folder.is_dir() else []
+    return {p.stem: load_spec(p) for p in paths}
 
 
 def _check(key: str, value: Any, path: Path, text: str) -> None:

@@ -55,6 +55,6 @@ def find_model(name: str) -> Model:
         return GradientBoosting()
     return {
         "seasonal_naive": Batched("seasonal_naive", batched.seasonal_naive, longest_season=True),
-        "theta": Batched("theta", batched.theta),
+        "theta": Batched("theta", batched.theta, longest_season=True),
         "holt_winters": Batched("holt_winters", batched.holt_winters),
     }[name]

@@ -15,7 +15,7 @@ from forecasts.series import Panel
 if TYPE_CHECKING:
     from forecasts.series import Matrix
 
-ROWS = 200_000  # training rows; more origins than that are thinned out
+ROWS = 60_000  # training rows; more origins than that are thinned out
 ROUNDS = 150
 PARAMS: dict[str, Any] = {
     "objective": "reg:absoluteerror",
@@ -99,7 +99,10 @@ def _features(panel: Panel, origin: int, horizon: int, seasons: tuple[int, ...])
         ahead = -(-steps // season) * season  # whole seasons back, so that the value is known
         value = at(ahead)
         base = value if base is None or np.isfinite(value).all() else base
-        columns += [value / scale[:, None], at(ahead + season) / scale[:, None]]
+        earlier = np.stack([at(ahead + k * season) for k in range(4)])
+        known = np.isfinite(earlier)
+        mean = np.where(known, earlier, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+        columns += [v / scale[:, None] for v in (value, earlier[1], np.where(known.any(0), mean, np.nan))]
     last = past[:, -1:]
     base = np.where(np.isfinite(base), base, np.where(np.isfinite(last), last, 0.0))
     for span in (1, 3, seasons[0], max(seasons)):
