@@ -10,7 +10,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,12 @@ class Number(str):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server said: a type with six values, or an error message."""
+    """What a server said: a type with six values, or an error message; and how many errors it logged."""
 
     type: str = ""
     rows: list[Any] = field(default_factory=list)
     error: str | None = None
+    logged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def load_cases(root: Path) -> Iterator[Case]:
             raw = _loads(line)
             error = raw.get("error")
             expected = Answer(error=error["message"]) if error else Answer(raw["type"], raw["rows"])
+            expected = replace(expected, logged=int(raw.get("log", 0)))
             yield Case(int(raw["id"]), raw["group"], raw["expr"], expected, not raw.get("nondeterministic"))
 
 
@@ -123,7 +125,10 @@ class Oracle:
             kind = infer_type(item.expression, {c.name: c.type for c in columns}, self.functions)
             if kind is None:
                 return Answer(error="NULL expression not supported")
-            evaluate = compile_function([item.expression], columns, self.functions, lambda *_: None)
+            errors: list[str] = []
+            evaluate = compile_function(
+                [item.expression], columns, self.functions, lambda what, _: errors.append(what)
+            )
         except KsqlkitError as error:
             return Answer(error=error.message)
         encode = make_row_encoder([kind])
@@ -131,7 +136,7 @@ class Oracle:
             rows = [_loads(encode(evaluate(row)))[0] for row in self._rows()]
         except ValueError as error:
             return Answer(error=str(error))
-        return Answer(str(kind), rows)
+        return Answer(str(kind), rows, logged=len(errors))
 
     def run(self, cases: Iterable[Case]) -> Iterator[Outcome]:
         """Outcomes, one for each case."""
@@ -158,9 +163,12 @@ def outcomes() -> tuple[Outcome, ...]:
 
 
 def totals(results: Iterable[Outcome]) -> dict[str, tuple[int, int]]:
-    """(passed, total) by group; the groups `values` and `errors` are over all."""
+    """(passed, total) by group; over all: `values`, `errors`, and `log`, cases with as many logged errors."""
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for outcome in results:
+        if outcome.case.expected.error is None and outcome.answer.error is None:
+            counts["log"][0] += outcome.case.expected.logged == outcome.answer.logged
+            counts["log"][1] += 1
         kind = "values" if outcome.case.expected.error is None else "errors"
         for group in (kind, outcome.case.group):
             counts[group][0] += outcome.passed
@@ -171,7 +179,7 @@ def totals(results: Iterable[Outcome]) -> dict[str, tuple[int, int]]:
 def report() -> dict[str, Any]:
     """Counts for `make conformance`."""
     features = totals(outcomes())
-    values, errors = features.pop("values"), features.pop("errors")
+    values, errors, log = (features.pop(name) for name in ("values", "errors", "log"))
     passed, total = values[0] + errors[0], values[1] + errors[1]
     return {
         "passed": passed,
@@ -179,5 +187,6 @@ def report() -> dict[str, Any]:
         "total": total,
         "values": values,
         "errors": errors,
+        "log": log,
         "features": features,
     }

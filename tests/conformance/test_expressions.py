@@ -35,6 +35,7 @@ def test_gaps_are_real() -> None:
 
 def test_the_bar() -> None:
     counts = totals(outcomes())
-    values, errors = counts["values"], counts["errors"]
+    values, errors, log = counts["values"], counts["errors"], counts["log"]
     assert values[0] >= 0.98 * values[1], values
     assert errors[0] >= 0.95 * errors[1], errors
+    assert log[0] >= 0.98 * log[1], log
