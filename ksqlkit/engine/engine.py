@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from ksqlkit.dialect import nodes as N
@@ -148,6 +149,14 @@ class Engine:
         with self._lock:
             return self._ctx.stop_transient(query_id)
 
+    def terminate(self, patterns: Sequence[re.Pattern[str]] = ()) -> int:
+        """End all queries and forget the catalogue; topics of sinks that a pattern matches go too.
+
+        Returns the sequence number the command has.
+        """
+        with self._lock:
+            return self._ctx.terminate(patterns)
+
     # ------------------------------------------------------------ records
 
     def create_topic(
@@ -184,17 +193,26 @@ class Engine:
 
     def produce_many(self, topic: str, records: Iterable[RecordLike]) -> int:
         """Append (key, value) or (key, value, timestamp) records in one commit; returns how many."""
+        return len(self.append(topic, ((*r, None) if len(r) > 2 else (*r, None, None) for r in records)))
+
+    def append(
+        self, topic: str, records: Iterable[tuple[bytes | None, bytes | None, int | None, int | None]]
+    ) -> list[tuple[int, int]]:
+        """Append (key, value, timestamp, partition) records in one commit; the partition and offset of each."""
         with self._lock:
             now = self.clock.now()
-            outputs = []
-            for record in records:
-                key, value = record[0], record[1]
-                stamp = record[2] if len(record) > 2 else None
-                when = now if stamp is None else stamp
-                outputs.append(Output(topic, self._partition(topic, key, None), when, key, value))
+            next_offset: dict[int, int] = {}
+            outputs, places = [], []
+            for key, value, stamp, partition in records:
+                where = self._partition(topic, key, partition)
+                if where not in next_offset:
+                    next_offset[where] = self.log.end_offset(topic, where)
+                outputs.append(Output(topic, where, now if stamp is None else stamp, key, value))
+                places.append((where, next_offset[where]))
+                next_offset[where] += 1
             self.log.commit(Commit(outputs=outputs))
             self._work.notify_all()
-            return len(outputs)
+            return places
 
     def insert(self, target: str, row: Mapping[str, Any]) -> None:
         """Append one row of typed values by column name (see dialect.types). Raises StatementError, SerdeError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import orjson
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import parse
+from ksqlkit.engine.catalog import Catalog
 from ksqlkit.engine.clock import Clock
 from ksqlkit.engine.context import Context, PersistentQuery, Prepared, QueryState
 from ksqlkit.engine.functions.registry import Registry
@@ -111,11 +113,26 @@ class LiveContext(Context):
             query.close(drop=False)
         self.running.clear()
 
+    def terminate(self, patterns: Sequence[re.Pattern[str]]) -> int:
+        """End all queries, forget catalogue and commands, delete sinks' topics that match; the command's number."""
+        for query_id in list(self.pushes):
+            self.stop_transient(query_id)
+        sinks = {q.plan.sink.topic for q in self.queries.values() if q.plan.sink is not None}
+        for query_id in list(self.queries):
+            self.stop_query(query_id)
+        self.catalog = Catalog()
+        commands = [name for name in self.log.load_meta() if name.startswith(_COMMAND)]
+        self.log.commit(Commit(meta=dict.fromkeys(commands)))
+        for topic in sinks:
+            if any(pattern.fullmatch(topic) for pattern in patterns):
+                self.delete_topic(topic)
+        return self.next_sequence
+
     # ------------------------------------------------------------ work
 
     def poll(self) -> int:
         """One poll of every query; returns the records read."""
-        moved = 0
+        moved, ended = 0, False
         for query_id, query in list(self.running.items()):
             if self.queries[query_id].state != "RUNNING":
                 continue
@@ -126,10 +143,11 @@ class LiveContext(Context):
         for query_id, push in list(self.pushes.items()):
             moved += push.work()
             if push.done:
+                ended = True
                 del self.pushes[query_id]
                 push.close()
         self._write_processing_log()
-        if moved:
+        if moved or ended:
             self.progress.notify_all()
         return moved
 

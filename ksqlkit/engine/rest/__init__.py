@@ -1,1 +1,1 @@
-"""ksqlDB's HTTP API over the engine; wire shapes live only here."""
+"""ksqlDB's HTTP API over the engine. Wire shapes live only here."""

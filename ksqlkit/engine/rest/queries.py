@@ -1,0 +1,164 @@
+"""/query, /query-stream and /close-query: rows to a client, in whole or as they come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+from ksqlkit.engine.print_topic import PrintedTopic
+from ksqlkit.engine.push import PushQuery
+from ksqlkit.engine.rest.errors import PREPARING, error_entity, error_reply, message_of
+from ksqlkit.engine.rest.messages import (
+    DELIMITED,
+    JSON,
+    V1,
+    Refused,
+    Reply,
+    Request,
+    Stream,
+    read_options,
+)
+from ksqlkit.engine.rest.rows import Framing, make_framing
+from ksqlkit.engine.rest.service import Service
+from ksqlkit.engine.rest.statements import text_of, variables_of, wait_for_command
+from ksqlkit.engine.results import PullResult
+from ksqlkit.errors import KsqlkitError, ParseError
+
+ROWS_A_PART: Final = 5000
+PROGRESS_SECONDS: Final = 0.5
+PRINT_SECONDS: Final = 0.1
+QUERY_ANSWERS: Final = {V1: V1, JSON: V1, DELIMITED: DELIMITED, "*/*": DELIMITED, "application/*": DELIMITED}
+STREAM_ANSWERS: Final = QUERY_ANSWERS | {JSON: JSON}
+
+
+async def post_query(service: Service, request: Request) -> Reply | Stream:
+    """The older form: the request's members are those of /ksql."""
+    kind = request.negotiate(QUERY_ANSWERS, V1)
+    body = await request.json("KsqlRequest")
+    properties = read_options(body, "streamsProperties")
+    variables = read_options(body, "sessionVariables")
+    sql = text_of(body.get("ksql"))
+    await wait_for_command(service, body)
+    if not sql.strip():
+        raise Refused(400, 40000, '"ksql" field must be populated', content_type=JSON)
+    try:
+        return await _answer(service, sql, properties, variables, kind, print_type=JSON)
+    except KsqlkitError as error:
+        early = (
+            isinstance(error, ParseError)
+            or error.error_code == 40000
+            or message_of(error).startswith(PREPARING)
+        )
+        return error_reply(error, sql, content_type=JSON if early else None)
+
+
+async def post_query_stream(service: Service, request: Request) -> Reply | Stream:
+    """The newer form."""
+    kind = request.negotiate(STREAM_ANSWERS, DELIMITED)
+    body = await request.json("QueryStreamArgs")
+    if "sql" not in body:
+        raise Refused(
+            400, 40000, "Invalid JSON in request: Missing required creator property 'sql' (index 0)"
+        )
+    properties = read_options(body, "properties")
+    variables = read_options(body, "sessionVariables")
+    sql = text_of(body["sql"])
+    try:
+        return await _answer(service, sql, properties, variables, kind, print_type=None)
+    except KsqlkitError as error:
+        return error_reply(error, sql, content_type=None)
+
+
+async def post_close_query(service: Service, request: Request) -> Reply:
+    """End a push query."""
+    body = await request.json("CloseQueryArgs")
+    if "queryId" not in body:
+        raise Refused(
+            400, 40000, "Invalid JSON in request: Missing required creator property 'queryId' (index 0)"
+        )
+    query_id = text_of(body["queryId"])
+    if not await service.run(service.engine.close_query, query_id):
+        raise Refused(400, 40000, f"No query with id {query_id}")
+    return Reply(b"", None)
+
+
+async def _answer(
+    service: Service,
+    sql: str,
+    properties: Mapping[str, Any],
+    variables: Mapping[str, Any],
+    kind: str,
+    *,
+    print_type: str | None,
+) -> Stream:
+    found = await service.run(
+        service.engine.query, sql, properties=properties, variables=variables_of(variables)
+    )
+    if isinstance(found, PrintedTopic):
+        lines = print_lines(service, found, formats=print_type is not None)
+        return Stream(lines, print_type)
+    framing = make_framing(kind, found.query_id, found.columns, open_ended=isinstance(found, PushQuery))
+    if isinstance(found, PullResult):
+        return Stream(_pulled(service, found, framing), kind)
+
+    async def close() -> None:
+        await service.run(_close_push, service, found)
+
+    return Stream(_pushed(service, found, framing), kind, close)
+
+
+def _close_push(service: Service, push: PushQuery) -> None:
+    service.engine.close_query(push.query_id)
+    push.close()
+
+
+async def _pulled(service: Service, found: PullResult, framing: Framing) -> AsyncIterator[bytes]:
+    first = framing.header()
+    for start in range(0, len(found.rows), ROWS_A_PART):
+        part = await service.run(framing.rows, found.rows[start : start + ROWS_A_PART])
+        yield first + part
+        first = b""
+    yield first + framing.end(None)
+
+
+async def _pushed(service: Service, push: PushQuery, framing: Framing) -> AsyncIterator[bytes]:
+    yield framing.header()
+    try:
+        async for part in push_parts(service, push, framing):
+            yield part
+    except KsqlkitError as error:
+        yield framing.failed(error_entity(error))
+        return
+    yield framing.end(push.final_message)
+
+
+async def push_parts(service: Service, push: PushQuery, framing: Framing) -> AsyncIterator[bytes]:
+    """Rows as they come, as long as the query lives. A client that does not read stops the query's work."""
+
+    def take() -> bytes:
+        rows = push.poll(ROWS_A_PART)
+        return framing.rows(rows) if rows else b""
+
+    while True:
+        over = push.done  # asked first: rows that came before the end are still there
+        part = await service.run(take)
+        if part:
+            yield part
+        elif over:
+            return
+        else:
+            await service.progress(PROGRESS_SECONDS)
+
+
+async def print_lines(service: Service, topic: PrintedTopic, *, formats: bool) -> AsyncIterator[bytes]:
+    """A topic's records as lines; with `formats`, what the bytes look like comes first and again when it changes."""
+    shown: tuple[str, ...] = ()
+    while not topic.done and not service.closing:
+        lines = await service.run(topic.poll)
+        if lines:
+            if formats and not shown:
+                shown = topic.formats
+                lines = [*shown, *lines]
+            yield "\n".join([*lines, ""]).encode()
+        elif not topic.done:
+            await service.progress(PRINT_SECONDS)
