@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import avro, delimited, json_read, json_sr, json_write, kafka, protobuf
+from ksqlkit.engine.serde import avro, delimited, json_read, json_sr, json_write, kafka, protobuf, protobuf_sr
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import StatementError
 
@@ -154,13 +154,13 @@ def _delimited_writer(format: Format, columns: Columns, _: Target) -> Serializer
 
 def _protobuf_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
     return protobuf.make_reader(
-        columns, nullable=_option(format, "NULLABLE_REPRESENTATION"), topic=target.topic
+        columns, nullable=_option(format, "NULLABLE_REPRESENTATION").upper(), topic=target.topic
     )
 
 
 def _protobuf_writer(format: Format, columns: Columns, target: Target) -> Serializer:
     wrapped = is_wrapped(format, columns, is_key=target.is_key)
-    nullable = _option(format, "NULLABLE_REPRESENTATION")
+    nullable = _option(format, "NULLABLE_REPRESENTATION").upper()
     return protobuf.make_writer(columns, nullable=nullable, wrapped=wrapped, topic=target.topic)
 
 
@@ -195,15 +195,23 @@ def _json_sr_writer(format: Format, columns: Columns, target: Target) -> Seriali
     )
 
 
+def _protobuf_sr_reader(_: Format, columns: Columns, target: Target) -> Deserializer:
+    return protobuf_sr.make_reader(columns, registry=target.schemas, topic=target.topic)
+
+
+def _protobuf_sr_writer(format: Format, columns: Columns, target: Target) -> Serializer:
+    return protobuf_sr.make_writer(
+        columns,
+        nullable=_option(format, "NULLABLE_REPRESENTATION").upper(),
+        name=_option(format, "SCHEMA_FULL_NAME") or None,
+        registry=target.schemas,
+        topic=target.topic,
+        is_key=target.is_key,
+    )
+
+
 def _nothing(*_: object) -> Any:
     return kafka.none
-
-
-def _unread(format: Format, *_: object) -> Any:
-    raise StatementError(
-        f"The '{format.name}' format is not supported yet.",
-        hint="use AVRO, JSON_SR or PROTOBUF_NOSR",
-    )
 
 
 FORMATS: Final[dict[str, FormatSpec]] = {
@@ -216,7 +224,9 @@ FORMATS: Final[dict[str, FormatSpec]] = {
         FormatSpec("NONE", _check_none, _nothing, _nothing),
         FormatSpec("AVRO", _check_avro, _avro_reader, _avro_writer, needs_registry=True),
         FormatSpec("JSON_SR", _check_json, _json_sr_reader, _json_sr_writer, needs_registry=True),
-        FormatSpec("PROTOBUF", _check_protobuf, _unread, _unread, needs_registry=True),
+        FormatSpec(
+            "PROTOBUF", _check_protobuf, _protobuf_sr_reader, _protobuf_sr_writer, needs_registry=True
+        ),
     )
 }
 

@@ -92,8 +92,8 @@ def _decimal(kind: T.Decimal) -> Kind:
     return _message([BYTES, INT32, INT32], split, join)
 
 
-def _kind(kind: T.SqlType, nullable: str) -> Kind:
-    """The wire form of one value of a type that is no array or map."""
+def value_kind(kind: T.SqlType, nullable: str = "") -> Kind:
+    """The wire form of one value of a type."""
     match kind:
         case T.TIME:
             return _TIME
@@ -127,13 +127,13 @@ def _row_codec(
     maps: dict[int, str] = {}
     for i, (name, kind) in enumerate(columns):
         if isinstance(kind, T.Array):
-            fields.append(Field(i + 1, name, _kind(kind.item, nullable), repeated=True))
+            fields.append(Field(i + 1, name, value_kind(kind.item, nullable), repeated=True))
         elif isinstance(kind, T.Map):
-            pair = _message([STRING, _kind(kind.value, nullable)], tuple, tuple)
+            pair = _message([STRING, value_kind(kind.value, nullable)], tuple, tuple)
             fields.append(Field(i + 1, name, pair, repeated=True))
             maps[i] = name
         else:
-            found = _kind(kind, nullable)
+            found = value_kind(kind, nullable)
             if nullable == "WRAPPER" and found.default is not None:
                 found = _message([found], lambda value: (value,), lambda values: values[0])
             fields.append(Field(i + 1, name, found, explicit=nullable == "OPTIONAL"))

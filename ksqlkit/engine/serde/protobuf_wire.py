@@ -167,8 +167,9 @@ def _unpacked(kind: Kind, raws: list[tuple[int, Any]]) -> list[Any]:
             while at < len(raw):
                 value, at = read_varint(raw, at)
                 out.append(value)
-        elif wire == SIZED and kind.wire == FIXED64:
-            out += [raw[i : i + 8] for i in range(0, len(raw), 8)]
+        elif wire == SIZED and kind.wire in (FIXED64, FIXED32):
+            size = 8 if kind.wire == FIXED64 else 4
+            out += [raw[i : i + size] for i in range(0, len(raw), size)]
         else:
             raise ValueError("Protocol message tag had invalid wire type.")
     return out

@@ -22,6 +22,7 @@ class Registered:
     version: int
     kind: SchemaKind
     schema: str
+    references: tuple[str, ...] = ()  # texts of the schemas that a PROTOBUF one imports
 
 
 class SchemaRegistry:
@@ -39,7 +40,15 @@ class SchemaRegistry:
         self._subjects.setdefault(entry.subject, []).append(entry)
         return entry
 
-    def register(self, subject: str, kind: SchemaKind, schema: str, *, id: int | None = None) -> Registered:
+    def register(
+        self,
+        subject: str,
+        kind: SchemaKind,
+        schema: str,
+        *,
+        id: int | None = None,
+        references: tuple[str, ...] = (),
+    ) -> Registered:
         """Register a schema (a new version where the subject has another), with a given id or the next
         one."""
         if kind != "PROTOBUF":
@@ -52,7 +61,7 @@ class SchemaRegistry:
                 known = (e.id for e in self._by_id.values() if (e.kind, e.schema) == (kind, schema))
                 id = next(known, max(self._by_id, default=0) + 1)
             version = len(self._subjects.get(subject, [])) + 1
-            return self._add(Registered(id, subject, version, kind, schema))
+            return self._add(Registered(id, subject, version, kind, schema, references))
 
     def by_id(self, id: int) -> Registered | None:
         """The schema of that id."""

@@ -16,6 +16,8 @@ from ksqlkit.engine.serde import SchemaRegistry, SerdeError, make_deserializer, 
 from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
 from ksqlkit.engine.serde.avro_schema import parse_schema, schema_of_row, sql_type
+from ksqlkit.engine.serde.proto_schema import parse_proto, write_proto
+from ksqlkit.engine.serde.protobuf_sr import choose_message, infer_struct
 from ksqlkit.errors import StatementError
 from tests.support.serde_cases import columns_of
 
@@ -27,7 +29,7 @@ ROW = (
     -1, 1 << 40, 1.5, "é", True, Decimal("-12.30"), b"\x00\xff", 3_723_004, -1, -1, [1, -2, 300],
     {"k": 1, "n": -1}, {"X": 7, "Y": [{"Z": "z"}]},
 )  # fmt: skip
-FORMATS = ["AVRO", "JSON_SR", "PROTOBUF_NOSR"]
+FORMATS = ["AVRO", "JSON_SR", "PROTOBUF", "PROTOBUF_NOSR"]
 
 
 def both(name: str, columns: str, *, is_key: bool = False, **options: str) -> tuple[Any, Any]:
@@ -60,9 +62,10 @@ def test_nulls_in_protobuf_become_defaults() -> None:
     assert read(b"") == (0, 0, 0.0, "", False, None, b"", None, None, None, [], {}, None)
 
 
+@pytest.mark.parametrize("name", ["PROTOBUF", "PROTOBUF_NOSR"])
 @pytest.mark.parametrize("kind", ["OPTIONAL", "WRAPPER"])
-def test_nulls_in_protobuf_can_be_kept(kind: str) -> None:
-    write, read = both("PROTOBUF_NOSR", "A INT, B STRING, C BOOLEAN", NULLABLE_REPRESENTATION=kind)
+def test_nulls_in_protobuf_can_be_kept(kind: str, name: str) -> None:
+    write, read = both(name, "A INT, B STRING, C BOOLEAN", NULLABLE_REPRESENTATION=kind)
     for row in [(None, None, None), (0, "", False), (5, "x", True)]:
         assert read(write(row)) == row
 
@@ -150,6 +153,82 @@ def test_avro_records_of_other_writers() -> None:
             read(broken)
 
 
+FOREIGN = """
+syntax = "proto3"; // a comment
+package shop.v1;
+import "event.proto"; import 'google/protobuf/wrappers.proto';
+message Unused { int32 x = 1; }
+message Order {
+  enum Suit { option allow_alias = true; SPADES = 0; HEARTS = 1 [deprecated = true]; }
+  message Line { sint32 count = 1; float price = 2; map<string, sint64> tags = 7; }
+  reserved 90, 91;
+  uint32 id = 1; /* unsigned */
+  Suit suit = 2;
+  repeated Line lines = 3;
+  google.protobuf.Int64Value total = 4;
+  shop.v1.Event event = 5;
+  oneof pick { string left = 6; fixed32 right = 7; }
+  optional bool flag = 8;
+  repeated fixed64 marks = 9;
+}
+"""
+EVENT = """
+syntax = "proto3";
+message Event {
+  int64 at = 1;
+  confluent.type.Decimal cost = 2 [(confluent.field_meta) = {
+    params: [{key: "precision", value: "5"}, {key: "scale", value: "2"}]
+  }];
+}
+"""
+
+
+def test_protobuf_records_of_other_writers() -> None:
+    registry = SchemaRegistry()
+    entry = registry.register("t-value", "PROTOBUF", FOREIGN, references=(EVENT,))
+    columns = columns_of(
+        "ID BIGINT, SUIT STRING, LINES ARRAY<STRUCT<COUNT INT, PRICE DOUBLE, TAGS MAP<STRING, BIGINT>>>, "
+        "TOTAL STRING, "
+        "EVENT STRUCT<`AT` BIGINT, COST DECIMAL(5,2)>, `LEFT` STRING, `RIGHT` BIGINT, FLAG BOOLEAN, "
+        "MARKS ARRAY<BIGINT>, NEW INT"
+    )
+    message = choose_message(parse_proto(FOREIGN, (EVENT,)), [1])
+    assert infer_struct(message) == T.Struct(
+        tuple((c.name, T.BIGINT if c.name == "TOTAL" else c.type) for c in columns[:-1])
+    )
+    body = (
+        "08ffffffff0f 1001 1a10 0803 150000003f 3a05 0a0161 1003 3a00 2202 0807 2a02 0809 320178 3d05000000"
+        "4a10 0100000000000000 0200000000000000"
+    )
+    data = bytes([0, 0, 0, 0, entry.id, 2, 2]) + bytes.fromhex(body)
+    read = make_deserializer(Format("PROTOBUF"), columns, is_key=False, topic="t", registry=registry)
+    assert read(data) == (
+        0xFFFFFFFF, "HEARTS", [{"COUNT": -2, "PRICE": 0.5, "TAGS": {"a": -2, "": 0}}], "7",
+        {"AT": 9, "COST": None}, "x", 5, None, [1, 2], None,
+    )  # fmt: skip
+    wrong = make_deserializer(Format("PROTOBUF"), columns_of("ID BOOLEAN"), is_key=False, registry=registry)
+    with pytest.raises(SerdeError) as caught:
+        wrong(data)
+    assert caught.value.causes == ("Cannot deserialize type uint32 as type BOOLEAN for path: ->ID",)
+
+
+@pytest.mark.parametrize("text", ["message A {", "message A { int32 x; }", "message A { int32 x = y; }"])
+def test_broken_proto_schemas(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a field|ends too early"):
+        parse_proto(text)
+
+
+def test_a_written_proto_schema_means_what_it_was_made_of() -> None:
+    fields = tuple((c.name, c.type) for c in columns_of(ALL))
+    for nullable in ("", "OPTIONAL", "WRAPPER"):
+        text = write_proto(fields, nullable=nullable)
+        inferred = infer_struct(choose_message(parse_proto(text), [0])).field
+        assert [inferred(n) for n, t in fields if n != "L"] == [t for n, t in fields if n != "L"]
+    assert write_proto([("I", T.INTEGER), ("S", T.STRING)]) == (
+        'syntax = "proto3";\n\nmessage ConnectDefault1 {\n  int32 I = 1;\n  string S = 2;\n}\n'
+    )
+
+
 def test_schemas_as_ksqldb_registers_them() -> None:
     registry = SchemaRegistry()
     for name in ("AVRO", "JSON_SR"):
@@ -179,7 +258,7 @@ def test_inferred_types_are_those_written() -> None:
     assert sql_type(node) == T.Struct(tuple((c.name, c.type) for c in columns))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", ["AVRO", "JSON_SR", "PROTOBUF_NOSR"])
 def test_single_keys_have_no_record(name: str) -> None:
     write, read = both(name, "K STRING", is_key=True)
     assert read(write(("x",))) == ("x",)

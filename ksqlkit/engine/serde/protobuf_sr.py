@@ -1,0 +1,259 @@
+"""The PROTOBUF format: magic byte, schema id, message index, and the message by the schema of that id."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.java_numbers import double_to_string
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import protobuf
+from ksqlkit.engine.serde import protobuf_wire as wire
+from ksqlkit.engine.serde.avro_codec import read_long
+from ksqlkit.engine.serde.errors import SerdeError
+from ksqlkit.engine.serde.java_map import hash_order
+from ksqlkit.engine.serde.proto_schema import (
+    DECIMAL,
+    DEFAULT_NAME,
+    LOGICAL,
+    SCALARS,
+    WRAPPERS,
+    Message,
+    ProtoField,
+    parse_proto,
+    write_proto,
+)
+from ksqlkit.engine.serde.protobuf_wire import Field, Kind
+from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, split_prefix, subject_name
+
+
+def _fixed(code: str, size: int) -> Kind:
+    layout = struct.Struct("<" + code)
+    return Kind(
+        wire.FIXED64 if size == 8 else wire.FIXED32, layout.unpack(bytes(size))[0], layout.pack,
+        lambda data: layout.unpack(data)[0],
+    )  # fmt: skip
+
+
+_ZIGZAG: Final = Kind(
+    wire.VARINT, 0, lambda v: wire.varint(v << 1 ^ v >> 63), lambda raw: raw >> 1 ^ -(raw & 1)
+)
+_KINDS: Final[dict[str, Kind]] = {
+    "double": wire.DOUBLE,
+    "float": _fixed("f", 4),
+    "int32": wire.INT32,
+    "int64": wire.INT64,
+    "uint32": Kind(wire.VARINT, 0, wire.varint, lambda raw: raw & 0xFFFFFFFF),
+    "uint64": wire.INT64,
+    "sint32": _ZIGZAG,
+    "sint64": _ZIGZAG,
+    "fixed32": _fixed("I", 4),
+    "fixed64": _fixed("q", 8),
+    "sfixed32": _fixed("i", 4),
+    "sfixed64": _fixed("q", 8),
+    "bool": wire.BOOL,
+    "string": wire.STRING,
+    "bytes": wire.BYTES,
+}
+_NUMBERS: Final = (T.INTEGER, T.BIGINT, T.DOUBLE, T.BOOLEAN)
+
+
+def _mismatch(name: str, kind: T.SqlType, path: str) -> ValueError:
+    return ValueError(f"Cannot deserialize type {name} as type {kind} for path: {path}")
+
+
+def _converted(kind: Kind, convert: Callable[[Any], Any]) -> Kind:
+    return Kind(
+        kind.wire,
+        None if kind.default is None else convert(kind.default),
+        kind.write,
+        lambda raw: convert(kind.read(raw)),
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return double_to_string(value) if isinstance(value, float) else str(value)
+
+
+def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
+    """How one value of the .proto type `name` reads as the SQL type. Raises ValueError where it does not."""
+    if (scalar := SCALARS.get(name)) is not None:
+        if scalar == kind or (scalar, kind) == (T.INTEGER, T.BIGINT):
+            return _KINDS[name]
+        if kind == T.STRING and scalar in _NUMBERS:
+            return _converted(_KINDS[name], _text)
+    elif (name := name.lstrip(".")) in WRAPPERS:
+        inner = Field(1, "value", _value_kind(scope, WRAPPERS[name], kind, path))
+        return Kind(wire.SIZED, None, bytes, lambda data: wire.read_message([inner], data)[0])
+    elif LOGICAL.get(name) == kind or (name == DECIMAL and isinstance(kind, T.Decimal)):
+        return protobuf.value_kind(kind)
+    else:
+        found = scope.find(name)
+        if isinstance(found, dict) and kind == T.STRING:
+            symbols = found
+            return _converted(wire.INT32, lambda number: symbols.get(number, str(number)))
+        if isinstance(found, Message) and isinstance(kind, T.Struct):
+            names = [n for n, _ in kind.fields]
+            read = _row_reader(found, kind.fields, path)
+            return Kind(wire.SIZED, None, bytes, lambda data: dict(zip(names, read(data), strict=True)))
+        if isinstance(found, Message) and isinstance(kind, T.Array) and len(found.fields) == 1:
+            read = _row_reader(found, [(found.fields[0].name, kind)], path)
+            return Kind(wire.SIZED, None, bytes, lambda data: read(data)[0])
+    raise _mismatch(name, kind, path)
+
+
+def _entry_kind(scope: Message, source: ProtoField, kind: T.Map, path: str) -> Kind:
+    """How an entry of a map, or of a list of key-value messages, reads as a pair."""
+    types = [source.key, source.type]
+    if not source.key:
+        found = scope.find(source.type)
+        if not isinstance(found, Message) or [f.name for f in found.fields] != ["key", "value"]:
+            raise _mismatch(source.type, kind, path)
+        scope, types = found, [f.type for f in found.fields]
+    fields = [
+        Field(1, "key", _value_kind(scope, types[0], kind.key, path + "->MAP_KEY")),
+        Field(2, "value", _value_kind(scope, types[1], kind.value, path + "->MAP_VAL")),
+    ]
+    return Kind(wire.SIZED, None, bytes, lambda data: wire.read_message(fields, data))
+
+
+def _row_reader(
+    message: Message, columns: Sequence[tuple[str, T.SqlType]], path: str
+) -> Callable[[bytes], list[Any]]:
+    """A function from a message to the values of columns; columns that it lacks are null."""
+    exact = {f.name: f for f in message.fields}
+    upper = {f.name.upper(): f for f in message.fields}
+    fields: list[Field] = []
+    places: list[int | None] = []
+    maps: set[int] = set()
+    for name, kind in columns:
+        source = exact.get(name) or upper.get(name)
+        if source is None:
+            places.append(None)
+            continue
+        places.append(len(fields))
+        inside = f"{path}->{name}"
+        repeated = source.label == "repeated" or bool(source.key)
+        if isinstance(kind, T.Map):
+            maps.add(len(places) - 1)
+            found = _entry_kind(message, source, kind, inside)
+        elif repeated:
+            if not isinstance(kind, T.Array):
+                raise _mismatch("array", kind, inside)
+            found = _value_kind(message, source.type, kind.item, inside + "->ARRAY")
+        else:
+            found = _value_kind(message, source.type, kind, inside)
+        fields.append(Field(source.number, name, found, repeated, source.label == "optional"))
+
+    def read(data: bytes) -> list[Any]:
+        values = wire.read_message(fields, data)
+        row: list[Any] = [None if place is None else values[place] for place in places]
+        for i in maps:
+            row[i] = hash_order(dict(row[i]), 16)
+        return row
+
+    return read
+
+
+def infer_struct(message: Message) -> T.Struct:
+    """The SQL type that ksqlDB infers for a message; names in upper case. Raises ValueError."""
+    fields: list[tuple[str, T.SqlType]] = []
+    for source in message.fields:
+        kind = _infer(message, source)
+        if source.key:
+            kind = T.Map(T.STRING, kind)
+        elif source.label == "repeated":
+            kind = T.Array(kind)
+        fields.append((source.name.upper(), kind))
+    return T.Struct(tuple(fields))
+
+
+def _infer(scope: Message, source: ProtoField) -> T.SqlType:
+    name = source.type.lstrip(".")
+    if name == DECIMAL:
+        options = dict(source.options)
+        return T.Decimal(int(options.get("precision", 64)), int(options.get("scale", 0)))
+    known = SCALARS.get(WRAPPERS.get(name, name)) or LOGICAL.get(name)
+    if known is not None:
+        return known
+    found = scope.find(name)
+    if isinstance(found, Message):
+        return infer_struct(found)
+    if found is None:
+        raise ValueError(f"unknown type {source.type}")
+    return T.STRING
+
+
+def split_indexes(payload: bytes) -> tuple[list[int], bytes]:
+    """(which message of the schema, outermost first; the message's bytes). Raises ValueError."""
+    count, at = read_long(payload, 0)
+    indexes = []
+    for _ in range(count):
+        index, at = read_long(payload, at)
+        indexes.append(index)
+    return indexes or [0], payload[at:]
+
+
+def choose_message(root: Message, indexes: Sequence[int]) -> Message:
+    """The message at the indexes. Raises ValueError."""
+    for index in indexes:
+        nested = list(root.messages.values())
+        if not 0 <= index < len(nested):
+            raise ValueError(f"the schema has no message {index}")
+        root = nested[index]
+    return root
+
+
+def make_reader(
+    columns: Sequence[Column], *, registry: SchemaRegistry, topic: str
+) -> Callable[[bytes | None], tuple[Any, ...] | None]:
+    """A reader of records written by any schema of the registry."""
+    fields = [(c.name, c.type) for c in columns]
+    known: dict[tuple[int, tuple[int, ...]], Callable[[bytes], list[Any]]] = {}
+
+    def learn(number: int, indexes: Sequence[int]) -> Callable[[bytes], list[Any]]:
+        entry = registry.by_id(number)
+        if entry is None:
+            raise ValueError(f"Error retrieving Protobuf value schema for id {number}")
+        message = choose_message(parse_proto(entry.schema, entry.references), indexes)
+        known[number, tuple(indexes)] = found = _row_reader(message, fields, "")
+        return found
+
+    def read(data: bytes | None) -> tuple[Any, ...] | None:
+        if data is None:
+            return None
+        try:
+            number, payload = split_prefix(data)
+            indexes, payload = split_indexes(payload)
+            split = known.get((number, tuple(indexes))) or learn(number, indexes)
+            return tuple(split(payload))
+        except (ValueError, OverflowError, struct.error) as error:
+            raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
+
+    return read
+
+
+def make_writer(
+    columns: Sequence[Column],
+    *,
+    nullable: str,
+    name: str | None,
+    registry: SchemaRegistry,
+    topic: str,
+    is_key: bool,
+) -> Callable[[Sequence[Any] | None], bytes | None]:
+    """A writer of records; it registers the columns' schema under the topic's subject."""
+    text = write_proto([(c.name, c.type) for c in columns], nullable=nullable, name=name or DEFAULT_NAME)
+    entry = registry.register(subject_name(topic, is_key=is_key), "PROTOBUF", text)
+    prefix = PREFIX.pack(0, entry.id) + b"\x00"
+    write_message = protobuf.make_writer(columns, nullable=nullable, wrapped=True, topic=topic)
+
+    def write(row: Sequence[Any] | None) -> bytes | None:
+        written = write_message(row)
+        return None if written is None else prefix + written
+
+    return write
