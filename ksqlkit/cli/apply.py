@@ -9,6 +9,7 @@ import typer
 from ksqlkit.cli.options import (
     JsonOption,
     ProjectOption,
+    ScoringOption,
     ServerOption,
     TargetOption,
     VarOption,
@@ -36,7 +37,7 @@ def apply(
     project: ProjectOption = None,
     target: TargetOption = None,
     server: ServerOption = None,
-    scoring: Annotated[str | None, typer.Option("--scoring", help="URL of the scoring server.")] = None,
+    scoring: ScoringOption = None,
     var: VarOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ksqlkit.cli.options import JsonOption, ProjectOption, open_config
+from ksqlkit.cli.options import JsonOption, ProjectOption, ScoringOption, open_config
 from ksqlkit.cli.output import console, guarded, print_json, print_table
 from ksqlkit.errors import Unreachable, UserError
 
@@ -16,7 +16,7 @@ DEFAULT_URL = "http://127.0.0.1:8090"
 @guarded
 def functions(
     name: Annotated[str | None, typer.Argument(help="Show one function in full.")] = None,
-    scoring: Annotated[str | None, typer.Option("--scoring", help="URL of the scoring server.")] = None,
+    scoring: ScoringOption = None,
     project: ProjectOption = None,
     json: JsonOption = False,
 ) -> None:

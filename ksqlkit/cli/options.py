@@ -27,6 +27,12 @@ ServerOption = Annotated[
     str | None,
     typer.Option("--server", "-s", help="URL of a ksqlDB, instead of the target's.", envvar="KSQLKIT_SERVER"),
 ]
+ScoringOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scoring", help="URL of the scoring server, instead of the project's.", envvar="KSQLKIT_SCORING"
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 VarOption = Annotated[
     list[str] | None, typer.Option("--var", help="NAME=VALUE, instead of the project's. May be repeated.")
