@@ -1,4 +1,4 @@
-"""Aggregates that keep values: COLLECT_LIST, COLLECT_SET, HISTOGRAM, ATTR, TOPK and TOPKDISTINCT.
+"""Aggregates that keep values: COLLECT_LIST, COLLECT_SET, ATTR, TOPK and TOPKDISTINCT.
 
 States are never changed in place, so a caller may keep the value it had before.
 """
@@ -6,15 +6,13 @@ States are never changed in place, so a caller may keep the value it had before.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.functions.agg_basic import java_key
 from ksqlkit.engine.functions.define import Aggregation, Family
 
 collect = Family("AGGREGATE")
-
-_HISTOGRAM_LIMIT: Final = 1000
 
 
 @collect.aggregate("COLLECT_LIST(T val1) -> ARRAY<T>", about="Collects the values of a column into an array.")
@@ -46,27 +44,6 @@ def collect_set(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggre
         return [*a, *(v for v in b if v not in a)]
 
     return Aggregation(init=list, add=lambda state, v: state if v in state else [*state, v], merge=merge)
-
-
-@collect.aggregate("HISTOGRAM(VARCHAR val1) -> MAP<VARCHAR, BIGINT>", about="Counts each distinct string.")
-def histogram(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
-    """How often each distinct string occurs, as a map of at most 1000 strings; later ones are not counted."""
-
-    def add(state: dict[Any, int], v: Any, by: int = 1) -> dict[Any, int]:
-        if v in state:
-            return {**state, v: state[v] + by}
-        return {**state, v: by} if len(state) < _HISTOGRAM_LIMIT else state
-
-    def remove(state: dict[Any, int], v: Any) -> dict[Any, int]:
-        left = state[v] - 1
-        return {**state, v: left} if left else {k: n for k, n in state.items() if k != v}
-
-    def merge(a: dict[Any, int], b: dict[Any, int]) -> dict[Any, int]:
-        for key, n in b.items():
-            a = add(a, key, n)
-        return a
-
-    return Aggregation(init=dict, add=add, remove=remove, merge=merge)
 
 
 @collect.aggregate("ATTR(T val1) -> T", about="Collects a single value.")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from ksqlkit.engine.clock import Clock
-from ksqlkit.engine.functions import geo, masks  # noqa: F401  (they add to `other` and `strings`)
+from ksqlkit.engine.functions import agg_histogram, geo, masks  # noqa: F401  (they add to the families)
 from ksqlkit.engine.functions.agg_basic import basic
 from ksqlkit.engine.functions.agg_collect import collect
 from ksqlkit.engine.functions.agg_distinct import distincts
