@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.expressions.times import DAY, format_date, wire_timestamp
+from ksqlkit.engine.expressions.times import DAY, wire_timestamp
 from ksqlkit.engine.java_numbers import double_to_string
 
 Text = Callable[[Any], str]
@@ -42,13 +42,9 @@ def _time(millis: int) -> str:
 
 
 def _timestamp(millis: int) -> str:
-    # java.sql.Timestamp: a blank between date and time, no trailing zeros but one.
-    text = wire_timestamp(millis).replace("T", " ")
-    return (
-        text
-        if text.endswith(".000") is False and text[-1] != "0"
-        else text.rstrip("0") + "0" * text.endswith("000")
-    )
+    """As java.sql.Timestamp: a blank before the time, no trailing zeros but one."""
+    text = wire_timestamp(millis).replace("T", " ").rstrip("0")
+    return text + "0" if text.endswith(".") else text
 
 
 def _bytes(value: bytes) -> str:
@@ -56,7 +52,7 @@ def _bytes(value: bytes) -> str:
 
 
 def _date(days: int) -> str:
-    return wire_timestamp(days * DAY)[:10] if days < 2932897 else format_date(days)
+    return wire_timestamp(days * DAY).partition("T")[0]
 
 
 _SCALAR: dict[str, Text] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ksqlkit.dialect import parse_expression, print_expression
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.expressions import compile_function, split_remote
@@ -55,7 +57,7 @@ def test_stages_give_what_the_call_in_place_gives() -> None:
     functions = registry(remote)
     expr = parse_expression("SCORE(I) + SCORE(D)")
     columns = [Column("I", T.INTEGER), Column("D", T.DOUBLE)]
-    rows = [(1, 2.5), (2, 3.5)]
+    rows: list[tuple[Any, ...]] = [(1, 2.5), (2, 3.5)]
     in_place = [compile_function([expr], columns, functions)(row) for row in rows]
 
     stages, (rest,) = split_remote([expr], functions, TYPES)
