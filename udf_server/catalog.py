@@ -90,7 +90,8 @@ class Catalog:
 
 def functions_of(module: types.ModuleType, origin: str) -> list[Function]:
     """The functions a module defines or holds, in order of definition."""
-    found = [v for v in vars(module).values() if isinstance(v, Function)]
+    # One that has an origin was imported from where it is defined, and counts there.
+    found = [v for v in vars(module).values() if isinstance(v, Function) and v.origin in ("", origin)]
     for item in found:
         item.origin = origin
     return found

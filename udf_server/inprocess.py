@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ksqlkit.scoring.transport import NoReply, Reply
 from udf_server.http.app import App
-from udf_server.http.message import Request
+from udf_server.http.message import Request, Response
 from udf_server.service import Service
 
 
@@ -27,9 +27,9 @@ class InProcess:
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Reply:
         """The app's response; raises NoReply past the timeout."""
         if method == "GET":
-            self.service.poll()
+            self.service.look()
         call = asyncio.run_coroutine_threadsafe(
-            self._app.handle(Request(method, path, headers, body)), self._loop
+            self._handle(Request(method, path, headers, body)), self._loop
         )
         try:
             response = call.result(timeout)
@@ -37,6 +37,10 @@ class InProcess:
             call.cancel()
             raise NoReply(f"no answer within {timeout:.1f} s", timed_out=True) from error
         return Reply(response.status, dict(response.headers), response.body)
+
+    async def _handle(self, request: Request) -> Response:
+        self.service.adopt()
+        return await self._app.handle(request)
 
     def close(self) -> None:
         """Drain and stop."""

@@ -108,7 +108,8 @@ async def _watch(service: Service, orphaned: asyncio.Event | None) -> None:
             orphaned.set()
         try:
             # Model files may be large and user files slow to import: neither belongs on the loop.
-            await loop.run_in_executor(None, service.poll)
+            await loop.run_in_executor(None, service.look)
+            service.adopt()
         except Exception:
             logger.exception("looking for changed functions and models failed")
 

@@ -127,20 +127,22 @@ class Service:
         self._count(found.name, answer)
         return self._detailed(found, answer, attributions) if detail else answer
 
-    def poll(self) -> bool:
-        """Pick up changed function files and moved aliases; returns whether the manifest changed."""
+    def look(self) -> bool:
+        """Read changed function files and moved aliases; safe on any thread. Follow with `adopt`."""
         functions = self.catalog.refresh()
-        models = self.models.refresh()
-        if functions:
-            bodies = {o.body for f in self.catalog.functions.values() for o in f.overloads}
-            bodies |= {f.attributions for f in self.catalog.functions.values() if f.attributions}
-            self._lanes = {k: lane for k, lane in self._lanes.items() if k[0] in bodies or not lane.idle}
+        return self.models.refresh() or functions
+
+    def adopt(self) -> bool:
+        """Publish what `look` found, on the event loop; returns whether the manifest changed."""
         fresh = build(self.catalog, self.models)
-        changed = functions or models or fresh.etag != self.manifest.etag
-        if changed:
-            self.manifest = fresh
-            self.metrics.reloads.add()
-        return changed
+        if fresh.etag == self.manifest.etag:
+            return False
+        self.manifest = fresh
+        self.metrics.reloads.add()
+        bodies = {o.body for f in self.catalog.functions.values() for o in f.overloads}
+        bodies |= {f.attributions for f in self.catalog.functions.values() if f.attributions}
+        self._lanes = {k: lane for k, lane in self._lanes.items() if k[0] in bodies or not lane.idle}
+        return True
 
     async def warm(self) -> None:
         """Load every model and resource, one after another, so that the first call finds them."""

@@ -33,9 +33,12 @@ class Embedding:
     def embed(self, texts: Sequence[str]) -> Floats:
         """Mean of the token vectors, at unit length; texts by dimensions. A text without tokens is all
         zeros."""
+        return self.means(self.tokens(texts))
+
+    def means(self, ids: list[list[int]]) -> Floats:
+        """As `embed`, of texts already cut into tokens."""
         import numpy as np
 
-        ids = self.tokens(texts)
         counts = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
         flat = np.fromiter((i for row in ids for i in row), dtype=np.int64, count=int(counts.sum()))
         out = np.zeros((len(ids), self.vectors.shape[1]), dtype=np.float32)

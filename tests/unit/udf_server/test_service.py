@@ -131,21 +131,24 @@ def test_saved_files_are_seen_and_broken_ones_keep_the_old_function(functions: P
     async def act() -> None:
         service = Service(functions / "models", functions)
         first = service.manifest.etag
-        assert not service.poll()
+        assert not service.look()
         (functions / "new.py").write_text(
             "from udf_server import function\n"
             "@function('ONE(x DOUBLE) -> DOUBLE')\ndef one(xs):\n    return [1.0] * len(xs)\n"
         )
-        assert service.poll()
+        assert service.look()
+        assert service.adopt()
         assert service.manifest.etag != first
         assert (await service.call("ONE", None, Batch.of([[5]]))).values == [1.0]
         (functions / "new.py").write_text("from udf_server import function\nraise KeyError('half done')\n")
-        assert service.poll()
+        assert service.look()
+        assert service.adopt()
         assert "KeyError" in service.catalog.errors["new.py"]
         assert "line 2" in service.catalog.errors["new.py"]
         assert (await service.call("ONE", None, Batch.of([[5]]))).values == [1.0]
         (functions / "new.py").unlink()
-        assert service.poll()
+        assert service.look()
+        assert service.adopt()
         assert service.catalog.errors == {}
         with pytest.raises(ServiceError):
             await service.call("ONE", None, Batch.of([[5]]))
