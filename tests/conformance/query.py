@@ -250,7 +250,7 @@ class Runner:
                     if str(name).upper() != fmt.name:
                         raise Mismatch(f"{source.name}: {side} is {fmt.name}, expected {name}")
             for name in ("type", "isSource"):
-                if name in wanted and wanted[name] != actual[name]:
+                if name in wanted and str(wanted[name]).lower() != str(actual[name]).lower():
                     raise Mismatch(f"{source.name}: {name} is {actual[name]}, expected {wanted[name]}")
             if "schema" in wanted:
                 schema = make_schema(resolve_columns_of(parse_schema(wanted["schema"]), catalog))

@@ -30,7 +30,7 @@ def decimal_type(value: decimal.Decimal) -> T.Decimal:
     """DECIMAL type of a literal: values within (-1, 1) have one digit before the point."""
     exponent = value.as_tuple().exponent
     scale = max(-int(exponent), 0)
-    if abs(value) < 1:
+    if value.copy_abs() < 1:
         return T.Decimal(scale + 1, scale)
     digits = len(value.as_tuple().digits) + max(int(exponent), 0)
     return T.Decimal(max(digits, scale + 1), scale)

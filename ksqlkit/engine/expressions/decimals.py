@@ -73,7 +73,7 @@ def _fit(value: Decimal, precision: int, scale: int) -> Decimal:
     if value.copy_abs() >= _limit(digits):
         raise ArithmeticError(
             f"Numeric field overflow: A field with precision {precision} and scale {scale} must round to an "
-            f"absolute value less than 10^{digits}. Got {value:f}"
+            f"absolute value less than 10^{digits}. Got {value if value.adjusted() > 100 else format(value, 'f')}"
         )
     return _plus(_quantize(value, _unit(scale)))
 

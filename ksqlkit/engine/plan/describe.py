@@ -1,176 +1,163 @@
-"""A plan as text, for EXPLAIN and DESCRIBE EXTENDED, in the shape ksqlDB prints."""
+"""A plan as text, for EXPLAIN and DESCRIBE EXTENDED, as ksqlDB prints its execution plans.
+
+ksqlDB's rows carry more than ours: key columns again as values, pseudo columns, and projections that only rename. The
+text is made from the plan before pruning, with those put back.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import types as T
 from ksqlkit.dialect.printer.types import type_text
+from ksqlkit.engine.analysis.naming import joined
+from ksqlkit.engine.analysis.trees import columns_of
 from ksqlkit.engine.plan.steps import (
     Aggregate,
     Filter,
     FlatMap,
-    ForeignKeyJoin,
-    GroupBy,
     Project,
     QueryPlan,
     SelectKey,
     SinkStep,
     SourceStep,
     Step,
-    StreamStreamJoin,
-    StreamTableJoin,
-    TableTableJoin,
 )
-from ksqlkit.engine.schema import Schema
+from ksqlkit.engine.plan.topology import format_topology
+from ksqlkit.engine.schema import WINDOW_BOUNDS, Column
 
-_WORDS: Final[dict[type[Step], str]] = {
-    Aggregate: "AGGREGATE",
-    Filter: "FILTER",
-    FlatMap: "FLAT_MAP",
-    ForeignKeyJoin: "JOIN",
-    GroupBy: "GROUP_BY",
-    Project: "PROJECT",
-    SelectKey: "REKEY",
-    SinkStep: "SINK",
-    SourceStep: "SOURCE",
-    StreamStreamJoin: "JOIN",
-    StreamTableJoin: "JOIN",
-    TableTableJoin: "JOIN",
-}
+__all__ = ["describe_plan", "format_topology"]
+
+_LITERAL_TYPES: Final[dict[type, T.SqlType]] = {bool: T.BOOLEAN, str: T.STRING, float: T.DOUBLE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One step of ksqlDB's plan."""
+
+    word: str
+    logger: str
+    key: tuple[Column, ...]
+    value: tuple[Column, ...]
+    inputs: tuple[_Line, ...] = ()
 
 
 def describe_plan(plan: QueryPlan) -> str:
     """The steps from the result down to the sources, indented, with the schema and the logger of each."""
     lines: list[str] = []
 
-    def add(step: Step, depth: int) -> None:
-        logger = f"{plan.query_id}.{step.name.replace('-', '.')}"
-        word = _WORDS[type(step)]
-        lines.append("\t\t" * depth + f" > [ {word} ] | Schema: {_schema(step.schema)} | Logger: {logger}\n")
-        for below in step.inputs:
+    def add(line: _Line, depth: int) -> None:
+        keys = [f"{c.name} {type_text(c.type, str)} KEY" for c in line.key]
+        schema = ", ".join([*keys, *(f"{c.name} {type_text(c.type, str)}" for c in line.value)])
+        logger = f"{plan.query_id}.{line.logger}"
+        lines.append("\t\t" * depth + f" > [ {line.word} ] | Schema: {schema} | Logger: {logger}\n")
+        for below in line.inputs:
             add(below, depth + 1)
 
-    add(plan.root, 0)
+    root = plan.unpruned or plan.root
+    line = _line(root)
+    if plan.sink is None and isinstance(root, Project):
+        # A client gets the key columns among the others; the schema has them twice.
+        found = {c.name: c for c in root.schema.columns}
+        line = replace(line, key=line.inputs[0].key, value=tuple(found[n] for n in plan.columns))
+    add(line, 0)
     return "".join(lines)
 
 
-def _schema(schema: Schema) -> str:
-    keys = [f"{c.name} {type_text(c.type, str)} KEY" for c in schema.key]
-    return ", ".join([*keys, *(f"{c.name} {type_text(c.type, str)}" for c in schema.value)])
-
-
-class _Topology:
-    """Processors grouped into sub-topologies: a repartition ends one and begins another."""
-
-    def __init__(self) -> None:
-        self.groups: list[list[str]] = []
-        self._number = 0
-
-    def numbered(self, word: str) -> str:
-        """A node name as Kafka Streams makes them: KSTREAM-SOURCE-0000000000."""
-        self._number += 1
-        return f"{word}-{self._number - 1:010d}"
-
-
-def format_topology(plan: QueryPlan) -> str:
-    """The processors of the running query, as Kafka Streams describes its topologies."""
-    topology = _Topology()
-    nodes: dict[str, _Node] = {}
-    last = _build(plan.root, topology, nodes)
-    if not isinstance(plan.root, SinkStep):
-        _link(nodes, topology.numbered("KSTREAM-FOREACH"), "Processor", "(stores: [])", [last])
-    return _render(nodes)
-
-
-class _Node:
-    """A processor: what it is, what it reads and what reads it."""
-
-    def __init__(self, name: str, kind: str, detail: str, group: int) -> None:
-        self.name, self.kind, self.detail, self.group = name, kind, detail, group
-        self.before: list[str] = []
-        self.after: list[str] = []
-
-
-def _link(nodes: dict[str, _Node], name: str, kind: str, detail: str, before: list[str]) -> str:
-    groups = {nodes[b].group for b in before}
-    group = min(groups) if groups else 1 + max((n.group for n in nodes.values()), default=-1)
-    for node in nodes.values():
-        if node.group in groups:
-            node.group = group
-    nodes[name] = _Node(name, kind, detail, group)
-    nodes[name].before = before
-    for b in before:
-        nodes[b].after.append(name)
-    return name
-
-
-def _repartition(nodes: dict[str, _Node], name: str, before: str) -> str:
-    """Through a repartition topic, into a sub-topology of its own."""
-    topic = f"{name}-repartition"
-    kept = _link(nodes, f"{topic}-filter", "Processor", "(stores: [])", [before])
-    _link(nodes, f"{topic}-sink", "Sink", f"(topic: {topic})", [kept])
-    return _link(nodes, f"{topic}-source", "Source", f"(topics: [{topic}])", [])
-
-
-def _build(step: Step, topology: _Topology, nodes: dict[str, _Node]) -> str:
-    """Add the step's processors and those below it; answer the name of the last one."""
+def _line(step: Step) -> _Line:
+    logger = step.name.replace("-", ".")
     match step:
-        case SourceStep(source=source):
-            read = _link(
-                nodes, topology.numbered("KSTREAM-SOURCE"), "Source", f"(topics: [{source.topic}])", []
-            )
-            if source.kind == "STREAM":
-                return _link(
-                    nodes, topology.numbered("KSTREAM-TRANSFORMVALUES"), "Processor", "(stores: [])", [read]
-                )
-            store = f"[{step.name.removesuffix('-Source')}-Reduce]" if step.materialized else "[]"
-            table = _link(
-                nodes, topology.numbered("KTABLE-SOURCE"), "Processor", f"(stores: {store})", [read]
-            )
-            return _link(
-                nodes, topology.numbered("KTABLE-TRANSFORMVALUES"), "Processor", "(stores: [])", [table]
-            )
-        case SinkStep(sink=sink):
-            last = _build(step.input, topology, nodes)
-            if sink.kind == "TABLE":
-                last = _link(nodes, topology.numbered("KTABLE-TOSTREAM"), "Processor", "(stores: [])", [last])
-            return _link(nodes, topology.numbered("KSTREAM-SINK"), "Sink", f"(topic: {sink.topic})", [last])
-        case GroupBy():
-            last = _link(nodes, step.name, "Processor", "(stores: [])", [_build(step.input, topology, nodes)])
-            return _repartition(nodes, step.name, last) if step.rekey else last
+        case SourceStep():
+            line = _source(step)
+            return _prepend(line, step) if _is_joined(step) else line
+        case SelectKey(input=SourceStep() as source) if _is_joined(source):
+            # ksqlDB gives columns their alias only after the new key is made.
+            cut = len(joined(source.alias, ""))
+            key = tuple(replace(c, name=c.name[cut:]) for c in step.schema.key)
+            return _prepend(_rekeyed(_source(source), logger, key), source)
+        case SelectKey():
+            return _rekeyed(_line(step.input), logger, step.schema.key)
+        case Filter():
+            below = _line(step.input)
+            return _Line("FILTER", logger, below.key, below.value, (below,))
+        case FlatMap():
+            below = _line(step.input)
+            made = tuple(c for c in step.schema.value if c.name in step.columns)
+            return _Line("FLAT_MAP", logger, below.key, below.value + made, (below,))
         case Aggregate():
-            last = _build(step.input, topology, nodes)
-            stores = f"(stores: [{step.name}-Materialize])"
-            last = _link(nodes, topology.numbered("KSTREAM-AGGREGATE"), "Processor", stores, [last])
-            return _link(nodes, f"{step.name}-ToOutputSchema", "Processor", "(stores: [])", [last])
-        case StreamStreamJoin() | StreamTableJoin() | TableTableJoin() | ForeignKeyJoin():
-            sides = []
-            for side, name in ((step.left, "left"), (step.right, "right")):
-                last = _build(side, topology, nodes)
-                if isinstance(side, SelectKey):
-                    last = _repartition(nodes, f"{step.name}-{name}", last)
-                sides.append(last)
-            stores = (
-                f"(stores: [{step.name}-left, {step.name}-right])"
-                if isinstance(step, StreamStreamJoin)
-                else "(stores: [])"
-            )
-            return _link(nodes, step.name, "Processor", stores, sides)
-    name = f"{step.name}-SelectKey" if isinstance(step, SelectKey) else step.name
-    return _link(nodes, name, "Processor", "(stores: [])", [_build(step.inputs[0], topology, nodes)])
+            return _aggregate(step, logger)
+        case Project() | SinkStep():
+            word = "SINK" if isinstance(step, SinkStep) else "PROJECT"
+            return _Line(word, logger, step.schema.key, step.schema.value, (_line(step.input),))
+    inputs = tuple(_line(s) for s in step.inputs)
+    values = tuple(c for line in inputs for c in line.value)
+    return _Line("JOIN", logger, step.schema.key, _with_key(step.schema.key, values), inputs)
 
 
-def _render(nodes: dict[str, _Node]) -> str:
-    out = "Topologies:\n"
-    for number, group in enumerate(dict.fromkeys(n.group for n in nodes.values())):
-        out += f"   Sub-topology: {number}\n"
-        for node in nodes.values():
-            if node.group != group:
-                continue
-            out += f"    {node.kind}: {node.name} {node.detail}\n"
-            if node.kind != "Sink":
-                out += f"      --> {', '.join(node.after) or 'none'}\n"
-            if node.before:
-                out += f"      <-- {', '.join(node.before)}\n"
-        out += "\n"
-    return out
+def _with_key(key: Sequence[Column], value: tuple[Column, ...]) -> tuple[Column, ...]:
+    known = {c.name for c in value}
+    return (*value, *(c for c in key if c.name not in known))
+
+
+def _rekeyed(below: _Line, logger: str, key: tuple[Column, ...]) -> _Line:
+    return _Line("REKEY", logger, key, _with_key(key, below.value), (below,))
+
+
+def _is_joined(step: SourceStep) -> bool:
+    return any(c.name != o for c, o in zip(step.schema.columns, step.origins, strict=True))
+
+
+def _source(step: SourceStep) -> _Line:
+    named = [replace(c, name=o) for c, o in zip(step.schema.columns, step.origins, strict=True)]
+    count = len(step.schema.key)
+    key = tuple(named[:count])
+    bounds = tuple(c for c in named[count:] if step.source.window is not None and c.name in WINDOW_BOUNDS)
+    values = tuple(c for c in named[count:] if c not in bounds)
+    return _Line("SOURCE", step.name.replace("-", "."), key, (*values, *key, *bounds))
+
+
+def _prepend(line: _Line, source: SourceStep) -> _Line:
+    """The projection by which ksqlDB puts the alias before every column."""
+    side = source.name.removeprefix("KafkaTopic_").removesuffix("-Source")
+    key = tuple(replace(c, name=joined(source.alias, c.name)) for c in line.key)
+    value = tuple(replace(c, name=joined(source.alias, c.name)) for c in line.value)
+    return _Line("PROJECT", f"PrependAlias{side}", key, value, (line,))
+
+
+def _aggregate(step: Aggregate, logger: str) -> _Line:
+    """ksqlDB first projects to the columns it needs, then groups, then aggregates."""
+    below = _line(step.input.input)
+    known = {c.name: c for c in below.value}
+    args = [arg for call in step.calls for arg in _arguments(call.args, call.types, call.literals, known)]
+    names = [*(c.name for c in columns_of(*step.input.by)), *step.carried]
+    names += [c.name for expr, _ in args for c in columns_of(expr)]
+    required = [known[n] for n in dict.fromkeys(names) if n in known]
+    prepared = list(required)
+    seen: set[N.Expression] = set()
+    for expr, kind in args:
+        if not isinstance(expr, N.ColumnRef) and expr not in seen:
+            seen.add(expr)
+            prepared.append(Column(f"KSQL_INTERNAL_COL_{len(prepared)}", kind))
+    key = step.schema.key
+    prepare = _Line("PROJECT", "Aggregate.Prepare", below.key, tuple(prepared), (below,))
+    group = _Line("GROUP_BY", "Aggregate.GroupBy", key, tuple(prepared), (prepare,))
+    results = tuple(c for c in step.schema.value if any(c.name == call.column for call in step.calls))
+    bounds = tuple(Column(n, t) for n, t in WINDOW_BOUNDS.items()) if step.window else ()
+    return _Line("AGGREGATE", logger, key, (*required, *results, *bounds), (group,))
+
+
+def _arguments(
+    args: Sequence[N.Expression],
+    types: Sequence[T.SqlType],
+    literals: Sequence[Any],
+    known: dict[str, Column],
+) -> list[tuple[N.Expression, T.SqlType]]:
+    """The arguments of an aggregate with their types; a call without any gets the record's timestamp."""
+    if not args and not literals:
+        time = next((n for n in known if n == "ROWTIME" or n.endswith("_ROWTIME")), "ROWTIME")
+        return [(N.ColumnRef(time), T.BIGINT)]
+    found = list(zip(args, types, strict=True))
+    return [*found, *((N.StringLiteral(repr(v)), _LITERAL_TYPES.get(type(v), T.INTEGER)) for v in literals)]

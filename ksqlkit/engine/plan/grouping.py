@@ -236,7 +236,10 @@ def _aggregate_step(
         schema,
         grouped,
         relation.kind,
-        tuple(AggregateCall(column_of[c.call], c.call.name, c.args, c.literals) for c in calls),
+        tuple(
+            AggregateCall(column_of[c.call], c.call.name, c.args, c.literals, c.function.params)
+            for c in calls
+        ),
         tuple(c.name for c in carried),
         window,
         request.query.emit == "FINAL",

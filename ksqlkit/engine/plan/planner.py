@@ -71,4 +71,5 @@ def plan_query(
         columns=() if sink is not None else relation.layout,
         limit=query.limit,
         statement=statement,
+        unpruned=relation.step,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect.types import SqlType
 from ksqlkit.engine.catalog import DataSource, Format, Kind, WindowInfo
 from ksqlkit.engine.schema import Schema
 
@@ -103,6 +104,7 @@ class AggregateCall:
     function: str
     args: tuple[N.Expression, ...]
     literals: tuple[Any, ...] = ()
+    types: tuple[SqlType, ...] = ()  # of the args
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +220,4 @@ class QueryPlan:
     columns: tuple[str, ...] = ()
     limit: int | None = None
     statement: str = ""
+    unpruned: Step | None = None  # the root with all columns ksqlDB would carry along, for descriptions

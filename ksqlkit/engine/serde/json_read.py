@@ -27,6 +27,9 @@ Reader = Callable[[bytes | None], tuple[Any, ...] | None]
 _SHAPES: Final = 256  # different sets of field names that are remembered per object type
 _INT: Final = f"(type($) is not int or not {-INT_MAX - 1} <= $ <= {INT_MAX}) and $ is not None"
 _LONG: Final = f"(type($) is not int or $ > {LONG_MAX}) and $ is not None"
+# Digits and points to 0, all else to a space. A number of at most 15 digits survives as a float: its shortest
+# text is the number itself. Records with longer runs are parsed with exact decimals where a column is DECIMAL.
+_DIGITS: Final = bytes(0x30 if byte in b"0123456789." else 0x20 for byte in range(256))
 # Tests for a value that the fast path leaves alone.
 _ODD: Final[dict[T.SqlType, str]] = {
     T.BOOLEAN: "$ is not True and $ is not False and $ is not None",
@@ -49,13 +52,9 @@ def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Read
         body = [*source.fields("d", fields), f"return ({''.join(f'v{i}, ' for i in range(len(fields)))})"]
     else:
         body = ["v0 = d", *source.convert("v0", kind), "return (v0,)"]
-    lines = [
-        "def read(data):",
-        "    if data is None:",
-        "        return None",
-        "    try:",
-        "        d = loads(data)",
-    ]
+    lines = ["def read(data):", "    if data is None:", "        return None", "    try:"]
+    load = "parse(data) if LONG in data.translate(DIGITS) else loads(data)" if exact else "loads(data)"
+    lines.append(f"        d = {load}")
     lines += ["        " + line for line in body]
     lines += ["    except ODD:", "        return slow(data)"]
 
@@ -66,7 +65,10 @@ def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Read
         return None if value is None else tuple(value.values())
 
     names = source.names | {
-        "loads": json_exact.parse if exact else orjson.loads,
+        "loads": orjson.loads,
+        "parse": json_exact.parse,
+        "LONG": b"0" * 16,
+        "DIGITS": _DIGITS,
         "slow": slow,
         "ODD": (ValueError, TypeError, ArithmeticError),
         "Decimal": Decimal,
@@ -166,6 +168,7 @@ class _Source:
                 self.names[context] = decimal.Context(prec=precision, traps=traps)
                 return [
                     f"if type({v}) is int: {v} = Decimal({v})",
+                    f"elif type({v}) is float: {v} = Decimal(repr({v} + 0.0))",
                     f"if type({v}) is Decimal: {v} = {v}.quantize({unit}, None, {context})",
                     f"elif {v} is not None: raise ValueError",
                 ]
