@@ -158,3 +158,16 @@ def test_json_text_of_a_string_parses(text: str) -> None:
     written = make_serializer(Format("JSON"), columns_of([T.STRING]), is_key=False)([text])
     assert written is not None
     assert convert(parse(written), T.Struct((("A", T.STRING),)), "$") == {"A": text}
+
+
+@given(st.integers(0, 10**18), st.integers(-25, 5), st.booleans())
+def test_decimals_in_json_lose_no_digit(digits: int, exponent: int, negative: bool) -> None:
+    text = f"{'-' * negative}{Decimal(digits).scaleb(exponent):f}"
+    read_decimal = make_deserializer(Format("JSON"), columns_of([T.Decimal(38, 20)]), is_key=False)
+    try:
+        row = read_decimal(b'{"A":%s}' % text.encode())
+    except SerdeError:
+        assert exponent < -20 or digits >= 10**13
+    else:
+        assert row is not None
+        assert row[0] == Decimal(text)
