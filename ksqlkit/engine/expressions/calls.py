@@ -12,7 +12,7 @@ from ksqlkit.engine.functions.contract import INTERVAL_UNIT, ArgType, LambdaType
 from ksqlkit.errors import StatementError
 
 if TYPE_CHECKING:
-    from ksqlkit.engine.expressions.compiler import Emitter
+    from ksqlkit.engine.expressions.emitter import Emitter
 
 
 def call(emit: Emitter, node: N.FunctionCall) -> Code:
