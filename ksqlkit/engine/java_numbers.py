@@ -12,7 +12,8 @@ _EXACT: Final = float(1 << 53)
 _LONG_BITS: Final = 62
 _JAVA_DOUBLE: Final = re.compile(
     r"[+-]?(?:NaN|Infinity|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?"
-    r"|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?)"
+    r"|0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?)",
+    re.ASCII,
 )
 _CONTROL_AND_SPACE: Final = "".join(map(chr, range(33)))
 

@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from ksqlkit.dialect.types import SqlType
 from ksqlkit.engine.functions.contract import ArgType, RemoteCall
@@ -25,7 +25,8 @@ Kind = Literal["SCALAR", "AGGREGATE", "TABLE"]
 Fn = TypeVar("Fn", bound=Callable[..., Any])
 Provider = Callable[[Sequence[ArgType]], SqlType]
 
-CONFLUENT = "Confluent"
+CONFLUENT: Final = "Confluent"
+BUILTIN: Final = "internal"  # the path of built-in functions
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Function:
     description: str = ""
     author: str = CONFLUENT
     version: str = ""
-    path: str = "internal"
+    path: str = BUILTIN
     overloads: tuple[Overload, ...] = ()
 
     def plus(self, overload: Overload) -> Function:
@@ -89,7 +90,7 @@ class Family:
     """Functions of one category."""
 
     def __init__(
-        self, category: str, *, author: str = CONFLUENT, version: str = "", path: str = "internal"
+        self, category: str, *, author: str = CONFLUENT, version: str = "", path: str = BUILTIN
     ) -> None:
         self.category = category
         self.functions: dict[str, Function] = {}

@@ -86,7 +86,10 @@ class _Translator:
         self.dotall = False
 
     def translate(self) -> str:
-        return self._alternatives()
+        made = self._alternatives()
+        if self.pos < len(self.text):
+            raise ValueError(f"Unmatched closing ')' in {self.text}")
+        return made
 
     def _alternatives(self) -> str:
         """Up to the end or the closing parenthesis; inline flags open a group that ends with it."""

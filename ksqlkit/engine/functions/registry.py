@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
@@ -17,7 +17,7 @@ from ksqlkit.engine.functions.contract import (
     ResolvedScalar,
     ResolvedTable,
 )
-from ksqlkit.engine.functions.define import Aggregation, Family, Function, Kind, Overload
+from ksqlkit.engine.functions.define import BUILTIN, Aggregation, Family, Function, Kind, Overload
 from ksqlkit.engine.functions.params import ParamType
 from ksqlkit.errors import StatementError
 
@@ -202,24 +202,26 @@ class Registry:
         return _info(found)
 
     def add(self, functions: Family | Iterable[Function]) -> None:
-        """Add functions, replacing those of the same name."""
+        """Add functions, replacing those of the same name. Raises ValueError for the name of a built-in one."""
         made = functions.functions.values() if isinstance(functions, Family) else functions
-        self._functions = {**self._functions, **{f.name.upper(): f for f in made}}
+        added = {f.name.upper(): f for f in made}
+        taken = [n for n in added if n in self._functions and self._functions[n].path == BUILTIN]
+        if taken:
+            raise ValueError(f"{', '.join(taken)} is a built-in function and cannot be replaced.")
+        self._functions = {**self._functions, **added}
 
     def remove(self, name: str) -> None:
         """Forget a function; queries that resolved it keep it."""
         self._functions = {n: f for n, f in self._functions.items() if n != name.upper()}
 
     def _declare(self, family: Family) -> None:
-        """Add overloads to names of the same kind that the user declared before; other names are replaced."""
-        for function in family.functions.values():
-            old = self._functions.get(function.name)
-            if old and old.kind == function.kind and old.path == function.path != "internal":
-                merged = old
+        """Add overloads to names of the same kind; other names are new or replaced."""
+        for name, function in family.functions.items():
+            old = self._functions.get(name)
+            if old and old.kind == function.kind and old.path != BUILTIN:
                 for overload in function.overloads:
-                    merged = merged.plus(overload)
-                function = replace(function, description=function.description or old.description)
-                function = replace(function, overloads=merged.overloads)
+                    old = old.plus(overload)
+                function = old
             self.add([function])
 
     def register_scalar(
