@@ -17,6 +17,7 @@ from ksqlkit.engine.log.protocol import TopicInfo
 from ksqlkit.engine.plan.planner import plan_query
 from ksqlkit.engine.plan.steps import QueryPlan
 from ksqlkit.engine.properties import Properties
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create import make_schema, resolve_columns_of
 from ksqlkit.errors import KsqlkitError
 from tests.conformance.udfs import register
@@ -45,9 +46,9 @@ def functions() -> Registry:
 
 
 def new_context(properties: Mapping[str, Any] | None = None) -> Context:
-    """A context without sources. A registry's address is set so that its formats are allowed."""
-    settings = {"ksql.schema.registry.url": "http://registry", **(properties or {})}
-    return Context(functions=functions(), clock=SystemClock(), properties=Properties(settings))
+    """A context without sources, with an empty schema registry so that its formats are allowed."""
+    settings = Properties(dict(properties or {}))
+    return Context(functions=functions(), clock=SystemClock(), properties=settings, schemas=SchemaRegistry())
 
 
 def run(ctx: Context, script: str) -> QueryPlan | None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import pytest
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import types as T
 from ksqlkit.engine.analysis.trees import columns_of
 from ksqlkit.engine.catalog import Format, WindowInfo
 from ksqlkit.engine.plan import steps as S
@@ -111,7 +112,9 @@ def test_a_windowed_table() -> None:
 
 def test_constants_of_aggregates_are_taken_apart() -> None:
     found = step_of(plan_of("SELECT id, TOPK(ms, 3) FROM clicks GROUP BY id EMIT CHANGES;"), S.Aggregate)
-    assert found.calls == (S.AggregateCall("KSQL_AGG_VARIABLE_0", "TOPK", (N.ColumnRef("MS"),), (3,)),)
+    assert found.calls == (
+        S.AggregateCall("KSQL_AGG_VARIABLE_0", "TOPK", (N.ColumnRef("MS"),), (3,), (T.BIGINT,)),
+    )
 
 
 def test_columns_for_a_client_stand_in_the_order_they_are_selected() -> None:
