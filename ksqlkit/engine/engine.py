@@ -11,6 +11,7 @@ from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import parse, split
 from ksqlkit.dialect.variables import substitute
 from ksqlkit.engine import statements
+from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.clock import Clock, SystemClock
 from ksqlkit.engine.context import Context, Prepared
 from ksqlkit.engine.functions.registry import Registry
@@ -216,10 +217,21 @@ class Engine:
 
     def insert(self, target: str, row: Mapping[str, Any]) -> None:
         """Append one row of typed values by column name (see dialect.types). Raises StatementError, SerdeError."""
+        self.insert_many(target, [row])
+
+    def insert_many(self, target: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Append rows in one commit, all or none; returns how many. Raises StatementError, SerdeError."""
         with self._lock:
             source = writable(self._ctx, target)
-            self.log.commit(Commit(outputs=[make_record(self._ctx, source, row)]))
+            outputs = [make_record(self._ctx, source, row) for row in rows]
+            self.log.commit(Commit(outputs=outputs))
             self._work.notify_all()
+            return len(outputs)
+
+    def writable(self, target: str) -> DataSource:
+        """The source of that name, if rows may be inserted. Raises StatementError."""
+        with self._lock:
+            return writable(self._ctx, target)
 
     def read(self, topic: str, partition: int = 0, offset: int = 0, limit: int = 1_000_000) -> list[Record]:
         """Records of a partition from an offset on."""

@@ -17,7 +17,7 @@ VERSION: Final = "7.9.1"  # of ksqlDB's API, which clients check
 CLUSTER_ID: Final = "ksqlkitEmbeddedCluster"
 
 
-async def get_root(service: Service, request: Request) -> Reply:
+async def get_root(_service: Service, _request: Request) -> Reply:
     """To /info, as ksqlDB does."""
     return Reply(b"", None, 307, {"location": "/info"})
 
@@ -34,7 +34,7 @@ async def get_info(service: Service, request: Request) -> Reply:
     return json_reply({"KsqlServerInfo": info})
 
 
-async def get_healthcheck(service: Service, request: Request) -> Reply:
+async def get_healthcheck(_service: Service, request: Request) -> Reply:
     """Whether the parts work: they do when this answers."""
     request.negotiate(ANSWERS, JSON)
     details = {part: {"isHealthy": True} for part in ("metastore", "kafka", "commandRunner")}
@@ -58,7 +58,7 @@ def _cluster(service: Service) -> dict[str, Any]:
     return {"scope": {"path": [], "clusters": {"kafka-cluster": CLUSTER_ID, "ksql-cluster": name}}, "id": ""}
 
 
-async def get_valid_property(service: Service, request: Request) -> Reply:
+async def get_valid_property(_service: Service, request: Request) -> Reply:
     """Whether a request may set the property; 400 when only the server may."""
     request.negotiate(ANSWERS, JSON)
     try:
@@ -85,13 +85,13 @@ async def get_status(service: Service, request: Request) -> Reply:
     return json_reply({"status": status.status, "message": status.message, "queryId": status.query_id})
 
 
-async def get_cluster_status(service: Service, request: Request) -> Reply:
+async def get_cluster_status(_service: Service, request: Request) -> Reply:
     """404, as where heartbeats are off: there is one server."""
     request.negotiate(ANSWERS, JSON)
     return Reply(b"", JSON, 404)
 
 
-async def post_heartbeat(service: Service, request: Request) -> Reply:
+async def post_heartbeat(_service: Service, request: Request) -> Reply:
     """Accepted, though there is no cluster to keep."""
     request.negotiate(ANSWERS, JSON)
     body = await request.json("HeartbeatMessage")
@@ -100,7 +100,7 @@ async def post_heartbeat(service: Service, request: Request) -> Reply:
     return json_reply({"isOk": True})
 
 
-async def post_lag(service: Service, request: Request) -> Reply:
+async def post_lag(_service: Service, request: Request) -> Reply:
     """Accepted likewise."""
     request.negotiate(ANSWERS, JSON)
     body = await request.json("LagReportingMessage")

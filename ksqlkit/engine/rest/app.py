@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
-from ksqlkit.engine.rest import admin, queries, statements, topics
+from ksqlkit.engine.rest import admin, inserts, queries, statements, topics
 from ksqlkit.engine.rest.auth import Guard
 from ksqlkit.engine.rest.errors import error_reply
 from ksqlkit.engine.rest.messages import Refused, Reply, Request, Stream
 from ksqlkit.engine.rest.service import Service
+from ksqlkit.engine.rest.websocket import ws_query
 from ksqlkit.errors import InternalError, KsqlkitError
 
 logger = logging.getLogger("ksqlkit.rest")
@@ -38,6 +39,7 @@ ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("POST", "/query", queries.post_query),
     ("POST", "/query-stream", queries.post_query_stream),
     ("POST", "/close-query", queries.post_close_query),
+    ("POST", "/inserts-stream", inserts.post_inserts_stream),
     ("GET", "/topics", topics.get_topics),
     ("GET", "/topics/*", topics.get_topic),
     ("POST", "/topics/*", topics.post_topic),
@@ -76,9 +78,11 @@ class App:
                 await _lifespan(receive, send)
             case "http":
                 await self._http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
 
     async def _http(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _header_fields(scope)
         path = scope["raw_path"].decode("latin-1")
         request = Request(scope["method"], path, headers, scope["http_version"], receive)
         try:
@@ -127,7 +131,7 @@ class App:
         fields = [] if kind is None else [(b"content-type", kind.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         sending = asyncio.ensure_future(_send_parts(answer, send))
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.ensure_future(_forever() if answer.reads else _left(receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -136,8 +140,22 @@ class App:
             await asyncio.gather(sending, leaving, return_exceptions=True)
             if answer.close is not None:
                 await answer.close()
-        if not sending.cancelled() and (error := sending.exception()) is not None:
+        error = None if sending.cancelled() else sending.exception()
+        if error is not None and not isinstance(error, ConnectionResetError):
             logger.error("a stream failed", exc_info=error)
+
+    async def _websocket(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        try:
+            if self._guard is not None:
+                self._guard.check(_header_fields(scope))
+            known = scope["path"] == "/ws/query" and not self.service.terminated
+        except Refused:
+            known = False
+        if not known:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await ws_query(self.service, scope["query_string"], receive, send)
 
 
 async def _send_parts(answer: Stream, send: Send) -> None:
@@ -145,6 +163,14 @@ async def _send_parts(answer: Stream, send: Send) -> None:
         if part:
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _header_fields(scope: dict[str, Any]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
 
 
 async def _left(receive: Receive) -> None:

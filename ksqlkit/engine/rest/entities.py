@@ -7,9 +7,10 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from ksqlkit.client.protocol import Entity
 from ksqlkit.dialect import types as T
 from ksqlkit.engine import results as R
+
+Entity = dict[str, Any]
 
 
 def entity(result: R.Result) -> Entity:
@@ -60,10 +61,11 @@ def _value(value: Any) -> Any:
     return value
 
 
-@cache
-def _own_fields(kind: type[R.Result]) -> tuple[str, ...]:
-    common = {f.name for f in fields(R.Result)}
-    return tuple(f.name for f in fields(kind) if f.name not in common)
+_COMMON = frozenset(f.name for f in fields(R.Result))
+
+
+def _own_fields(kind: type[R.Result]) -> list[str]:
+    return [f.name for f in fields(kind) if f.name not in _COMMON]
 
 
 @cache

@@ -88,7 +88,7 @@ class Request:
             if not event.get("more_body", False):
                 return
 
-    async def json(self, shape: str, *, allow_empty: bool = False) -> dict[str, Any]:
+    async def json(self, shape: str) -> dict[str, Any]:
         """The body as a JSON object; 400 where it is none."""
         return read_object(await self.body(), shape)
 
@@ -150,11 +150,15 @@ class Reply:
 
 @dataclass(slots=True)
 class Stream:
-    """An answer in parts; `close` is called when the last part is sent or the client is gone."""
+    """An answer in parts; `close` is called when the last part is sent or the client is gone.
+
+    Parts that come from the request's own body (`reads`) notice by themselves that the client is gone.
+    """
 
     parts: AsyncIterator[bytes]
     content_type: str | None
     close: Callable[[], Awaitable[None]] | None = None
+    reads: bool = False
 
 
 def json_reply(content: Any, status: int = 200) -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from ksqlkit.engine.print_topic import PrintedTopic
-from ksqlkit.engine.push import PushQuery
+from ksqlkit.engine.push import PushQuery, Row
 from ksqlkit.engine.rest.errors import PREPARING, error_entity, error_reply, message_of
 from ksqlkit.engine.rest.messages import (
     DELIMITED,
@@ -95,19 +95,19 @@ async def _answer(
         service.engine.query, sql, properties=properties, variables=variables_of(variables)
     )
     if isinstance(found, PrintedTopic):
-        lines = print_lines(service, found, formats=print_type is not None)
-        return Stream(lines, print_type)
+        return Stream(_printed(service, found, formats=print_type is not None), print_type)
     framing = make_framing(kind, found.query_id, found.columns, open_ended=isinstance(found, PushQuery))
     if isinstance(found, PullResult):
         return Stream(_pulled(service, found, framing), kind)
 
     async def close() -> None:
-        await service.run(_close_push, service, found)
+        await service.run(close_push, service, found)
 
     return Stream(_pushed(service, found, framing), kind, close)
 
 
-def _close_push(service: Service, push: PushQuery) -> None:
+def close_push(service: Service, push: PushQuery) -> None:
+    """End a push query; on a thread, as it takes the engine's lock."""
     service.engine.close_query(push.query_id)
     push.close()
 
@@ -124,41 +124,39 @@ async def _pulled(service: Service, found: PullResult, framing: Framing) -> Asyn
 async def _pushed(service: Service, push: PushQuery, framing: Framing) -> AsyncIterator[bytes]:
     yield framing.header()
     try:
-        async for part in push_parts(service, push, framing):
-            yield part
+        async for rows in push_batches(service, push):
+            yield await service.run(framing.rows, rows)
     except KsqlkitError as error:
         yield framing.failed(error_entity(error))
         return
     yield framing.end(push.final_message)
 
 
-async def push_parts(service: Service, push: PushQuery, framing: Framing) -> AsyncIterator[bytes]:
+async def push_batches(service: Service, push: PushQuery) -> AsyncIterator[list[Row]]:
     """Rows as they come, as long as the query lives. A client that does not read stops the query's work."""
-
-    def take() -> bytes:
-        rows = push.poll(ROWS_A_PART)
-        return framing.rows(rows) if rows else b""
-
     while True:
         over = push.done  # asked first: rows that came before the end are still there
-        part = await service.run(take)
-        if part:
-            yield part
+        rows = await service.run(push.poll, ROWS_A_PART)
+        if rows:
+            yield rows
         elif over:
             return
         else:
             await service.progress(PROGRESS_SECONDS)
 
 
-async def print_lines(service: Service, topic: PrintedTopic, *, formats: bool) -> AsyncIterator[bytes]:
-    """A topic's records as lines; with `formats`, what the bytes look like comes first and again when it changes."""
-    shown: tuple[str, ...] = ()
+async def print_batches(service: Service, topic: PrintedTopic) -> AsyncIterator[list[str]]:
+    """A topic's records as lines, as they come."""
     while not topic.done and not service.closing:
         lines = await service.run(topic.poll)
         if lines:
-            if formats and not shown:
-                shown = topic.formats
-                lines = [*shown, *lines]
-            yield "\n".join([*lines, ""]).encode()
+            yield lines
         elif not topic.done:
             await service.progress(PRINT_SECONDS)
+
+
+async def _printed(service: Service, topic: PrintedTopic, *, formats: bool) -> AsyncIterator[bytes]:
+    async for lines in print_batches(service, topic):
+        first = topic.formats if formats else ()
+        formats = False
+        yield "\n".join([*first, *lines, ""]).encode()

@@ -38,15 +38,20 @@ class Delimited:
         self._encode = make_row_encoder([c.type for c in columns])
 
     def header(self) -> bytes:
+        """Columns."""
         return self._head + b"\n"
 
     def rows(self, rows: Iterable[Row]) -> bytes:
+        """Some rows."""
         return b"\n".join([*map(self._encode, rows), b""])
 
     def end(self, message: str | None) -> bytes:
+        """The end: nothing, whatever the message."""
+        del message
         return b""
 
     def failed(self, entity: dict[str, Any]) -> bytes:
+        """The end after a failure."""
         return orjson.dumps(entity) + b"\n"
 
 
@@ -58,15 +63,20 @@ class FlatArray:
         self._encode = make_row_encoder([c.type for c in columns])
 
     def header(self) -> bytes:
+        """Columns."""
         return b"[" + self._head
 
     def rows(self, rows: Iterable[Row]) -> bytes:
+        """Some rows."""
         return b",".join([b"", *map(self._encode, rows)])
 
     def end(self, message: str | None) -> bytes:
+        """The end, whatever the message."""
+        del message
         return b"]"
 
     def failed(self, entity: dict[str, Any]) -> bytes:
+        """The end after a failure."""
         return b"," + orjson.dumps(entity) + b"]"
 
 
@@ -81,21 +91,26 @@ class V1Array:
         self._encode = make_row_encoder([c.type for c in columns])
 
     def header(self) -> bytes:
+        """Columns."""
         return self._head + self._after
 
     def rows(self, rows: Iterable[Row]) -> bytes:
-        return b"".join([self._before + self._row(r) + self._after for r in rows])
+        """Some rows."""
+        return b"".join([self._before + self.row(r) + self._after for r in rows])
 
-    def _row(self, row: Row) -> bytes:
+    def row(self, row: Row) -> bytes:
+        """One row's object."""
         gone = b',"tombstone":true' if isinstance(row, Tombstone) else b""
         return b'{"row":{"columns":' + self._encode(row) + gone + b"}}"
 
     def end(self, message: str | None) -> bytes:
+        """The end."""
         if message is None:
             return b"]"
         return self._before + orjson.dumps({"finalMessage": message}) + b"]"
 
     def failed(self, entity: dict[str, Any]) -> bytes:
+        """The end after a failure."""
         return self._before + orjson.dumps({"errorMessage": entity}) + b"]"
 
 

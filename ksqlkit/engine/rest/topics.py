@@ -34,7 +34,7 @@ DECODERS: Final[dict[str, Decode]] = {
 }
 
 
-async def get_topics(service: Service, request: Request) -> Reply:
+async def get_topics(service: Service, _request: Request) -> Reply:
     """Names of all topics."""
     topics = await service.run(service.engine.topics)
     return Reply(orjson.dumps(sorted(topics)), KAFKA)
@@ -86,15 +86,16 @@ def read_records(body: bytes, decode: Decode) -> list[Placed]:
         raise _refused(422, 42200, f"The request is not {{'records': [...]}}: {error}") from None
     found: list[Placed] = []
     add = found.append
-    number = 0
     try:
-        for number, record in enumerate(records):
+        for record in records:
             get = record.get
             add((decode(get("key")), decode(record["value"]), get("timestamp"), get("partition")))
     except (KeyError, AttributeError):
-        raise _refused(422, 42200, f"Record {number} is not an object with a 'value'") from None
+        raise _refused(422, 42200, f"Record {len(found)} is not an object with a 'value'") from None
     except (binascii.Error, TypeError, ValueError) as error:
-        raise _refused(422, 42205, f"Record {number}: key and value must be base64 text: {error}") from None
+        raise _refused(
+            422, 42205, f"Record {len(found)}: key and value must be base64 text: {error}"
+        ) from None
     wrong = next((i for i, r in enumerate(found) if not (_whole(r[2]) and _whole(r[3]))), None)
     if wrong is not None:
         raise _refused(
