@@ -8,6 +8,7 @@ from ksqlkit.engine.serde.formats import (
     make_deserializer,
     make_serializer,
 )
+from ksqlkit.engine.serde.inference import infer_columns
 from ksqlkit.engine.serde.registry import SchemaRegistry
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "SchemaRegistry",
     "SerdeError",
     "check_format",
+    "infer_columns",
     "make_deserializer",
     "make_serializer",
 ]

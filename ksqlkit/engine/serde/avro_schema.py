@@ -166,7 +166,7 @@ _FROM_AVRO: Final[dict[str, T.SqlType]] = {
 
 
 def sql_type(node: Node) -> T.SqlType:
-    """The SQL type that ksqlDB infers; names of struct fields in upper case. Raises ValueError."""
+    """The SQL type of a schema. Raises ValueError."""
     if (inner := node.optional) is not None:
         return sql_type(inner)
     for kind, (avro, _, logical) in _LOGICAL.items():
@@ -182,7 +182,7 @@ def sql_type(node: Node) -> T.SqlType:
     if node.type == "map":
         return T.Map(T.STRING, sql_type(node.items[0]))
     if node.type == "record":
-        return T.Struct(tuple((name.upper(), sql_type(child)) for name, child in node.fields))
+        return T.Struct(tuple((name, sql_type(child)) for name, child in node.fields))
     if node.type not in _FROM_AVRO:
         raise ValueError(f"Unsupported type: {node.type}")
     return _FROM_AVRO[node.type]

@@ -160,7 +160,7 @@ def _row_reader(
 
 
 def infer_struct(message: Message) -> T.Struct:
-    """The SQL type that ksqlDB infers for a message; names in upper case. Raises ValueError."""
+    """The SQL type of a message. Raises ValueError."""
     fields: list[tuple[str, T.SqlType]] = []
     for source in message.fields:
         kind = _infer(message, source)
@@ -168,7 +168,7 @@ def infer_struct(message: Message) -> T.Struct:
             kind = T.Map(T.STRING, kind)
         elif source.label == "repeated":
             kind = T.Array(kind)
-        fields.append((source.name.upper(), kind))
+        fields.append((source.name, kind))
     return T.Struct(tuple(fields))
 
 

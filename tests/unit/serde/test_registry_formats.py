@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import Format
-from ksqlkit.engine.serde import SchemaRegistry, SerdeError, make_deserializer, make_serializer
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import (
+    SchemaRegistry,
+    SerdeError,
+    infer_columns,
+    make_deserializer,
+    make_serializer,
+)
 from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
 from ksqlkit.engine.serde.avro_schema import parse_schema, schema_of_row, sql_type
@@ -192,10 +199,10 @@ def test_protobuf_records_of_other_writers() -> None:
         "EVENT STRUCT<`AT` BIGINT, COST DECIMAL(5,2)>, `LEFT` STRING, `RIGHT` BIGINT, FLAG BOOLEAN, "
         "MARKS ARRAY<BIGINT>, NEW INT"
     )
-    message = choose_message(parse_proto(FOREIGN, (EVENT,)), [1])
-    assert infer_struct(message) == T.Struct(
-        tuple((c.name, T.BIGINT if c.name == "TOTAL" else c.type) for c in columns[:-1])
+    inferred = infer_columns(
+        Format("PROTOBUF", (("SCHEMA_FULL_NAME", "Order"),)), topic="t", is_key=False, registry=registry
     )
+    assert inferred == tuple(Column(c.name, T.BIGINT) if c.name == "TOTAL" else c for c in columns[:-1])
     body = (
         "08ffffffff0f 1001 1a10 0803 150000003f 3a05 0a0161 1003 3a00 2202 0807 2a02 0809 320178 3d05000000"
         "4a10 0100000000000000 0200000000000000"
@@ -256,6 +263,44 @@ def test_inferred_types_are_those_written() -> None:
     columns = columns_of(ALL)
     node = parse_schema(json.dumps(schema_of_row([(c.name, c.type) for c in columns])))
     assert sql_type(node) == T.Struct(tuple((c.name, c.type) for c in columns))
+
+
+@pytest.mark.parametrize("name", ["AVRO", "JSON_SR"])
+def test_columns_come_back_from_the_registry(name: str) -> None:
+    registry = SchemaRegistry()
+    columns = columns_of(ALL + ", `low` STRUCT<`x` INT>")
+    make_serializer(Format(name), columns, is_key=False, topic="t", registry=registry)
+    found = infer_columns(Format(name), topic="t", is_key=False, registry=registry)
+    assert found == (*columns[:-1], *columns_of("LOW STRUCT<X INT>"))
+    number = str(registry.register("t-value", "AVRO", '"int"').id - 1)
+    by_id = Format(name, (("SCHEMA_ID", number),))
+    assert infer_columns(by_id, topic="other", is_key=False, registry=registry) == columns
+
+
+def test_columns_of_keys_and_single_values() -> None:
+    registry = SchemaRegistry()
+    registry.register("t-key", "AVRO", '{"type":"record","name":"K","fields":[{"name":"f1","type":"int"}]}')
+    registry.register("t-value", "AVRO", '"int"')
+    key = infer_columns(Format("AVRO"), topic="t", is_key=True, registry=registry)
+    assert key == columns_of("ROWKEY STRUCT<F1 INT>")
+    value = infer_columns(Format("AVRO", (), False), topic="t", is_key=False, registry=registry)
+    assert value == columns_of("ROWVAL INT")
+
+
+@pytest.mark.parametrize(
+    ("format", "topic", "message"),
+    [
+        (Format("AVRO"), "gone", "Schema for message values on topic 'gone' does not exist in the Schema Registry."),
+        (Format("JSON_SR"), "t", "is not in the expected format. You may want to set VALUE_FORMAT to 'AVRO'."),
+        (Format("AVRO"), "t", "Reason: Schema returned from schema registry is anonymous type."),
+    ],
+)  # fmt: skip
+def test_schemas_that_do_not_do(format: Format, topic: str, message: str) -> None:
+    registry = SchemaRegistry()
+    registry.register("t-value", "AVRO", '"int"')
+    with pytest.raises(StatementError) as caught:
+        infer_columns(format, topic=topic, is_key=False, registry=registry)
+    assert message in caught.value.message
 
 
 @pytest.mark.parametrize("name", ["AVRO", "JSON_SR", "PROTOBUF_NOSR"])
