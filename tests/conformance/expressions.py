@@ -104,36 +104,37 @@ class Oracle:
         given = json.loads((root / "oracle" / "input.json").read_text(encoding="utf-8"))
         source = parse_one(given["ddl"])
         assert isinstance(source, N.CreateSource)
-        self.columns = tuple(Column(c.name, c.type) for c in source.columns)
+        self._read = make_deserializer(
+            Format("JSON"), [Column(c.name, c.type) for c in source.columns], is_key=False
+        )
+        self.columns = (*(Column(c.name, c.type) for c in source.columns), *_PSEUDO)
         self.records = [text.encode() for text in given["raw_values"]]
         self.functions = Registry()
 
-    def _rows(self) -> list[tuple[Any, ...]]:
-        # Read again for each case: some functions change their argument in place.
-        read = make_deserializer(Format("JSON"), self.columns, is_key=False)
-        return [(*(read(record) or ()), 0, 0, offset) for offset, record in enumerate(self.records)]
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The six rows; read again each time, as some functions change their argument in place."""
+        return [(*(self._read(record) or ()), 0, 0, at) for at, record in enumerate(self.records)]
 
     def answer(self, text: str) -> Answer:
         """Our answer to the SELECT that the server was asked."""
-        columns = (*self.columns, *_PSEUDO)
         try:
             statement = parse_one(f"SELECT ID, {text} AS C0 FROM EXPR_IN EMIT CHANGES LIMIT 6;")
             assert isinstance(statement, N.QueryStatement)
             item = statement.query.select[1]
             if len(statement.query.select) != 2 or not isinstance(item, N.SelectColumn):
                 return Answer(error="not one expression")
-            kind = infer_type(item.expression, {c.name: c.type for c in columns}, self.functions)
+            kind = infer_type(item.expression, {c.name: c.type for c in self.columns}, self.functions)
             if kind is None:
                 return Answer(error="NULL expression not supported")
             errors: list[str] = []
             evaluate = compile_function(
-                [item.expression], columns, self.functions, lambda what, _: errors.append(what)
+                [item.expression], self.columns, self.functions, lambda what, _: errors.append(what)
             )
         except KsqlkitError as error:
             return Answer(error=error.message)
         encode = make_row_encoder([kind])
         try:
-            rows = [_loads(encode(evaluate(row)))[0] for row in self._rows()]
+            rows = [_loads(encode(evaluate(row)))[0] for row in self.rows()]
         except ValueError as error:
             return Answer(error=str(error))
         return Answer(str(kind), rows, logged=len(errors))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance.expressions import Outcome, load_gaps, outcomes, reference, totals
+from ksqlkit.dialect import parse_expression
+from ksqlkit.engine.expressions import compile_function
+from ksqlkit.errors import KsqlkitError
+from tests.conformance.expressions import Oracle, Outcome, load_gaps, outcomes, reference, totals
 
 pytestmark = [
     pytest.mark.conformance,
@@ -39,3 +42,46 @@ def test_the_bar() -> None:
     assert values[0] >= 0.98 * values[1], values
     assert errors[0] >= 0.95 * errors[1], errors
     assert log[0] >= 0.98 * log[1], log
+
+
+_WITHIN = (
+    "ARRAY[{0}, {0}] = ARRAY[{0}]",
+    "STRUCT(A := {0})->A",
+    "MAP('a' := {0})['a']",
+    "CASE WHEN I > 0 THEN {0} END",
+    "COALESCE({0}, {0})",
+    "CAST({0} AS STRING)",
+    "TRANSFORM(ARRAY[1, 2], QQ => {0})",
+    "({0}) IS NULL AND B",
+    "({0}) IN ({0}, {0})",
+    "({0}) BETWEEN ({0}) AND ({0})",
+    "({0}) IS DISTINCT FROM ({0})",
+    "({0}) + ({0}) * ({0}) / ({0})",
+)
+
+
+def test_expressions_compose() -> None:
+    """What compiles alone compiles and runs within anything that takes it: a fault of ours would be a NameError."""
+    root = reference()
+    assert root is not None
+    oracle = Oracle(root)
+    heard: list[Exception] = []
+    for outcome in outcomes()[::25]:
+        for frame in _WITHIN if outcome.answer.error is None else ():
+            text = frame.format(outcome.case.text)
+            try:
+                evaluate = compile_function(
+                    [parse_expression(text)],
+                    oracle.columns,
+                    oracle.functions,
+                    lambda _, error: heard.append(error),
+                )
+            except KsqlkitError:
+                continue
+            for row in oracle.rows():
+                evaluate(row)
+            wrong = [
+                e for e in heard if isinstance(e, NameError | AttributeError | LookupError | AssertionError)
+            ]
+            assert not wrong, f"{text!a}: {wrong[0]!r}"
+            heard.clear()

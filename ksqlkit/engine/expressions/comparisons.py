@@ -62,7 +62,9 @@ def compare(names: Names, op: N.CompareOp, left: Code, right: Code) -> Code:
     (first_a, a), (first_b, b) = names.once(left), names.once(right)
     if op.startswith("IS"):
         sides = ((left, first_a), (right, first_b))
-        both = " & ".join(f"({first} is not None)" for code, first in sides if not code.constant)
+        both = " & ".join(
+            f"({first} is not None)" for code, first in sides if code.nullable or not code.constant
+        )
         same = "IS NOT" in op
         unequal = (
             f"{a} {'is' if same else 'is not'} {b}" if left.nullable and right.nullable else str(not same)

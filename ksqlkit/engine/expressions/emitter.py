@@ -170,9 +170,10 @@ class Emitter:
 
     def _is_null(self, operand: N.Expression, test: str) -> Code:
         code = self(operand)
-        if code.constant:
-            return self._constant((code.type is None) == (test == "is"), T.BOOLEAN)
-        return self._plain(f"({code.source} {test} None)", code.raises)
+        if code.source == "None" or not (code.nullable or code.raises):
+            return self._constant((code.source == "None") == (test == "is"), T.BOOLEAN)
+        source = code.source if code.nullable else self.names.once(code)[0]
+        return self._plain(f"({source} {test} None)", code.raises)
 
     def _in(self, node: N.InList) -> Code:
         items = [item for item in node.items if not isinstance(item, N.NullLiteral)]
