@@ -143,15 +143,16 @@ def rekey_for_join(
     if needs_key(relation, (expr,)):
         keyed = select_key(request, relation, (expr,), name, drop_null=True, key_format=fmt[0], prefix=alias)
         return replace(keyed, layout=relation.layout)
-    if (relation.key_format, relation.window) == fmt:
+    # With formats whose schemas have ids ksqlDB always repartitions: equal keys could differ in their bytes.
+    forced = fmt[0].name in INFERS_SCHEMA
+    if (relation.key_format, relation.window) == fmt and not forced:
         return relation
     if relation.window is not None:
-        if fmt[0].name in INFERS_SCHEMA and fmt[0] == relation.key_format and relation.kind == "STREAM":
-            return (
-                relation  # ksqlDB repartitions these anyway, and with that takes over the other side's window
-            )
+        if forced and fmt[0] == relation.key_format and relation.kind == "STREAM":
+            return relation
         raise fail(WINDOWED)
-    key = relation.step.schema.key
-    same = tuple(N.ColumnRef(c.name) for c in key)
-    step = SelectKey(name, relation.step.schema, relation.step, same, False, fmt[0])
+    key = tuple(N.ColumnRef(c.name) for c in relation.step.schema.key)
+    step = SelectKey(
+        name, relation.step.schema, relation.step, key, drop_null=relation.kind == "STREAM", key_format=fmt[0]
+    )
     return replace(relation, step=step, key_format=fmt[0])

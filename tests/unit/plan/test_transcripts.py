@@ -65,7 +65,7 @@ def replayed() -> tuple[list[tuple[str, str | None, str | None]], list[tuple[str
         except ParseError:
             continue
         pull = any(isinstance(n, N.QueryStatement) and n.query.emit is None for n in nodes)
-        if exchange["transport"] == "websocket":
+        if "WebSocket" in exchange["transport"]:
             continue
         if exchange["path"] == "/ksql" or (nodes and isinstance(nodes[0], N.QueryStatement) and not pull):
             found = None if pull else _attempt(ctx, sql)
