@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ksqlkit.errors import DataError
 from udf_server.evaluation import auc, average_precision, brier, precision_at
 from udf_server.features import FRAUD_FEATURES
+from udf_server.models.boosting import import_xgboost
 from udf_server.models.loaded import Calibration, to_matrix
 from udf_server.models.store import Metadata, ModelStore
 
@@ -56,8 +57,8 @@ def train_fraud(
             hint=f"it has {', '.join(columns) or 'none'}",
         )
     import numpy as np
-    import xgboost
 
+    xgboost = import_xgboost()
     matrix = to_matrix([columns[f] for f in features])
     target = np.asarray(labels, dtype=np.float64)
     if matrix.shape[0] != target.size:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from udf_server.errors import ModelError
+from udf_server.models.boosting import import_xgboost
 from udf_server.models.store import Metadata, ModelStore
 
 if TYPE_CHECKING:
@@ -75,10 +76,9 @@ class XGBoostModel:
     """A booster saved by XGBoost itself (UBJSON or JSON), with a calibration of its probabilities."""
 
     def __init__(self, metadata: Metadata, content: bytes) -> None:
-        import xgboost
-
+        self._xgboost = import_xgboost()
         self.metadata = metadata
-        self._booster = xgboost.Booster(model_file=bytearray(content))
+        self._booster = self._xgboost.Booster(model_file=bytearray(content))
         self._booster.set_param({"nthread": 1})
         self._calibrate = Calibration(metadata.calibration)
 
@@ -89,10 +89,8 @@ class XGBoostModel:
 
     def attributions(self, matrix: Floats) -> Floats:
         """Approximate Shapley values in log-odds."""
-        import xgboost
-
         found: Floats = self._booster.predict(
-            xgboost.DMatrix(matrix), pred_contribs=True, approx_contribs=True
+            self._xgboost.DMatrix(matrix), pred_contribs=True, approx_contribs=True
         )
         return found[:, :-1].astype("float64")
 

@@ -254,3 +254,16 @@ def test_an_idle_server_is_small(server: ServerProcess) -> None:
     assert found is not None
     assert int(found[1]) < 70_000  # kB
     assert os.path.exists(status)
+
+
+def test_scoring_with_xgboost_loads_neither_scikit_learn_nor_pandas(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ksqlkit.datagen import transactions\n"
+        "from udf_server.features import windowed_features; from udf_server.models.store import ModelStore\n"
+        "from udf_server.models.live import LiveModels; from udf_server.training import train_fraud\n"
+        f"rows = list(transactions(4000)); store = ModelStore(Path({str(tmp_path)!r}))\n"
+        "train_fraud(windowed_features(rows), [r['IS_FRAUD'] for r in rows], store, trees=5)\n"
+        "LiveModels(store).get('fraud'); print({'sklearn', 'pandas'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.stdout.strip() == "set()", found.stderr
