@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ksqlkit.client.protocol import Entity, Header, Options, Row, Rows, TopicRecord
+from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord
 from ksqlkit.errors import DataError, Location, ServerError, StatementError, Unreachable
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 KSQL_JSON = "application/vnd.ksql.v1+json"
 DELIMITED = "application/vnd.ksqlapi.delimited.v1"
 KAFKA_BINARY = "application/vnd.kafka.binary.v2+json"
-INSERT_BATCH = 5_000
 _PLACE = re.compile(r"^(?:line |Line: )(\d+)(?::|, Col: )(\d+)")
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, Self
 Row = list[Any]
 Options = Mapping[str, Any] | None
 Entity = dict[str, Any]
+INSERT_BATCH = 5_000  # rows a request
 
 
 class Header(NamedTuple):

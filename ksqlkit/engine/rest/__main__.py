@@ -9,12 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ksqlkit.errors import KsqlkitError
-
-if TYPE_CHECKING:
-    from ksqlkit.engine.log.protocol import Log
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,20 +30,19 @@ def _run(options: argparse.Namespace) -> None:
     from ksqlkit.engine.functions.registry import Registry
     from ksqlkit.engine.rest.app import App
     from ksqlkit.engine.rest.auth import Guard
-    from ksqlkit.engine.rest.remote import connect_scoring
+    from ksqlkit.engine.rest.open import connect_scoring, open_log
     from ksqlkit.engine.rest.serve import listen, serve, url_of
     from ksqlkit.engine.rest.service import Service
     from ksqlkit.process import stop_with_parent
 
     guard = Guard.read(Path(options.auth_file)) if options.auth_file else None
     found = listen(options.host, options.port)
-    log = _open_log(options.log)
+    log = open_log(options.log)
     functions = Registry()
     scoring = None
     if options.scoring:
         token = os.environ.get(options.scoring_token_env) if options.scoring_token_env else None
-        copy = None if options.log == ":memory:" else Path(options.log + ".functions.json")
-        scoring = connect_scoring(options.scoring, token, functions, copy)
+        scoring = connect_scoring(options.scoring, token, functions, options.log)
     engine = Engine(log=log, functions=functions, properties=dict(options.property))
     for sql, error in engine.context.startup_errors:
         logging.getLogger("ksqlkit.rest").warning("not restored: %s: %s", sql, error.message)
@@ -65,17 +60,6 @@ def _run(options: argparse.Namespace) -> None:
             scoring.close()  # first: calls that wait for it let go of the engine
         service.close()
         engine.close()
-
-
-def _open_log(path: str) -> Log:
-    if path == ":memory:":
-        from ksqlkit.engine.log.memory import MemoryLog
-
-        return MemoryLog()
-    from ksqlkit.engine.log.sqlite import SqliteLog
-
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    return SqliteLog(path)
 
 
 def _setting(text: str) -> tuple[str, str]:

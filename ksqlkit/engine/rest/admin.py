@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.rest.entities import entity
 from ksqlkit.engine.rest.messages import JSON, Refused, Reply, Request, json_reply
@@ -25,13 +26,17 @@ async def get_root(_service: Service, _request: Request) -> Reply:
 async def get_info(service: Service, request: Request) -> Reply:
     """Version and state."""
     request.negotiate(ANSWERS, JSON)
-    info = {
+    return json_reply({"KsqlServerInfo": server_info(service.engine)})
+
+
+def server_info(engine: Engine) -> dict[str, str]:
+    """Version and state."""
+    return {
         "version": VERSION,
         "kafkaClusterId": CLUSTER_ID,
-        "ksqlServiceId": service.engine.context.properties["ksql.service.id"],
+        "ksqlServiceId": engine.context.properties["ksql.service.id"],
         "serverStatus": "RUNNING",
     }
-    return json_reply({"KsqlServerInfo": info})
 
 
 async def get_healthcheck(_service: Service, request: Request) -> Reply:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.rest.json_values import RowReader, column_name
 from ksqlkit.engine.rest.messages import DELIMITED, JSON, V1, Refused, Request, Stream, read_object
 from ksqlkit.engine.rest.service import Service
@@ -35,13 +36,11 @@ async def post_inserts_stream(service: Service, request: Request) -> Stream:
         raise Refused(
             400, 40000, "Invalid JSON in request: Missing required creator property 'target' (index 0)"
         )
-    name = column_name(text_of(body["target"]))
     try:
-        source = await service.run(service.engine.writable, name)
+        inserts = await service.run(Inserts, service.engine, text_of(body["target"]))
     except KsqlkitError as error:
         unknown = error.message.startswith("Cannot insert values into an unknown")
         raise Refused(400, 40001 if unknown else error.error_code, error.message) from None
-    inserts = Inserts(service, name, RowReader(source))
     return Stream(_acks(service, inserts, batches, first[1:], kind), None, reads=True)
 
 
@@ -50,33 +49,35 @@ async def _acks(
 ) -> AsyncIterator[bytes]:
     framing = (b"", b"", b"\n", b"") if kind == DELIMITED else (b"[", b",", b"", b"]")
     start, before, after, end = framing
-    sent = False
+    done = 0
     yield start
     lines: list[bytes] | None = first
     while lines is not None:
-        acks = await service.run(inserts.take, lines)
-        if acks:
-            text = b"".join([before + a + after for a in acks])
-            yield text if sent else text.removeprefix(before)
-            sent = True
-        if inserts.failed:
+        accepted, problem = await service.run(inserts.take, lines)
+        acks = [b'{"seq":%d,"status":"ok"}' % n for n in range(done, done + accepted)]
+        first_ack = done == 0
+        done += accepted
+        if problem is not None:
+            failed = {"@type": "InsertError", "status": "error", "seq": done, "message": problem}
+            acks.append(orjson.dumps({**failed, "error_code": 40000}))
+        text = b"".join([before + ack + after for ack in acks])
+        yield text.removeprefix(before) if first_ack else text
+        if problem is not None:
             break
         lines = await anext(batches, None)
     yield end
 
 
 class Inserts:
-    """Rows for one source, in the order they come."""
+    """Rows for one source, in the order they come. Raises StatementError where the source takes none."""
 
-    def __init__(self, service: Service, target: str, read: RowReader) -> None:
-        self._engine = service.engine
-        self._target = target
-        self._read = read
-        self._done = 0
-        self.failed = False
+    def __init__(self, engine: Engine, target: str) -> None:
+        self._engine = engine
+        self._target = column_name(target)
+        self._read = RowReader(engine.writable(self._target))
 
-    def take(self, lines: list[bytes]) -> list[bytes]:
-        """Append the rows in one commit, up to the first that is refused; one acknowledgement each."""
+    def take(self, lines: list[bytes]) -> tuple[int, str | None]:
+        """Append rows of JSON in one commit; how many were taken, and why the next one was not."""
         rows: list[dict[str, Any]] = []
         problem: str | None = None
         for line in lines:
@@ -92,14 +93,7 @@ class Inserts:
             if problem is not None:
                 break
         accepted, refused = self._append(rows)
-        acks = [b'{"seq":%d,"status":"ok"}' % n for n in range(self._done, self._done + accepted)]
-        self._done += accepted
-        problem = refused or problem
-        if problem is not None:
-            self.failed = True
-            body = {"@type": "InsertError", "status": "error", "seq": self._done, "message": problem}
-            acks.append(orjson.dumps({**body, "error_code": 40000}))
-        return acks
+        return accepted, refused or problem
 
     def _append(self, rows: list[dict[str, Any]]) -> tuple[int, str | None]:
         """How many were appended, and why the next one was not."""

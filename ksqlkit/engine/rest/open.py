@@ -1,4 +1,7 @@
-"""Functions of a scoring server, there also when the server is not: by a copy of its manifest beside the log."""
+"""What an engine is made of: its log, and the functions of a scoring server.
+
+The functions are there also when the scoring server is not: by a copy of its manifest beside the log.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ from ksqlkit.errors import ServerError
 
 if TYPE_CHECKING:
     from ksqlkit.engine.functions.registry import Registry
+    from ksqlkit.engine.log.protocol import Log
     from ksqlkit.scoring import ScoringClient
     from ksqlkit.scoring.transport import Reply, Transport
 
 logger = logging.getLogger("ksqlkit.rest")
 MANIFEST: Final = "/v1/functions"
+COPY: Final = ".functions.json"  # added to the log's name
+MEMORY: Final = ":memory:"
 
 
 class RememberingTransport:
@@ -60,14 +66,29 @@ class RememberingTransport:
         self._inner.close()
 
 
-def connect_scoring(url: str, token: str | None, functions: Registry, copy: Path | None) -> ScoringClient:
-    """Register the scoring server's functions and follow its changes; a server that is down is looked for."""
+def open_log(path: str) -> Log:
+    """The log in a file, or `:memory:`. Raises ServerError when another process has the file."""
+    if path == MEMORY:
+        from ksqlkit.engine.log.memory import MemoryLog
+
+        return MemoryLog()
+    from ksqlkit.engine.log.sqlite import SqliteLog
+
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return SqliteLog(path)
+
+
+def connect_scoring(url: str, token: str | None, functions: Registry, log: str) -> ScoringClient:
+    """Register the scoring server's functions and follow its changes; a server that is down is looked for.
+
+    `log` is the engine's, where the copy of the manifest lies.
+    """
     from ksqlkit.scoring import ScoringClient
     from ksqlkit.scoring.transport import HttpTransport
 
     transport: Transport = HttpTransport(url, token)
-    if copy is not None:
-        transport = RememberingTransport(transport, copy)
+    if log != MEMORY:
+        transport = RememberingTransport(transport, Path(log + COPY))
     client = ScoringClient(url, token, transport=transport)
     try:
         client.register_into(functions)
