@@ -261,7 +261,7 @@ def test_scoring_with_xgboost_loads_neither_scikit_learn_nor_pandas(tmp_path: Pa
         "import sys; from pathlib import Path; from ksqlkit.datagen import transactions\n"
         "from udf_server.features import windowed_features; from udf_server.models.store import ModelStore\n"
         "from udf_server.models.live import LiveModels; from udf_server.training import train_fraud\n"
-        f"rows = list(transactions(4000)); store = ModelStore(Path({str(tmp_path)!r}))\n"
+        f"rows = list(transactions(20_000)); store = ModelStore(Path({str(tmp_path)!r}))\n"
         "train_fraud(windowed_features(rows), [r['IS_FRAUD'] for r in rows], store, trees=5)\n"
         "LiveModels(store).get('fraud'); print({'sklearn', 'pandas'} & set(sys.modules))"
     )
