@@ -155,9 +155,28 @@ class Runner:
         for record in self.spec.get("inputs", ()):
             if record["topic"] not in own:
                 wanted.setdefault(record["topic"], self.default_partitions)
+        for spec in self.declared.values():
+            self.register(spec)
         for name, partitions in wanted.items():
             if name not in own:
                 self.engine.create_topic(name, partitions, replicas.get(name, 1))
+
+    def register(self, topic: Mapping[str, Any]) -> None:
+        """Put the schemas a case declares for a topic into the registry."""
+        text = " ".join(self.spec["statements"]).upper()
+        for side in ("key", "value"):
+            schema = topic.get(f"{side}Schema")
+            if schema is None:
+                continue
+            name = str(topic.get(f"{side}Format") or topic.get("format") or "").upper()
+            if not name:
+                name = next((n for n in ("JSON_SR", "PROTOBUF", "AVRO") if n in text), "AVRO")
+            kind: Any = {"JSON_SR": "JSON"}.get(name, name)
+            if kind not in ("AVRO", "PROTOBUF", "JSON"):
+                continue
+            written = schema if kind == "PROTOBUF" else C.dumps(schema).decode()
+            number = topic.get(f"{side}SchemaId")
+            self.schemas.register(f"{topic['name']}-{side}", kind, written, id=number)
 
     def feed(self, record: Mapping[str, Any]) -> None:
         """Produce one input record."""

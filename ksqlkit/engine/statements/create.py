@@ -17,6 +17,7 @@ from ksqlkit.engine.results import Result, WarningEntity
 from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS, Column, Schema
 from ksqlkit.engine.statements import with_clause
 from ksqlkit.engine.statements.echo import create_source_text, name_text
+from ksqlkit.engine.statements.inference import infer_columns
 from ksqlkit.engine.statements.upgrade import check_upgrade
 from ksqlkit.engine.statements.with_clause import PREPARE, WithClause
 from ksqlkit.errors import StatementError
@@ -37,6 +38,7 @@ def create_source(ctx: Context, prepared: Prepared) -> Result:
     for fmt in (key_format, value_format):
         _check_registry(ctx, clause, fmt)
     _check_schema_ids(clause, key_format, value_format, columns)
+    columns = infer_columns(node, columns, clause, key_format, value_format, ctx.schemas)
     topic = _topic(ctx, node, columns, clause)
     prepared.text = create_source_text(node, columns, clause, {"CLEANUP_POLICY": _policy(node)})
     schema = _schema(columns)

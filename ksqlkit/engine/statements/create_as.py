@@ -17,6 +17,7 @@ from ksqlkit.engine.results import Result
 from ksqlkit.engine.statements import with_clause
 from ksqlkit.engine.statements.create import already_exists
 from ksqlkit.engine.statements.echo import create_as_text, name_text
+from ksqlkit.engine.statements.inference import check_sink_schema
 from ksqlkit.engine.statements.upgrade import check_query_upgrade, check_upgrade
 from ksqlkit.engine.statements.with_clause import PREPARE, WithClause
 from ksqlkit.errors import StatementError
@@ -47,6 +48,11 @@ def create_as_select(ctx: Context, prepared: Prepared) -> Result:
     prepared.text = create_as_text(node, query, clause, defaults)
     plan = plan_create_as(ctx, prepared, query_id, clause, topic)
     assert plan.sink is not None
+    for is_key, fmt, columns in (
+        (True, plan.sink.key_format, plan.schema.key),
+        (False, plan.sink.value_format, plan.schema.value),
+    ):
+        check_sink_schema([(c.name, c.type) for c in columns], clause, fmt, ctx.schemas, is_key=is_key)
     if existing is not None and not node.or_replace:
         kind, other = node.kind.lower(), existing.kind.lower()
         raise StatementError(

@@ -1,0 +1,76 @@
+"""Columns that a statement leaves out, from the schema registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.plan import formats
+from ksqlkit.engine.serde import inference
+from ksqlkit.engine.serde.registry import SchemaRegistry
+from ksqlkit.engine.statements.with_clause import WithClause
+from ksqlkit.errors import StatementError
+
+
+def infer_columns(
+    node: N.CreateSource,
+    columns: tuple[N.ColumnDef, ...],
+    clause: WithClause,
+    keys: Format,
+    values: Format,
+    schemas: SchemaRegistry | None,
+) -> tuple[N.ColumnDef, ...]:
+    """The declared columns with those of a side that declares none, where its format has schemas in the registry.
+
+    Raises StatementError where the registry has no such schema, or one that has no SQL types.
+    """
+    if schemas is None:
+        return columns
+    topic = clause.get("KAFKA_TOPIC")
+    constraint: Any = "PRIMARY KEY" if node.kind == "TABLE" else "KEY"
+    headers = tuple(c for c in columns if c.constraint in ("HEADERS", "HEADER"))
+    key = tuple(c for c in columns if c.constraint in ("KEY", "PRIMARY KEY"))
+    value = tuple(c for c in columns if c.constraint is None)
+    infer_key = not key and keys.name in formats.INFERS_SCHEMA
+    infer_value = not value and values.name in formats.INFERS_SCHEMA
+    if value and clause.get("VALUE_SCHEMA_ID") is not None:
+        raise StatementError("Table elements and VALUE_SCHEMA_ID cannot both exist for create statement.")
+    if not infer_key and not infer_value:
+        return columns
+    if infer_key:
+        found = inference.infer_columns(keys, topic=topic, is_key=True, registry=schemas)
+        key = tuple(N.ColumnDef(c.name, c.type, constraint) for c in found)
+    if infer_value:
+        found = inference.infer_columns(values, topic=topic, is_key=False, registry=schemas)
+        value = tuple(N.ColumnDef(c.name, c.type) for c in found)
+    return (*headers, *key, *value)
+
+
+def check_sink_schema(
+    columns: Sequence[tuple[str, T.SqlType]],
+    clause: WithClause,
+    fmt: Format,
+    schemas: SchemaRegistry | None,
+    *,
+    is_key: bool,
+) -> None:
+    """A sink with SCHEMA_ID must have that schema's columns, at the same places. Raises StatementError."""
+    side = "KEY" if is_key else "VALUE"
+    if clause.get(f"{side}_SCHEMA_ID") is None or schemas is None:
+        return
+    topic = clause.get("KAFKA_TOPIC") or ""
+    found = inference.infer_columns(fmt, topic=topic, is_key=is_key, registry=schemas)
+    wanted = [(c.name, c.type) for c in found]
+    single = len(wanted) == 1 and wanted[0][0] in ("ROWKEY", "ROWVAL")
+    lost = [c for i, c in enumerate(columns) if i >= len(wanted) or wanted[i] != c]
+    if lost and not (single and len(columns) == 1 and wanted[0][1] == columns[0][1]):
+        mark = " KEY" if is_key else ""
+        shown = ", ".join(f"`{n}` {t}{mark}" for n, t in lost)
+        have = ", ".join(f"`{n}` {t}{mark}" for n, t in wanted)
+        raise StatementError(
+            f"The following {side.lower()} columns are changed, missing or reordered: [{shown}]. "
+            f"Schema from schema registry is [{have}]"
+        )
