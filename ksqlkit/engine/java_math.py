@@ -164,6 +164,28 @@ def asin(value: float) -> float:
     return math.copysign(result, value)
 
 
+def acos(value: float) -> float:
+    """StrictMath.acos."""
+    x = abs(value)
+    if not x <= 1:
+        return math.nan
+    if x == 1:
+        return 0.0 if value > 0 else math.pi + 2.0 * _HALF_PI_LOW
+    if x < 0.5:
+        if x < 2.0**-57:
+            return _HALF_PI + _HALF_PI_LOW
+        z = value * value
+        r = z * _polynomial(z, _ASIN_P) / _polynomial(z, _ASIN_Q)
+        return _HALF_PI - (value - (_HALF_PI_LOW - value * r))
+    z = (1.0 - x) * 0.5
+    s = math.sqrt(z)
+    r = z * _polynomial(z, _ASIN_P) / _polynomial(z, _ASIN_Q)
+    if value < 0:
+        return math.pi - 2.0 * (s + (r * s - _HALF_PI_LOW))
+    d = _without_low(s)
+    return 2.0 * (d + (r * s + (z - d * d) / (s + d)))
+
+
 _EXP: Final = (
     1.66666666666666019037e-01,
     -2.77777777770155933842e-03,

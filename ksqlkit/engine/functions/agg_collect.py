@@ -5,6 +5,7 @@ States are never changed in place, so a caller may keep the value it had before.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,20 @@ from ksqlkit.engine.functions.define import Aggregation, Family
 collect = Family("AGGREGATE")
 
 
-@collect.aggregate("COLLECT_LIST(T val1) -> ARRAY<T>", about="Collects the values of a column into an array.")
-def collect_list(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
+def _limit(setting: Any) -> int:
+    """How many values a collection may hold; -1 and no setting mean no limit."""
+    given = -1 if setting is None else int(setting)
+    return given if given >= 0 else sys.maxsize
+
+
+@collect.aggregate(
+    "COLLECT_LIST(T val1) -> ARRAY<T>",
+    about="Collects the values of a column into an array.",
+    settings=("ksql.functions.collect_list.limit",),
+)
+def collect_list(_types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation:
     """All values of a column, NULL too, in the order they came."""
+    limit = _limit(constants[-1])
 
     def remove(state: list[Any], v: Any) -> list[Any]:
         for i in range(len(state) - 1, -1, -1):
@@ -27,23 +39,31 @@ def collect_list(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggr
 
     return Aggregation(
         init=list,
-        add=lambda state, v: [*state, v],
+        add=lambda state, v: [*state, v] if len(state) < limit else state,
         remove=remove,
-        merge=lambda a, b: [*a, *b],
-        inline_add="[*{state}, {0}]",
+        merge=lambda a, b: [*a, *b][: max(limit, len(a))],
+        inline_add="[*{state}, {0}]" if limit == sys.maxsize else None,
     )
 
 
 @collect.aggregate(
-    "COLLECT_SET(T val1) -> ARRAY<T>", about="Collects the distinct values of a column into an array."
+    "COLLECT_SET(T val1) -> ARRAY<T>",
+    about="Collects the distinct values of a column into an array.",
+    settings=("ksql.functions.collect_set.limit",),
 )
-def collect_set(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
+def collect_set(_types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation:
     """The distinct values of a column, NULL too, in the order they first came."""
+    limit = _limit(constants[-1])
+
+    def add(state: list[Any], v: Any) -> list[Any]:
+        return state if len(state) >= limit or v in state else [*state, v]
 
     def merge(a: list[Any], b: list[Any]) -> list[Any]:
-        return [*a, *(v for v in b if v not in a)]
+        for v in b:
+            a = add(a, v)
+        return a
 
-    return Aggregation(init=list, add=lambda state, v: state if v in state else [*state, v], merge=merge)
+    return Aggregation(init=list, add=add, merge=merge)
 
 
 @collect.aggregate("ATTR(T val1) -> T", about="Collects a single value.")

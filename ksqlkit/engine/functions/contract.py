@@ -6,7 +6,7 @@ needed to run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -105,9 +105,16 @@ class FunctionRegistry(Protocol):
     def constants(self, name: str, args: Sequence[ArgType]) -> int:
         """How many trailing arguments of an aggregate call must be literals that configure it."""
 
-    def aggregate(self, name: str, args: Sequence[ArgType], literals: Sequence[Any]) -> ResolvedAggregate:
+    def aggregate(
+        self,
+        name: str,
+        args: Sequence[ArgType],
+        literals: Sequence[Any],
+        properties: Mapping[str, object] | None = None,
+    ) -> ResolvedAggregate:
         """Resolve an aggregate. `literals` holds the constant trailing arguments that configure it, in order
-        (for example the k of TOPK); `args` has the types of all arguments."""
+        (for example the k of TOPK); `args` has the types of all arguments; `properties` holds settings such as
+        ksql.functions.collect_list.limit."""
 
     def table(self, name: str, args: Sequence[ArgType]) -> ResolvedTable:
         """Resolve a table function."""

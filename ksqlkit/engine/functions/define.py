@@ -32,7 +32,8 @@ BUILTIN: Final = "internal"  # the path of built-in functions
 @dataclass(frozen=True, eq=False)
 class Overload:
     """One overload. Scalar and table: `fn` is the function or, if `typed`, makes it from the argument types.
-    Aggregate: `fn(types, constants)` makes an Aggregation. `returns` computes a result type that the signature
+    Aggregate: `fn(types, constants)` makes an Aggregation; constants are the literals of the call, then the values of
+    the properties that `settings` names (None where not set). `returns` computes a result type that the signature
     cannot say; a scalar that does not `see_null` is not called with NULL."""
 
     text: str
@@ -46,6 +47,7 @@ class Overload:
     deterministic: bool = True
     remote: RemoteCall | None = None
     parsed: Signature | None = None
+    settings: tuple[str, ...] = ()
 
     @cached_property
     def signature(self) -> Signature:
@@ -119,12 +121,14 @@ class Family:
 
         return declare
 
-    def aggregate(self, *signatures: str, about: str = "") -> Callable[[Fn], Fn]:
+    def aggregate(
+        self, *signatures: str, about: str = "", settings: tuple[str, ...] = ()
+    ) -> Callable[[Fn], Fn]:
         """Declare an aggregate: the function takes argument types and constants, gives an Aggregation."""
 
         def declare(fn: Fn) -> Fn:
             for text in signatures:
-                self._add("AGGREGATE", Overload(text, fn, about))
+                self._add("AGGREGATE", Overload(text, fn, about, settings=settings))
             return fn
 
         return declare

@@ -47,7 +47,7 @@ def _cot(value: float) -> float:
 
 
 _ONE_ARGUMENT: Final[tuple[tuple[str, str, Callable[[float], float], str], ...]] = (
-    ("ACOS", "value", _total(m.acos), "The inverse cosine, in radians."),
+    ("ACOS", "value", j.acos, "The inverse cosine, in radians."),
     ("ASIN", "value", j.asin, "The inverse sine, in radians."),
     ("ATAN", "value", j.atan, "The inverse tangent, in radians."),
     ("CBRT", "value", j.cbrt, "The cube root."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -158,7 +158,13 @@ class Registry:
         overload, _ = self._choose(name, "AGGREGATE", args or (_NO_ARGUMENT,))
         return overload.signature.constants
 
-    def aggregate(self, name: str, args: Sequence[ArgType], literals: Sequence[Any]) -> ResolvedAggregate:
+    def aggregate(
+        self,
+        name: str,
+        args: Sequence[ArgType],
+        literals: Sequence[Any],
+        properties: Mapping[str, object] | None = None,
+    ) -> ResolvedAggregate:
         """Resolve an aggregate; `params` leaves out the constants. Raises StatementError."""
         overload, pattern = self._choose(name, "AGGREGATE", args or (_NO_ARGUMENT,))
         count = overload.signature.constants
@@ -167,7 +173,8 @@ class Registry:
         if args and len(types) < columns:
             raise StatementError(f"Failed to invoke UDAF factory method: {name} needs arguments with a type.")
         try:
-            parts: Aggregation = overload.fn(types, tuple(literals[len(literals) - count :]))
+            settings = ((properties or {}).get(s) for s in overload.settings)
+            parts: Aggregation = overload.fn(types, (*literals[len(literals) - count :], *settings))
         except ValueError as e:
             raise StatementError("Failed to invoke UDAF factory method", hint=str(e)) from e
         return ResolvedAggregate(

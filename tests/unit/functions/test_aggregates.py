@@ -109,3 +109,15 @@ def test_histogram_counts_each_null_anew() -> None:
     for value in (None, "a", None):
         state = decode_state(encode_state(found.add(state, value)))
     assert shown(found, state) == {None: 1, "a": 1}
+
+
+def test_a_setting_limits_collections() -> None:
+    for name, kept in (("COLLECT_LIST", [1, 1]), ("COLLECT_SET", [1, 2])):
+        setting = {f"ksql.functions.{name.lower()}.limit": "2"}
+        found = REGISTRY.aggregate(name, [T.INTEGER], [], setting)
+        state = found.init()
+        for value in (1, 1, 2, 3):
+            state = found.add(state, value)
+        assert state == kept
+        assert found.merge is not None
+        assert found.merge(state, [7, 8]) == kept
