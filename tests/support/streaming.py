@@ -10,12 +10,8 @@ from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.protocol import Log, Record
 
-STREAM_L = (
-    "CREATE STREAM L (ID STRING KEY, V INT, G STRING) WITH (kafka_topic='L', value_format='JSON', partitions={n});"
-)
-STREAM_R = (
-    "CREATE STREAM R (ID STRING KEY, W INT, H STRING) WITH (kafka_topic='R', value_format='JSON', partitions={n});"
-)
+STREAM_L = "CREATE STREAM L (ID STRING KEY, V INT, G STRING) WITH (kafka_topic='L', value_format='JSON', partitions={n});"
+STREAM_R = "CREATE STREAM R (ID STRING KEY, W INT, H STRING) WITH (kafka_topic='R', value_format='JSON', partitions={n});"
 TABLE_L = STREAM_L.replace("STREAM", "TABLE").replace("KEY,", "PRIMARY KEY,")
 TABLE_R = STREAM_R.replace("STREAM", "TABLE").replace("KEY,", "PRIMARY KEY,")
 
@@ -89,7 +85,12 @@ def errors(target: Engine) -> list[str]:
 
 
 def run(
-    statements: Sequence[str], rows: Iterable[Fed], *, topic: str = "O", each: bool = True, partitions: int = 1
+    statements: Sequence[str],
+    rows: Iterable[Fed],
+    *,
+    topic: str = "O",
+    each: bool = True,
+    partitions: int = 1,
 ) -> list[Out]:
     """What a topic holds after the rows went through the statements."""
     target = engine(*statements, partitions=partitions)

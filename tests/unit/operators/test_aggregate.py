@@ -25,7 +25,9 @@ def test_an_argument_that_fails_is_null_and_reported() -> None:
 
 
 def test_states_that_are_not_the_result() -> None:
-    query = "CREATE TABLE O AS SELECT ID, AVG(V) AS A, COLLECT_LIST(V) AS C, TOPK(V, 2) AS T FROM L GROUP BY ID;"
+    query = (
+        "CREATE TABLE O AS SELECT ID, AVG(V) AS A, COLLECT_LIST(V) AS C, TOPK(V, 2) AS T FROM L GROUP BY ID;"
+    )
     out = run([STREAM_L, query], [("L", "a", {"V": v}, v) for v in (1, 4, 2)])
     assert out[-1] == ("a", {"A": 7 / 3, "C": [1, 4, 2], "T": [4, 2]}, 4)
 

@@ -21,7 +21,12 @@ def test_failing_predicate_drops_the_row_and_is_reported() -> None:
 
 
 def test_table_row_that_stops_matching_becomes_a_tombstone_once() -> None:
-    rows = [("L", "a", {"V": 0}, 1), ("L", "a", {"V": 5}, 2), ("L", "a", {"V": 0}, 3), ("L", "a", {"V": 1}, 4)]
+    rows = [
+        ("L", "a", {"V": 0}, 1),
+        ("L", "a", {"V": 5}, 2),
+        ("L", "a", {"V": 0}, 3),
+        ("L", "a", {"V": 1}, 4),
+    ]
     out = run([TABLE_L, "CREATE TABLE O AS SELECT ID, V FROM L WHERE V > 3;"], [*rows, ("L", "a", None, 5)])
     assert out == [("a", {"V": 5}, 2), ("a", None, 3)]
 

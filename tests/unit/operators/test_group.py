@@ -17,7 +17,9 @@ def test_null_group_is_left_out() -> None:
 
 
 def test_failing_group_is_left_out_and_reported() -> None:
-    query = "CREATE TABLE O WITH (key_format='JSON') AS SELECT 4 / V AS K, COUNT(*) AS N FROM L GROUP BY 4 / V;"
+    query = (
+        "CREATE TABLE O WITH (key_format='JSON') AS SELECT 4 / V AS K, COUNT(*) AS N FROM L GROUP BY 4 / V;"
+    )
     made = engine(STREAM_L, query)
     feed(made, [("L", "a", {"V": 0}, 1), ("L", "a", {"V": 2}, 2)])
     assert plain(records(made)) == [("2", {"N": 1}, 2)]

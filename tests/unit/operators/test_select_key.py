@@ -24,7 +24,9 @@ def test_key_expression_of_a_record_without_value() -> None:
 
 
 def test_failing_key_is_null_and_reported() -> None:
-    made = engine(STREAM_L, "CREATE STREAM O WITH (key_format='JSON') AS SELECT * FROM L PARTITION BY 10 / V;")
+    made = engine(
+        STREAM_L, "CREATE STREAM O WITH (key_format='JSON') AS SELECT * FROM L PARTITION BY 10 / V;"
+    )
     feed(made, [("L", "a", {"V": 0}, 1), ("L", "a", {"V": 5}, 2)])
     assert [k for k, _, _ in plain(records(made))] == [None, "2"]
     assert errors(made)[0].startswith("Error computing new key from expression")

@@ -8,7 +8,9 @@ from tests.support.streaming import STREAM_L, engine, errors, feed, plain, recor
 
 
 def test_timestamp_column() -> None:
-    made = engine(STREAM_L, "CREATE STREAM O WITH (timestamp='T') AS SELECT ID, CAST(V AS BIGINT) AS T FROM L;")
+    made = engine(
+        STREAM_L, "CREATE STREAM O WITH (timestamp='T') AS SELECT ID, CAST(V AS BIGINT) AS T FROM L;"
+    )
     feed(made, [("L", "a", {"V": 77}, 5), ("L", "b", {"V": -1}, 6), ("L", "c", {}, 7), ("L", "d", None, 3)])
     assert plain(records(made)) == [("a", {"T": 77}, 77), ("d", None, 7)]
     assert sum(e.startswith("Error writing row with extracted timestamp") for e in errors(made)) == 2

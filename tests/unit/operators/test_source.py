@@ -32,7 +32,12 @@ def test_pseudo_columns() -> None:
 
 def test_timestamp_column_sets_the_time_and_rows_without_one_are_skipped() -> None:
     source = STREAM_L.replace("partitions", "timestamp='V', partitions").replace("V INT", "V BIGINT")
-    rows = [("L", "a", {"V": 9}, 1), ("L", "a", {"V": None}, 2), ("L", "a", {"V": -3}, 3), ("L", "a", None, 4)]
+    rows = [
+        ("L", "a", {"V": 9}, 1),
+        ("L", "a", {"V": None}, 2),
+        ("L", "a", {"V": -3}, 3),
+        ("L", "a", None, 4),
+    ]
     made = engine(source, "CREATE STREAM O AS SELECT ID, G FROM L;")
     feed(made, rows)
     assert plain(records(made)) == [("a", {"G": None}, 9)]

@@ -59,7 +59,12 @@ def test_three_tables() -> None:
     query = (
         "CREATE TABLE O AS SELECT L.ID, V, W, X FROM L LEFT JOIN R ON L.ID = R.ID LEFT JOIN Z ON L.ID = Z.ID;"
     )
-    rows: list[Fed] = [("L", "a", {"V": 1}, 1), ("Z", "a", {"X": 3}, 2), ("R", "a", {"W": 2}, 3), ("L", "a", None, 4)]
+    rows: list[Fed] = [
+        ("L", "a", {"V": 1}, 1),
+        ("Z", "a", {"X": 3}, 2),
+        ("R", "a", {"W": 2}, 3),
+        ("L", "a", None, 4),
+    ]
     assert run([TABLE_L, TABLE_R, third, query], rows) == [
         ("a", {"V": 1, "W": None, "X": None}, 1),
         ("a", {"V": 1, "W": None, "X": 3}, 2),

@@ -43,7 +43,9 @@ def test_final_emits_once_when_the_window_closes() -> None:
 
 
 def test_final_orders_by_window_then_by_key() -> None:
-    made = engine(STREAM_L, SELECT.format("TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 0 MILLISECONDS)", "EMIT FINAL"))
+    made = engine(
+        STREAM_L, SELECT.format("TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 0 MILLISECONDS)", "EMIT FINAL")
+    )
     feed(made, [("L", k, {"V": 1}, t) for k, t in (("c", 11), ("a", 12), ("b", 13), ("z", 20))])
     assert [k for k, *_ in windowed(records(made))] == ["a", "b", "c"]
 
@@ -59,5 +61,3 @@ def test_window_bounds_are_columns() -> None:
     made = engine(STREAM_L, query + "WINDOW TUMBLING (SIZE 10 MILLISECONDS) GROUP BY ID;")
     feed(made, [("L", "a", {"V": 1}, 25)])
     assert windowed(records(made)) == [("a", 20, {"A": 20, "B": 30, "N": 1}, 25)]
-
-

@@ -59,7 +59,12 @@ def test_sessions() -> None:
 
 
 def test_joined_tables_and_plain_tables() -> None:
-    rows = [("L", "a", {"V": 1}, 1), ("R", "a", {"W": 2}, 5), ("R", "b", {"W": 3}, 2), ("L", "c", {"V": 9}, 3)]
+    rows = [
+        ("L", "a", {"V": 1}, 1),
+        ("R", "a", {"W": 2}, 5),
+        ("R", "b", {"W": 3}, 2),
+        ("L", "c", {"V": 9}, 3),
+    ]
     query = "CREATE TABLE O AS SELECT ROWKEY AS K, V, W FROM L FULL OUTER JOIN R ON L.ID = R.ID;"
     found = table(TABLE_L, TABLE_R, query, rows=rows)
     assert list(found.scan()) == [

@@ -36,7 +36,12 @@ class FailingLog(MemoryLog):
 
 def rows(count: int = 60) -> list[Any]:
     return [
-        ("LR"[i % 3 == 0], f"k{i % 4}", {"V": i % 7, "W": i, "G": f"g{i % 3}"}, 7 * i - 40 * (i % 5 == 4) + 100)
+        (
+            "LR"[i % 3 == 0],
+            f"k{i % 4}",
+            {"V": i % 7, "W": i, "G": f"g{i % 3}"},
+            7 * i - 40 * (i % 5 == 4) + 100,
+        )
         for i in range(count)
     ]
 

@@ -49,7 +49,9 @@ def test_entries_survive(entry: Any) -> None:
     assert repr(decode_entry(encode(entry))) == repr(entry)
 
 
-@pytest.mark.parametrize("key", ["a", 5, 1.5, True, b"k", Decimal("1.0"), ("a", 1), (("x", (1, 2)), 3), (7, "null")])
+@pytest.mark.parametrize(
+    "key", ["a", 5, 1.5, True, b"k", Decimal("1.0"), ("a", 1), (("x", (1, 2)), 3), (7, "null")]
+)
 def test_keys_survive(key: Any) -> None:
     assert repr(decode_key(encode(key))) == repr(key)
 
