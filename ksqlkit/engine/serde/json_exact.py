@@ -90,8 +90,6 @@ def parse(data: bytes) -> Any:
         value, end = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         raise ValueError(_reason(text, error)) from None
-    except RecursionError:
-        raise ValueError("Document nesting depth exceeds the maximum allowed (1000)") from None
     if type(value) in (int, Decimal) and not _SPACE.fullmatch(text[end : end + 1]):
         raise ValueError(
             f"Unexpected character ('{text[end]}' (code {ord(text[end])})): "
@@ -270,4 +268,6 @@ def read(data: bytes, kind: T.SqlType, where: str) -> Any:
         causes = error.causes
     except ValueError as error:
         causes = (str(error),)
+    except RecursionError:
+        causes = ("Document nesting depth exceeds the maximum allowed",)
     raise SerdeError(f"Failed to deserialize {where}. {causes[0]}", causes)

@@ -57,6 +57,13 @@ def test_values_of_a_wrong_type_are_an_error(columns: str, row: list[object]) ->
         make_serializer(Format("JSON"), columns_of(columns), is_key=False, topic="t")(row)
 
 
+@pytest.mark.parametrize("depth", [600, 5000, 200_000])
+def test_deep_documents_are_an_error(depth: int) -> None:
+    read = make_deserializer(Format("JSON"), columns_of("A STRING"), is_key=False)
+    with pytest.raises(SerdeError, match="nesting depth"):
+        read(b'{"A":' + b"[" * depth + b"]" * depth + b"}")
+
+
 def test_many_shapes_of_objects() -> None:
     read = make_deserializer(Format("JSON"), columns_of("A INT, B INT"), is_key=False)
     for i in range(600):
