@@ -26,15 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--lazy", action="store_true", help="load models at their first use instead of at start"
     )
-    parser.add_argument(
-        "--with-parent", action="store_true", help="stop when the process that started this is gone"
-    )
     parser.add_argument("--threads", type=int, default=4, help="threads that run function bodies")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     given = vars(parser.parse_args(arguments))
     level = given.pop("log_level")
+    from ksqlkit.process import stop_with_parent
     from udf_server.serve import ServeOptions, run
 
+    stop_with_parent()
     try:
         run(ServeOptions(**given), log_level=level)
     except KsqlkitError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 import socket
 import sys
@@ -27,8 +26,7 @@ logger = logging.getLogger("udf_server")
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """Where to listen and what to serve. With `lazy`, models load at their first use instead of at start;
-    with `with_parent`, the server stops when the process that started it is gone."""
+    """Where to listen and what to serve. With `lazy`, models load at their first use instead of at start."""
 
     models: Path
     functions: Path | None = None
@@ -36,7 +34,6 @@ class ServeOptions:
     port: int = 8090
     token_file: Path | None = None
     lazy: bool = False
-    with_parent: bool = False
     threads: int = 4
 
 
@@ -79,7 +76,7 @@ async def serve(options: ServeOptions) -> None:
     if not options.lazy:
         service.warming = ["models"]
     running = asyncio.create_task(server.serve())
-    watching = asyncio.create_task(_watch(service, stop if options.with_parent else None))
+    watching = asyncio.create_task(_watch(service))
     warming = None if options.lazy else asyncio.create_task(service.warm())
     shown = f"[{options.host}]" if ":" in options.host else options.host
     print(f"udf_server listening on http://{shown}:{port}", flush=True)
@@ -99,13 +96,10 @@ async def serve(options: ServeOptions) -> None:
             await running
 
 
-async def _watch(service: Service, orphaned: asyncio.Event | None) -> None:
+async def _watch(service: Service) -> None:
     loop = asyncio.get_running_loop()
-    parent = os.getppid()
     while True:
         await asyncio.sleep(POLL_SECONDS)
-        if orphaned is not None and os.getppid() != parent:
-            orphaned.set()
         try:
             # Model files may be large and user files slow to import: neither belongs on the loop.
             await loop.run_in_executor(None, service.look)

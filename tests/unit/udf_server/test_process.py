@@ -18,8 +18,9 @@ import pytest
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.errors import ServerError
+from ksqlkit.process import ServerProcess
 from ksqlkit.scoring import RowFailed, ScoringClient
-from udf_server.process import ServerProcess
+from tests.support.scoring_server import scoring_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -55,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(folder: Path) -> Iterator[ServerProcess]:
-    with ServerProcess(models=folder / "models", functions=folder) as running:
+    with scoring_server(folder / "models", folder) as running:
         yield running
 
 
@@ -82,7 +83,7 @@ def test_sql_sees_a_saved_function_within_a_second(server: ServerProcess, folder
 
 
 def test_a_killed_server_fails_rows_fast_and_is_found_again(folder: Path) -> None:
-    server = ServerProcess(models=folder / "models", functions=folder)
+    server = scoring_server(folder / "models", folder)
     port = int(server.url.rpartition(":")[2])
     with ScoringClient(server.url) as client:
         client.refresh()
@@ -97,7 +98,7 @@ def test_a_killed_server_fails_rows_fast_and_is_found_again(folder: Path) -> Non
         for _ in range(200):
             negated.call([(1,)])
         assert time.monotonic() - start < 1.0
-        with ServerProcess(models=folder / "models", functions=folder, port=port):
+        with scoring_server(folder / "models", folder, port=port):
             within(5.0, lambda: negated.call([(3,)]) == [-3])
 
 
@@ -107,7 +108,7 @@ def test_every_row_is_answered_once_while_the_server_restarts(folder: Path) -> N
         '"NEGATED(x BIGINT) -> BIGINT"', '"NEGATED(x BIGINT) -> BIGINT", on_failure="block"'
     )
     (folder / "mine.py").write_text(text)
-    server = ServerProcess(models=folder / "models", functions=folder)
+    server = scoring_server(folder / "models", folder)
     port = int(server.url.rpartition(":")[2])
     got: list[Any] = []
     with ScoringClient(server.url) as client:
@@ -118,7 +119,7 @@ def test_every_row_is_answered_once_while_the_server_restarts(folder: Path) -> N
         worker.start()
         time.sleep(0.3)
         server.kill()
-        with ServerProcess(models=folder / "models", functions=folder, port=port):
+        with scoring_server(folder / "models", folder, port=port):
             worker.join(30.0)
             assert not worker.is_alive()
     assert got == [-i for i in range(300_000)]
@@ -179,7 +180,7 @@ def test_a_model_promoted_in_mid_stream_leaves_running_queries_theirs(folder: Pa
         store.publish(
             "fraud", out.getvalue(), kind="linear", file="model.npz", features=["X"], promote=weight > 0
         )
-    with ServerProcess(models=folder / "models") as server, ScoringClient(server.url) as client:
+    with scoring_server(folder / "models") as server, ScoringClient(server.url) as client:
         registry = Registry()
         client.register_into(registry)
         client.watch(every=0.1)
@@ -211,8 +212,8 @@ def test_shutdown_finishes_calls_under_way(server: ServerProcess) -> None:
 
 def test_a_server_does_not_outlive_the_process_that_started_it(folder: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from udf_server.process import ServerProcess\n"
-        f"s = ServerProcess(models=Path({str(folder)!r})); print(s.process.pid, flush=True); os.kill(os.getpid(), 9)"
+        "import os, sys; from pathlib import Path; from tests.support.scoring_server import scoring_server\n"
+        f"s = scoring_server(Path({str(folder)!r})); print(s.process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
     pid = int(found.stdout)
@@ -234,7 +235,7 @@ def test_a_taken_port_is_a_clear_error(folder: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ServerError, match=f"cannot listen on 127.0.0.1:{port}"):
-            ServerProcess(models=folder, port=port)
+            scoring_server(folder, port=port)
         found = subprocess.run(
             [sys.executable, "-m", "udf_server", "--port", str(port)],
             capture_output=True,
