@@ -105,11 +105,15 @@ def make_picker(names: Sequence[str]) -> tuple[dict[tuple[str, ...], Any], Calla
     return known, learn
 
 
-def _nothing(_: dict[str, Any]) -> None:
-    return None
+def _nothing(value: dict[str, Any]) -> None:
+    # An empty list or text iterates like an empty object.
+    if type(value) is not dict:
+        raise TypeError("not an object")
 
 
 def _partial(names: list[str | None], value: dict[str, Any]) -> list[Any]:
+    if type(value) is not dict:
+        raise TypeError("not an object")
     return [None if name is None else value[name] for name in names]
 
 

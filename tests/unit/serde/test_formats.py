@@ -64,6 +64,15 @@ def test_deep_documents_are_an_error(depth: int) -> None:
         read(b'{"A":' + b"[" * depth + b"]" * depth + b"}")
 
 
+@pytest.mark.parametrize("columns", ["A INT", "A INT, B INT"])
+@pytest.mark.parametrize("other", [b"[]", b'""', b'["x"]', b'"x"'])
+def test_what_iterates_like_an_object_is_none(columns: str, other: bytes) -> None:
+    read = make_deserializer(Format("JSON"), columns_of(columns), is_key=False, topic=columns)
+    assert {*(read(b"{}") or ()), *(read(b'{"x":1}') or ())} == {None}
+    with pytest.raises(SerdeError, match="requiredType: STRUCT"):
+        read(other)
+
+
 def test_many_shapes_of_objects() -> None:
     read = make_deserializer(Format("JSON"), columns_of("A INT, B INT"), is_key=False)
     for i in range(600):
