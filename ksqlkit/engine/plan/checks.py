@@ -68,6 +68,25 @@ def check_table_functions(request: Request) -> None:
         raise fail("Table functions cannot be used with aggregations.", found[0])
 
 
+def check_functions(request: Request) -> None:
+    """Only scalar functions stand outside of the SELECT and HAVING; GROUP BY has messages of its own."""
+    query = request.query
+    joins = [c.written for c in check_conditions(query.source, request.scope).values()]
+    clauses = (("Predicate", (query.where,)), ("SelectKey", (*query.partition_by, *joins)))
+    for what, exprs in clauses:
+        given = [e for e in exprs if e is not None]
+        for call in calls_of("AGGREGATE", given, request.functions) + calls_of(
+            "TABLE", given, request.functions
+        ):
+            raise fail(
+                f"Invalid {what}: Can't find any functions with the name '{call.name}'",
+                call,
+                hint=f"{call.name} is no scalar function; conditions on aggregates belong into HAVING",
+            )
+    for call in calls_of("TABLE", query.group_by, request.functions):
+        raise fail(f"Invalid Group By: Can't find any functions with the name '{call.name}'", call)
+
+
 def check_columns(request: Request) -> None:
     """Every column exists."""
     query, scope = request.query, request.scope
@@ -131,6 +150,7 @@ CHECKS: Final = (
     check_reserved,
     check_table_functions,
     check_columns,
+    check_functions,
     check_value_formats,
     check_sources,
     check_clauses,

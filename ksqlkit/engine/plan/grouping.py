@@ -208,7 +208,8 @@ def _group(request: Request, relation: Relation, by: tuple[N.Expression, ...]) -
     )
     names = {c.name for c in key}
     values = tuple(c for c in relation.step.schema.columns if c.name not in names)
-    rekey = relation.kind == "TABLE" or needs_key(relation, by)
+    # The key of a windowed source holds more than its columns.
+    rekey = relation.kind == "TABLE" or relation.window is not None or needs_key(relation, by)
     return GroupBy("Aggregate-GroupBy", Schema(key, values), relation.step, by, rekey)
 
 

@@ -124,7 +124,7 @@ def select_key(
     new = tuple(c.name for c in key)
     if len(set(new)) < len(new):
         twice = next(c for i, c in enumerate(key) if c.name in new[:i])
-        raise fail(f"Duplicate key columns found in schema: `{twice.name}` {twice.type}", exprs[0])
+        raise fail(f"Duplicate key columns found in schema: `{twice.name}` {twice.type} KEY", exprs[0])
     by_name = {c.name: c for c in (*old.columns, *key)}
     layout = (*relation.layout, *(n for n in new if n not in relation.layout))
     fmt = key_format or relation.key_format

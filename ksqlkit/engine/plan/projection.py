@@ -46,9 +46,9 @@ def project(request: Request, relation: Relation, selected: Sequence[Selected], 
     key = tuple(Column(s.name, types[_ref(s)]) for s in keys)
     value = tuple(Column(s.name, value_type(s.expression, types, functions)) for s in values)
     if request.sink is None:
-        _check_duplicates(
-            "value", [Column(s.name, value_type(s.expression, types, functions)) for s in selected]
-        )
+        shown = [(s, Column(s.name, value_type(s.expression, types, functions))) for s in selected]
+        _check_duplicates("key", [c for s, c in shown if _names_key(s, relation)])
+        _check_duplicates("value", [c for _, c in shown])
     else:
         _check_duplicates("key", key)
         _check_duplicates("value", [*key, *value])
@@ -64,6 +64,10 @@ def project(request: Request, relation: Relation, selected: Sequence[Selected], 
     return replace(
         relation, step=step, keys={c.name: c.name for c in key}, layout=tuple(s.name for s in selected)
     )
+
+
+def _names_key(selected: Selected, relation: Relation) -> bool:
+    return isinstance(selected.expression, N.ColumnRef) and selected.expression.name in relation.keys
 
 
 def _ref(selected: Selected) -> str:
@@ -121,4 +125,5 @@ def _for_client(relation: Relation, selected: Sequence[Selected]) -> tuple[list[
 def _check_duplicates(namespace: str, columns: Sequence[Column]) -> None:
     for index, column in enumerate(columns):
         if any(c.name == column.name for c in columns[:index]):
-            raise fail(f"Duplicate {namespace} columns found in schema: `{column.name}` {column.type}")
+            mark = " KEY" if namespace == "key" else ""
+            raise fail(f"Duplicate {namespace} columns found in schema: `{column.name}` {column.type}{mark}")

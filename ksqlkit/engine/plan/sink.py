@@ -49,14 +49,7 @@ def _new_sink(request: Request, wanted: SinkRequest, schema: Schema) -> Sink:
     source = request.left.source
     key_format = _key_format(request, wanted, schema)
     value_format = _format(wanted, "VALUE", source.value_format)
-    wrap = props.get("WRAP_SINGLE_VALUE")
-    values = len(schema.value)
-    if wrap is not None:
-        value_format = formats.with_wrapping(value_format, bool(wrap), values)
-    elif values == 1:
-        default = request.properties.get("ksql.persistence.wrap.single.values")
-        if default is not None and default in formats.WRAPPING[value_format.name]:
-            value_format = replace(value_format, wrap=bool(default))
+    value_format = _wrapped(request, value_format, props.get("WRAP_SINGLE_VALUE"), len(schema.value))
     column, fmt = props.get("TIMESTAMP"), _text(props.get("TIMESTAMP_FORMAT"))
     return Sink(
         name=wanted.name,
@@ -69,6 +62,16 @@ def _new_sink(request: Request, wanted: SinkRequest, schema: Schema) -> Sink:
         timestamp_column=None if column is None else timestamp_column(str(column), fmt, schema),
         timestamp_format=fmt,
     )
+
+
+def _wrapped(request: Request, fmt: Format, asked: object, values: int) -> Format:
+    """A single value column is wrapped as the WITH clause says, else as the session's setting does where it can."""
+    if asked is not None:
+        return formats.with_wrapping(fmt, bool(asked), values)
+    default = request.properties.get("ksql.persistence.wrap.single.values")
+    if default is None or values != 1 or default not in formats.WRAPPING[fmt.name]:
+        return fmt
+    return replace(fmt, wrap=bool(default))
 
 
 def _text(value: object) -> str | None:
