@@ -31,7 +31,7 @@ def gaps() -> dict[str, str]:
     """Known gaps: scenario id -> reason."""
     lines = GAPS.read_text(encoding="utf-8").splitlines()
     pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
-    return {name: reason for name, reason in pairs}
+    return {line[0]: line[1] for line in pairs}
 
 
 def run(scenario: dict[str, Any]) -> dict[str, list[Record]]:

@@ -63,15 +63,11 @@ def _stream(gen: Generator, step: Aggregate, row: Row) -> None:
         before = gen.fresh("old")
         gen.line(f"{before} = {tuple_text(calls.values(row.key, None))}")
     scope = gen.scope(step.input.schema, row)
-    with gen.block("try:"):
-        calls.keep(scope)
-        calls.add(row, scope)
-    with gen.block("except Exception as error:"):
-        gen.fail(step, "Error computing aggregate", row)
-    with gen.block("else:"):
-        gen.line(f"{data}[{hashed}] = ({now}, {calls.entry})")
-        gen.line(f"{dirty}({hashed})")
-        window_aggregate.forward(gen, step, calls, replace(row, timestamp=now), before)
+    calls.keep(scope)
+    calls.add(row, scope)
+    gen.line(f"{data}[{hashed}] = ({now}, {calls.entry})")
+    gen.line(f"{dirty}({hashed})")
+    window_aggregate.forward(gen, step, calls, replace(row, timestamp=now), before)
 
 
 def _table(gen: Generator, step: Aggregate, row: Row) -> None:
@@ -97,28 +93,24 @@ def _table(gen: Generator, step: Aggregate, row: Row) -> None:
         result = f"{calls.result_function()}({', '.join((*row.key, 'None', 'None'))}, {entry}[1:])"
         gen.line(f"{before} = {result} if {known} else None")
     columns = len(step.input.schema.value)
-    with gen.block("try:"):
-        with gen.block(f"if {old} is not None and {known}:"):
-            inner = replace(row, values=gen.unpack(old, columns), change=None)
-            scope = gen.scope(step.input.schema, inner)
-            calls.keep(scope)
-            calls.undo(inner, scope)
-        with gen.block(f"if {new} is not None:"):
-            inner = replace(row, values=gen.unpack(new, columns), change=None)
-            scope = gen.scope(step.input.schema, inner)
-            calls.keep(scope)
-            calls.add(inner, scope)
-    with gen.block("except Exception as error:"):
-        gen.fail(step, "Error computing aggregate", row)
+    with gen.block(f"if {old} is not None and {known}:"):
+        inner = replace(row, values=gen.unpack(old, columns), change=None)
+        scope = gen.scope(step.input.schema, inner)
+        calls.keep(scope)
+        calls.undo(inner, scope)
+    with gen.block(f"if {new} is not None:"):
+        inner = replace(row, values=gen.unpack(new, columns), change=None)
+        scope = gen.scope(step.input.schema, inner)
+        calls.keep(scope)
+        calls.add(inner, scope)
+    after = gen.fresh("new")
+    with gen.block(f"if {known} or {new} is not None:"):
+        gen.line(f"{data}[{hashed}] = ({now}, {calls.entry})")
+        gen.line(f"{dirty}({hashed})")
+        gen.line(f"{after} = {tuple_text(calls.values(row.key, None))}")
     with gen.block("else:"):
-        after = gen.fresh("new")
-        with gen.block(f"if {known} or {new} is not None:"):
-            gen.line(f"{data}[{hashed}] = ({now}, {calls.entry})")
-            gen.line(f"{dirty}({hashed})")
-            gen.line(f"{after} = {tuple_text(calls.values(row.key, None))}")
-        with gen.block("else:"):
-            gen.line(f"{after} = None")
-        gen.forward_change(step, replace(row, timestamp=now, change=(after, before)))
+        gen.line(f"{after} = None")
+    gen.forward_change(step, replace(row, timestamp=now, change=(after, before)))
 
 
 def view(gen: Generator, step: Aggregate, name: str) -> None:

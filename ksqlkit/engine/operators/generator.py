@@ -199,6 +199,10 @@ class Generator:
         """Whether the step's rows carry a window."""
         return bool(self.registry.windowed(step))
 
+    def is_session(self, step: Step) -> bool:
+        """Whether the step's rows carry the window of a session."""
+        return bool(self.registry.session(step))
+
     def unpack(self, source: str, count: int, prefix: str = "v") -> tuple[str, ...]:
         """Spread a tuple into fresh variables."""
         names = tuple(self.fresh(prefix) for _ in range(count))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ksqlkit.dialect.nodes import SessionWindow
 from ksqlkit.engine.operators import (
     aggregate,
     filter,
@@ -99,6 +100,14 @@ class Registry:
         if isinstance(step, GroupBy):
             return False
         return self.windowed(step.inputs[0])
+
+    def session(self, step: Step) -> bool:
+        """Whether that window is a session."""
+        if isinstance(step, SourceStep):
+            return step.source.window is not None and step.source.window.type == "SESSION"
+        if isinstance(step, Aggregate):
+            return isinstance(step.window, SessionWindow)
+        return self.windowed(step) and self.session(step.inputs[0])
 
     def wants_change(self, gen: Generator, step: Step, side: str) -> bool:
         """Whether the step takes the rows of the table below it packed."""

@@ -37,17 +37,13 @@ def emit(gen: Generator, step: Aggregate, row: Row, window: SessionWindows) -> N
         calls.merge(states)
     scope = gen.scope(step.input.schema, row)
     with gen.block(f"if {end} >= {close}:"):
-        with gen.block("try:"):
-            calls.keep(scope)
-            calls.add(row, scope)
-        with gen.block("except Exception as error:"):
-            gen.fail(step, "Error computing aggregate", row)
-        with gen.block("else:"):
-            _replace_merged(gen, step, calls, row, store, hashed)
-            gen.line(f"{store}.put({hashed}, {end}, {start}, ({end}, {calls.entry}))")
-            if not step.final:
-                now = replace(row, timestamp=end, window=(start, end), headers="()")
-                forward(gen, step, calls, now)
+        calls.keep(scope)
+        calls.add(row, scope)
+        _replace_merged(gen, step, calls, row, store, hashed)
+        gen.line(f"{store}.put({hashed}, {end}, {start}, ({end}, {calls.entry}))")
+        if not step.final:
+            now = replace(row, timestamp=end, window=(start, end), headers="()")
+            forward(gen, step, calls, now)
     if step.final:
         _close(gen, step, calls, row, store, times)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.merging import joined, nothing, side_columns, spread
@@ -37,7 +39,7 @@ def emit(gen: Generator, step: StreamStreamJoin, row: Row, side: str) -> None:
     packed = gen.fresh("packed")
     this = step.left if side == "left" else step.right
     other = step.right if side == "left" else step.left
-    hashed = gen.named(gen.hashed(this.schema, row), "hashed")
+    hashed = gen.named(gen.hashed(this.schema, _keyed(gen, step, row)), "hashed")
     gen.line(f"if {moment} > {times}[0]: {times}[0] = {moment}")
     missing = " or ".join(f"{k} is None" for k in row.key)
 
@@ -86,9 +88,32 @@ def _declare(gen: Generator, step: StreamStreamJoin) -> str:
         gen.store(step, Scalars, -1, NEVER, suffix="times")
         gen.prologue.append(f"{name}_times = {name}times.values")
         write = gen.key_writer(routing(gen)[0], step.schema.key)
-        types = [c.type for c in step.schema.key]
-        gen.names[f"{name}_bytes"] = lambda key: write(key_columns(key, types)) or b""
+        gen.names[f"{name}_bytes"] = _order(write, step, windowed=gen.is_windowed(step))
     return name
+
+
+def _keyed(gen: Generator, step: StreamStreamJoin, row: Row) -> Row:
+    """The row with the window that counts as part of its key: of time windows only the start does."""
+    if row.window is None or gen.is_session(step):
+        return row
+    return replace(row, window=(row.window[0], "0"))
+
+
+def _order(
+    write: Callable[[Sequence[Any]], bytes | None], step: StreamStreamJoin, *, windowed: bool
+) -> Callable[[Any], bytes]:
+    """A function from a hashable key to its bytes in the store of records that wait."""
+    types = [c.type for c in step.schema.key]
+
+    def plain(key: Any) -> bytes:
+        return write(key_columns(key, types)) or b""
+
+    def with_window(key: Any) -> bytes:
+        *parts, start, end = key
+        bounds: bytes = end.to_bytes(8, "big") + start.to_bytes(8, "big")
+        return plain(parts[0] if len(types) == 1 else tuple(parts)) + bounds
+
+    return with_window if windowed else plain
 
 
 def _result(

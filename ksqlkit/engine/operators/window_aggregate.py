@@ -87,16 +87,12 @@ def _update(
         before = gen.fresh("old")
         gen.line(f"{before} = {tuple_text(calls.values(row.key, window))}")
     scope = gen.scope(step.input.schema, row)
-    with gen.block("try:"):
-        calls.keep(scope)
-        calls.add(row, scope)
-    with gen.block("except Exception as error:"):
-        gen.fail(step, "Error computing aggregate", row)
-    with gen.block("else:"):
-        gen.line(f"{held}[{hashed}] = ({now}, {calls.entry})")
-        gen.line(f"{changed}({hashed})")
-        if not step.final:
-            forward(gen, step, calls, replace(row, timestamp=now, window=window), before)
+    calls.keep(scope)
+    calls.add(row, scope)
+    gen.line(f"{held}[{hashed}] = ({now}, {calls.entry})")
+    gen.line(f"{changed}({hashed})")
+    if not step.final:
+        forward(gen, step, calls, replace(row, timestamp=now, window=window), before)
 
 
 def forward(gen: Generator, step: Aggregate, calls: Calls, row: Row, before: str = "None") -> None:

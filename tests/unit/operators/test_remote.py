@@ -52,7 +52,7 @@ def test_nested_calls_are_stages() -> None:
     query = "CREATE STREAM O AS SELECT ID, ABS(ABS(V) + 1) AS A FROM L;"
     made = engine(STREAM_L, query, functions=WithRemote(remote))
     feed(made, [("L", "a", {"V": 1}, 1), ("L", "b", {"V": 2}, 2)], each=False)
-    assert [c for c in remote.calls] == [[(1,), (2,)], [(3,), (5,)]]
+    assert remote.calls == [[(1,), (2,)], [(3,), (5,)]]
     assert [v for _, v, _ in plain(records(made))] == [{"A": 6}, {"A": 10}]
 
 
