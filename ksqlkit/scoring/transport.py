@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import httpx
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +38,16 @@ class HttpTransport:
     """Transport over httpx, connecting at the first request. Proxies of the environment are not used."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
+        import httpx
+
         self.url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._client: httpx.Client | None = None
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=self.url, headers=headers, trust_env=False)
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Reply:
         """The reply, whatever its status; raises NoReply."""
         import httpx
 
-        if self._client is None:
-            self._client = httpx.Client(base_url=self.url, headers=self._headers, trust_env=False)
         limits = httpx.Timeout(timeout, connect=min(timeout, 1.0))
         try:
             reply = self._client.request(method, path, content=body or None, headers=headers, timeout=limits)
@@ -62,5 +59,4 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            self._client.close()
+        self._client.close()

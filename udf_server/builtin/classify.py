@@ -40,6 +40,7 @@ def _by_labels(
     "CLASSIFY(text VARCHAR, labels ARRAY<VARCHAR>) -> VARCHAR",
     warm=_warm,
     batch_limit=2000,
+    timeout=30.0,
     example="SELECT CLASSIFY(BODY, ARRAY['card lost', 'refund', 'login']) AS SUBJECT FROM MESSAGES EMIT CHANGES;",
 )
 def classify(texts: Sequence[str], labels: Sequence[Sequence[str | None]]) -> list[str | RowError]:
@@ -54,6 +55,7 @@ def classify(texts: Sequence[str], labels: Sequence[Sequence[str | None]]) -> li
     "CLASSIFY_PROBA(text VARCHAR, labels ARRAY<VARCHAR>) -> MAP<VARCHAR, DOUBLE>",
     warm=_warm,
     batch_limit=2000,
+    timeout=30.0,
     example="SELECT CLASSIFY_PROBA(BODY, ARRAY['billing', 'login']) AS P FROM MESSAGES EMIT CHANGES;",
 )
 def classify_proba(

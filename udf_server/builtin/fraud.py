@@ -39,6 +39,7 @@ def _attributions(model: LoadedModel, *columns: Sequence[Any]) -> list[dict[str,
     "FRAUD_SCORE(features DOUBLE...) -> DOUBLE",
     model="fraud",
     nulls="call",
+    timeout=30.0,
     attributions=_attributions,
     example="SELECT ID, FRAUD_SCORE(AMOUNT, CUSTOMER_COUNT_1H) AS SCORE FROM FEATURES EMIT CHANGES;",
 )

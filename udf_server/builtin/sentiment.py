@@ -17,6 +17,7 @@ def _warm() -> object:
     "SENTIMENT(text VARCHAR) -> STRUCT<LABEL VARCHAR, SCORE DOUBLE>",
     warm=_warm,
     batch_limit=2000,
+    timeout=30.0,
     example="SELECT BODY, SENTIMENT(BODY)->LABEL AS MOOD FROM MESSAGES EMIT CHANGES;",
 )
 def sentiment(texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ class LiveModels:
         self.errors: dict[str, str] = {}
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
         self._serving: dict[str, int] = {}
+        self._noted: dict[str, int] | None = None  # live versions at the last look
         self._lock = threading.Lock()
 
     def get(self, name: str, version: int | None = None) -> LoadedModel:
@@ -47,16 +48,20 @@ class LiveModels:
             return None
 
     def refresh(self) -> bool:
-        """Follow aliases that moved; a broken new version is reported and the old one keeps serving.
+        """Follow aliases that moved, and load models that appeared, so that no call has to wait for them. A broken new
+        version is reported and the old one keeps serving.
 
         Returns whether anything changed."""
         before = (dict(self._serving), dict(self.errors))
+        first = self._noted is None
+        noted = self._noted = self._noted or {}
         for name in self.store.names():
             try:
                 live = self.store.live(name)
-                if self._serving.get(name, live) != live:
+                if self._serving.get(name, live) != live or (not first and noted.get(name) != live):
                     self.get(name, live)
                     self._serving[name] = live
+                noted[name] = live
                 self.errors.pop(name, None)
             except ModelError as error:
                 self.errors[name] = str(error)

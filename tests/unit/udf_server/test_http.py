@@ -242,3 +242,31 @@ def test_arrow_both_ways(tmp_path: Path) -> None:
     assert table.column("value").to_pylist() == [1.5, 2.5, None]
     assert table.column("error").to_pylist() == [None, None, None]
     assert table.schema.metadata[b"version"] == b"1"
+
+
+def test_readiness_waits_for_what_must_be_warm_and_ends_with_the_drain(tmp_path: Path) -> None:
+    (tmp_path / "w.py").write_text(
+        "from udf_server import function\nimport time\n"
+        "@function('WARMED(x DOUBLE) -> DOUBLE', warm=lambda: time.sleep(0.1))\ndef warmed(xs):\n    return xs\n"
+        "@function('COLD(x DOUBLE) -> DOUBLE', warm=lambda: 1 / 0)\ndef cold(xs):\n    return xs\n"
+    )
+
+    async def act() -> list[int]:
+        service = Service(tmp_path / "models", tmp_path)
+        service.catalog.functions = {
+            k: f for k, f in service.catalog.functions.items() if k[0] in ("WARMED", "COLD")
+        }
+        app = App(service)
+
+        async def ready() -> int:
+            return (await app.handle(Request("GET", "/readyz", {}))).status
+
+        warming = asyncio.create_task(service.warm())
+        await asyncio.sleep(0.02)
+        seen = [await ready()]
+        await warming
+        seen.append(await ready())
+        await service.drain()
+        return [*seen, await ready()]
+
+    assert asyncio.run(act()) == [503, 200, 503]

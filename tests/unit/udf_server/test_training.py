@@ -130,3 +130,17 @@ def test_promote_rollback_and_a_corrupt_version_that_is_refused(tmp_path: Path) 
     assert live.refresh()
     assert "no version 3" in live.errors["m"]
     assert live.get("m").metadata.version == 2
+
+
+def test_a_model_that_appears_is_loaded_before_it_is_asked_for(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    store.publish("old", linear(1.0), kind="linear", file="model.npz", features=["x"])
+    live = LiveModels(store)
+    live.refresh()
+    store.publish("new", linear(1.0), kind="linear", file="model.npz", features=["x"])
+    live.refresh()
+    for name in ("old", "new"):
+        (tmp_path / name / "1" / "model.npz").unlink()
+    assert live.get("new").metadata.version == 1
+    with pytest.raises(ModelError, match="cannot read"):
+        live.get("old")
