@@ -13,6 +13,7 @@ from ksqlkit.errors import DataError
 strings = Family("STRING")
 
 _WORD = re.compile(r"[^ \t\n\x0b\f\r]+[ \t\n\x0b\f\r]*")
+_LONGEST = 1 << 24  # a server must survive LPAD(x, 2147483647, y)
 _CONTROL_AND_SPACE = "".join(map(chr, range(33)))
 _ESCAPE = re.compile(r"\\(?:u+([0-9a-fA-F]{4})|([0-7]{1,3})|(.))", re.S)
 _NAMED = {"b": "\b", "n": "\n", "t": "\t", "f": "\f", "r": "\r"}
@@ -187,6 +188,8 @@ def rpad(value: Any, length: int, padding: Any) -> Any:
 def _pad(value: Any, length: int, padding: Any, *, left: bool) -> Any:
     if length < 0 or not padding:
         return None
+    if length > _LONGEST:
+        raise DataError(f"A length of {length} is too much; at most {_LONGEST} is allowed.")
     text = isinstance(value, str)
     if text:
         value, padding = units(value), units(padding)
