@@ -72,17 +72,3 @@ def windowed_features(
             counts.append(window[0])
             totals.append(window[1])
     return columns
-
-
-def split_by_day(
-    rows: Sequence[Mapping[str, Any]], share: float = 0.5, *, time: str = "TX_TIME"
-) -> tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]:
-    """The rows before and after the first midnight (UTC) past a share of them: no window of a day or less spans the
-    cut, so the second part's features are the same whether or not the first part was seen."""
-    cut = int(len(rows) * share)
-    if cut >= len(rows):
-        return rows, rows[:0]
-    midnight = (rows[cut][time] // DAY_MS + 1) * DAY_MS
-    while cut < len(rows) and rows[cut][time] < midnight:
-        cut += 1
-    return rows[:cut], rows[cut:]

@@ -21,7 +21,7 @@ from udf_server.text.embedding import load_embedding
 if TYPE_CHECKING:
     from udf_server.text.embedding import Floats
 
-NEUTRAL_WITHIN: Final = 0.25
+NEUTRAL_WITHIN: Final = 0.33  # what one mild word ("lost", "fine") reaches does not make a mood
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?|n't|'[a-z]+")
 
 
@@ -29,6 +29,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# "Good morning" greets, it does not praise.
+_GREETING: Final = re.compile(r"\bgood (?=(?:morning|afternoon|evening|day)\b)", re.IGNORECASE)
 _NEGATION: Final = _words(
     "not no never n't without neither nor hardly lacks lack barely nothing cannot cant dont wont nobody none"
 )
@@ -64,7 +66,7 @@ class SentimentModel:
     def _tokens(self, text: str) -> list[tuple[str, bool]]:
         """Words in lower case with whether they shout; emoticons whole."""
         out: list[tuple[str, bool]] = []
-        for chunk in text.split():
+        for chunk in _GREETING.sub("", text).split():
             lower = chunk.lower()
             if lower in self.lexicon and not lower.isalpha():
                 out.append((lower, False))

@@ -15,14 +15,15 @@ from typing import Final
 from udf_server.text.embedding import load_embedding
 
 RIDGE: Final = 30.0  # best of 0.1 to 100 by cross-validation over the words themselves
-# Words of grammar: they carry no valence of their own, whatever their neighbours in the embedding do.
+# Words of grammar and of politeness: they carry no mood of their own, whatever a lexicon or their neighbours in the
+# embedding say.
 FUNCTION_WORDS: Final = (
     "a about after all also am an and any are as at be because been before being but by can could did do "
     "does doing for from had has have having he her here hers him his how i if in into is it its itself "
     "just me my nor not now of on once only or other our out over own she should since some such than "
     "that the their them then there these they this those though through to too under until up us was we "
     "were what when where whether which while who whom why will with would you your film movie one two "
-    "three "
+    "three please hello hi hey dear regards sincerely sir madam"
 )
 _WORD: Final = re.compile(r"[a-z]+(?:'[a-z]+)?")
 
@@ -43,13 +44,13 @@ def read_pattern(path: Path) -> dict[str, float]:
 
 
 def merge(vader: dict[str, float], pattern: dict[str, float]) -> dict[str, float]:
-    """Both on VADER's scale (least squares on shared words), averaged where both know a word."""
+    """Both on VADER's scale (least squares on shared words), averaged where both know a word; no function words."""
     shared = [w for w in pattern if w in vader]
     scale = sum(pattern[w] * vader[w] for w in shared) / sum(pattern[w] ** 2 for w in shared)
     out = dict(vader)
     for word, polarity in pattern.items():
         out[word] = (vader[word] + polarity * scale) / 2 if word in vader else polarity * scale
-    return out
+    return {word: valence for word, valence in out.items() if word not in FUNCTION_WORDS.split()}
 
 
 def train(lexicon: dict[str, float], out: Path) -> None:

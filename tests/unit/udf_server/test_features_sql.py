@@ -7,7 +7,7 @@ import pytest
 
 from ksqlkit.datagen import transactions
 from ksqlkit.engine.engine import Engine
-from udf_server.features import FRAUD_WINDOWS, WindowSpec, split_by_day, windowed_features
+from udf_server.features import FRAUD_WINDOWS, WindowSpec, windowed_features
 
 
 @pytest.mark.parametrize("spec", FRAUD_WINDOWS, ids=lambda s: s.count)
@@ -31,14 +31,3 @@ def test_sql_windows_give_the_same_numbers(spec: WindowSpec) -> None:
     assert len(got) == len(rows)
     pairs = zip(rows, expected[spec.count], expected[spec.total], strict=True)
     assert {row["TX_ID"]: (n, s) for row, n, s in pairs} == got
-
-
-def test_a_split_at_midnight_leaves_the_later_features_unchanged() -> None:
-    rows = list(transactions(5000, seed=4))
-    before, after = split_by_day(rows, 0.4)
-    assert len(before) + len(after) == 5000
-    assert 0.3 < len(before) / 5000 < 0.7
-    assert before[-1]["TX_TIME"] // 86_400_000 < after[0]["TX_TIME"] // 86_400_000
-    alone, together = windowed_features(after), windowed_features(rows)
-    assert all(alone[name] == together[name][len(before) :] for name in alone)
-    assert split_by_day(rows, 1.0)[1] == []
