@@ -19,7 +19,7 @@ from ksqlkit.engine.log.protocol import Output, TopicInfo
 from ksqlkit.engine.plan.steps import QueryPlan
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.results import CommandStatus, CurrentStatus, QueryErrorInfo, RunningQueryInfo, Statistic
-from ksqlkit.engine.serde.registry import SchemaRegistry
+from ksqlkit.engine.serde.registry import SchemaRegistry, subject_name
 from ksqlkit.errors import StatementError
 
 QueryState = Literal["RUNNING", "PAUSED", "ERROR"]
@@ -80,7 +80,10 @@ class Context:
     def fork(self) -> Context:
         """A copy to try a request on."""
         trial = Context(
-            functions=self.functions, clock=self.clock, properties=self.properties, schemas=self.schemas
+            functions=self.functions,
+            clock=self.clock,
+            properties=self.properties,
+            schemas=self.schemas_copy(),
         )
         trial.catalog = self.catalog.copy()
         trial.topics = dict(self.topics)
@@ -90,6 +93,10 @@ class Context:
         trial.request_overrides = dict(self.request_overrides)
         trial.next_sequence = self.next_sequence
         return trial
+
+    def schemas_copy(self) -> SchemaRegistry | None:
+        """The registry's content, to change without consequences."""
+        return None if self.schemas is None else SchemaRegistry(self.schemas.entries())
 
     # ------------------------------------------------------------ topics
 
@@ -118,9 +125,12 @@ class Context:
             )
 
     def delete_topic(self, name: str) -> None:
-        """Delete a topic and its records."""
+        """Delete a topic with its records and schemas."""
         if self.topics.pop(name, None) is not None:
             self.on_delete_topic(name)
+            if self.schemas is not None:
+                for is_key in (True, False):
+                    self.schemas.delete_subject(subject_name(name, is_key=is_key))
 
     # ------------------------------------------------------------ queries and commands
 

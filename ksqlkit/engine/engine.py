@@ -15,6 +15,7 @@ from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.clock import Clock, SystemClock
 from ksqlkit.engine.context import Context, Prepared
 from ksqlkit.engine.functions.registry import Registry
+from ksqlkit.engine.kept_schemas import EMBEDDED, KeptSchemas
 from ksqlkit.engine.live import LiveContext
 from ksqlkit.engine.log.memory import MemoryLog
 from ksqlkit.engine.log.partitioner import partition_for
@@ -37,6 +38,9 @@ class Engine:
 
     Without `start()` nothing moves by itself: `run_until_idle()` (or reading a push query) does the work. With a
     durable log, an engine made on the same log goes on where the last one stopped.
+
+    AVRO, PROTOBUF and JSON_SR need a schema registry: `schemas`, or the engine's own one, which lies in the log and
+    which the property ksql.schema.registry.url = 'embedded' asks for. Raises StatementError for invalid properties.
     """
 
     def __init__(
@@ -53,12 +57,13 @@ class Engine:
         self.functions = functions if functions is not None else Registry()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        settings = Properties(properties)
         self._ctx = LiveContext(
             log=self.log,
             functions=self.functions,
             clock=self.clock,
-            properties=Properties(properties),
-            schemas=schemas,
+            properties=settings,
+            schemas=schemas if schemas is not None else _own_schemas(self.log, settings),
         )
         self._lock = self._ctx.lock
         self._work = threading.Condition(self._lock)
@@ -330,3 +335,13 @@ def _prepare(ctx: Context, text: str, node: N.Statement | None) -> Prepared:
             text = substitute(text, ctx.variables)
         (node,) = parse(text)
     return Prepared(node, text, text, dict(ctx.request_overrides))
+
+
+def _own_schemas(log: Log, settings: Properties) -> SchemaRegistry | None:
+    url = settings["ksql.schema.registry.url"]
+    if url and url != EMBEDDED:
+        raise StatementError(
+            f"Invalid value {url} for configuration ksql.schema.registry.url: only '{EMBEDDED}' is supported",
+            hint=f"'{EMBEDDED}' asks for a registry inside the engine, which calls no other; or leave it out",
+        )
+    return KeptSchemas(log) if url else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ksqlkit.engine.plan.formats import INFERS_SCHEMA
 from ksqlkit.engine.plan.steps import (
     Aggregate,
     QueryPlan,
@@ -42,7 +43,7 @@ def _names(step: Step, parent: Step | None) -> Iterator[str]:
             yield from (
                 f"{step.name}-{side}-repartition"
                 for side, below in (("left", step.left), ("right", step.right))
-                if isinstance(below, SelectKey)
+                if isinstance(below, SelectKey) or _is_keyed_anew(below)
             )
         case StreamTableJoin() if isinstance(step.left, SelectKey):
             yield f"{step.name}-repartition"
@@ -52,6 +53,15 @@ def _names(step: Step, parent: Step | None) -> Iterator[str]:
             yield f"{step.name}-Materialize-changelog"
     for below in step.inputs:
         yield from _names(below, step)
+
+
+def _is_keyed_anew(step: Step) -> bool:
+    """Whether ksqlDB repartitions a windowed source as it is: its key's bytes hold a schema id."""
+    return (
+        isinstance(step, SourceStep)
+        and step.source.window is not None
+        and (step.source.key_format.name in INFERS_SCHEMA)
+    )
 
 
 def _kind(step: Step) -> str:

@@ -66,7 +66,10 @@ class LiveContext(Context):
         from ksqlkit.engine import statements
 
         replay = Context(
-            functions=self.functions, clock=self.clock, properties=self.properties, schemas=self.schemas
+            functions=self.functions,
+            clock=self.clock,
+            properties=self.properties,
+            schemas=self.schemas_copy(),
         )
         gone: set[str] = set()
         for name, content in sorted(self.log.load_meta().items()):

@@ -82,6 +82,7 @@ class Runner:
         )
         self.seen: dict[tuple[str, int], int] = {}
         self.out: dict[str, list[Record]] = defaultdict(list)
+        self.later: list[Mapping[str, Any]] = []  # topics whose schemas are registered before the first query
 
     def __enter__(self) -> Runner:
         return self
@@ -95,7 +96,7 @@ class Runner:
         """Statements, inputs, comparison. Raises Mismatch, KsqlkitError."""
         self.create_topics()
         for statement in self.spec["statements"]:
-            self.engine.execute(statement, properties=EARLIEST)
+            self.execute(statement)
         self.engine.run_until_idle()
         self.collect()
         for record in self.spec.get("inputs", ()):
@@ -113,7 +114,7 @@ class Runner:
         statements = self.spec["statements"]
         for number, statement in enumerate(statements, 1):
             try:
-                self.engine.execute(statement, properties=EARLIEST)
+                self.execute(statement)
             except KsqlkitError as error:
                 agrees = wanted.lower() in error.message.lower()
                 if number < len(statements) and not agrees:
@@ -131,6 +132,16 @@ class Runner:
             return Outcome(False, f"not rejected; expected: {wanted}", False)
         return Outcome(True, failures[0], wanted in failures[0])
 
+    def execute(self, statement: str) -> None:
+        """Run it; the schemas of sinks are registered before the first query, after those of sources."""
+        if self.later and any(
+            isinstance(_parsed(t), N.CreateAsSelect | N.InsertInto) for t, _ in split(statement)
+        ):
+            for spec in self.later:
+                self.register(spec)
+            self.later = []
+        self.engine.execute(statement, properties=EARLIEST)
+
     default_partitions = 1
 
     def create_topics(self) -> None:
@@ -139,7 +150,7 @@ class Runner:
             name: int(spec.get("partitions", 1)) for name, spec in self.declared.items()
         }
         replicas = {name: int(spec.get("replicas", 1)) for name, spec in self.declared.items()}
-        own = set()
+        own, read = set(), {record["topic"] for record in self.spec.get("inputs", ())}
         for statement in self.spec["statements"]:
             for text, _ in split(statement):
                 node = _parsed(text)
@@ -148,17 +159,21 @@ class Runner:
                 given = {name.upper(): getattr(value, "value", None) for name, value in node.properties}
                 topic = given.get("KAFKA_TOPIC")
                 if isinstance(topic, str):
-                    if given.get("PARTITIONS") is not None and topic not in self.declared:
+                    read.add(topic)
+                    declared = self.declared.get(topic, {})
+                    if given.get("PARTITIONS") is not None and "partitions" not in declared:
                         own.add(topic)
                     else:
                         wanted.setdefault(topic, self.default_partitions)
         for record in self.spec.get("inputs", ()):
             if record["topic"] not in own:
                 wanted.setdefault(record["topic"], self.default_partitions)
-        for spec in self.declared.values():
-            self.register(spec)
+        self.later = [spec for name, spec in self.declared.items() if name not in read]
+        for name, spec in self.declared.items():
+            if name in read:
+                self.register(spec)
         for name, partitions in wanted.items():
-            if name not in own:
+            if name in read and name not in own:
                 self.engine.create_topic(name, partitions, replicas.get(name, 1))
 
     def register(self, topic: Mapping[str, Any]) -> None:
@@ -176,7 +191,8 @@ class Runner:
                 continue
             written = schema if kind == "PROTOBUF" else C.dumps(schema).decode()
             number = topic.get(f"{side}SchemaId")
-            self.schemas.register(f"{topic['name']}-{side}", kind, written, id=number)
+            imported = tuple(r["schema"] for r in topic.get(f"{side}SchemaReferences", ()))
+            self.schemas.register(f"{topic['name']}-{side}", kind, written, id=number, references=imported)
 
     def feed(self, record: Mapping[str, Any]) -> None:
         """Produce one input record."""

@@ -42,14 +42,28 @@ def assert_topic(ctx: Context, prepared: Prepared) -> R.Result:
 
 
 def assert_schema(ctx: Context, prepared: Prepared) -> R.Result:
-    """Check a schema in Schema Registry. Raises StatementError (417): no registry is configured here."""
+    """Check that the registry has such a schema, or has not. Raises StatementError (417) where it does not hold.
+
+    A TIMEOUT is not waited for, as in `assert_topic`.
+    """
     node = prepared.node
     assert isinstance(node, N.AssertSchema)
-    del ctx
-    raise _failed(
-        "Cannot check schema existence: KSQL is not configured to use a schema registry. To enable it, please set "
-        "ksql.schema.registry.url"
-    )
+    if ctx.schemas is None:
+        raise _failed(
+            "Cannot check schema existence: KSQL is not configured to use a schema registry. To enable it, please "
+            "set ksql.schema.registry.url"
+        )
+    if node.subject is None:
+        found = node.id is not None and ctx.schemas.by_id(node.id) is not None
+    elif node.id is None:
+        found = ctx.schemas.latest(node.subject) is not None
+    else:
+        found = any((e.id, e.subject) == (node.id, node.subject) for e in ctx.schemas.entries())
+    if found != node.exists:
+        subject = f" subject name {node.subject}" if node.subject is not None else ""
+        number = f" id {node.id}" if node.id is not None else ""
+        raise _failed(f"Schema with{subject}{number} {'exists' if found else 'does not exist'}")
+    return R.AssertSchema(statement_text=prepared.text, subject=node.subject, id=node.id, exists=node.exists)
 
 
 def _failed(message: str) -> StatementError:

@@ -17,7 +17,7 @@ from ksqlkit.engine.results import Result, WarningEntity
 from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS, Column, Schema
 from ksqlkit.engine.statements import with_clause
 from ksqlkit.engine.statements.echo import create_source_text, name_text
-from ksqlkit.engine.statements.inference import infer_columns
+from ksqlkit.engine.statements.inference import infer_columns, register_schemas
 from ksqlkit.engine.statements.upgrade import check_upgrade
 from ksqlkit.engine.statements.with_clause import PREPARE, WithClause
 from ksqlkit.errors import StatementError
@@ -38,9 +38,11 @@ def create_source(ctx: Context, prepared: Prepared) -> Result:
     for fmt in (key_format, value_format):
         _check_registry(ctx, clause, fmt)
     _check_schema_ids(clause, key_format, value_format, columns)
-    columns = infer_columns(node, columns, clause, key_format, value_format, ctx.schemas)
+    declared, columns = columns, infer_columns(node, columns, clause, key_format, value_format, ctx.schemas)
     topic = _topic(ctx, node, columns, clause)
     prepared.text = create_source_text(node, columns, clause, {"CLEANUP_POLICY": _policy(node)})
+    if columns != declared and clause.get("KEY_SCHEMA_ID") is None and clause.get("VALUE_SCHEMA_ID") is None:
+        prepared.written = prepared.text  # a restart must find these columns, whatever is registered by then
     schema = _schema(columns)
     if existing is not None and not node.or_replace:
         kind, other = node.kind.lower(), existing.kind.lower()
@@ -74,6 +76,7 @@ def create_source(ctx: Context, prepared: Prepared) -> Result:
     if existing is not None:
         check_upgrade(existing, source)
     ctx.create_topic(topic)
+    register_schemas(source, ctx.schemas)
     message, query_id = f"{node.kind.capitalize()} created", None
     if node.source and node.kind == "TABLE":
         query = _materialize(ctx, source, prepared)

@@ -7,10 +7,10 @@ from typing import Any
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.catalog import DataSource, Format
 from ksqlkit.engine.plan import formats
-from ksqlkit.engine.serde import inference
-from ksqlkit.engine.serde.registry import SchemaRegistry
+from ksqlkit.engine.serde import inference, make_serializer
+from ksqlkit.engine.serde.registry import SchemaRegistry, subject_name
 from ksqlkit.engine.statements.with_clause import WithClause
 from ksqlkit.errors import StatementError
 
@@ -47,6 +47,20 @@ def infer_columns(
         found = inference.infer_columns(values, topic=topic, is_key=False, registry=schemas)
         value = tuple(N.ColumnDef(c.name, c.type) for c in found)
     return (*headers, *key, *value)
+
+
+def register_schemas(source: DataSource, schemas: SchemaRegistry | None) -> None:
+    """Register a declared source's schemas for those subjects of its topic that have none."""
+    if schemas is None:
+        return
+    sides = (
+        (True, source.key_format, source.schema.key),
+        (False, source.value_format, source.schema.value),
+    )
+    for is_key, fmt, columns in sides:
+        new = schemas.latest(subject_name(source.topic, is_key=is_key)) is None
+        if columns and new and fmt.name in formats.INFERS_SCHEMA and "SCHEMA_ID" not in dict(fmt.options):
+            make_serializer(fmt, columns, is_key=is_key, topic=source.topic, registry=schemas)
 
 
 def check_sink_schema(
