@@ -53,7 +53,7 @@ def declare(gen: Generator, step: Aggregate, window: SessionWindows) -> tuple[st
     name = f"store_{gen.index(step)}"
     if name not in gen.defined:
         gen.defined.add(name)
-        gen.store(step, SessionStore, window.retention)
+        gen.store(step, SessionStore, window.retention, step.final)
         gen.store(step, Scalars, -1, -1, suffix="times")
         gen.prologue.append(f"{name}_times = {name}times.values")
     return name, f"{name}_times"

@@ -198,7 +198,7 @@ def closed(
             continue
         out.append((timestamp, is_first, key, values))
         gone.append(place)
-    for place in gone:
+    for place in dict.fromkeys(gone):
         store.discard(place)
     return out
 

@@ -104,12 +104,11 @@ class OuterStore:
             self._dirty.add(place)
 
     def __iter__(self) -> Iterator[tuple[Place, Any, Any]]:
-        """(place, key, values), one for each record, in order; `discard` may be called on the way."""
-        for place in list(self._order):
-            held = self._rows.get(place)
-            if held is not None:
-                for values in held[1]:
-                    yield place, held[0], values
+        """(place, key, values), one for each record, in order; nothing may be added or discarded on the way."""
+        for place in self._order:
+            key, rows = self._rows[place]
+            for values in rows:
+                yield place, key, values
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,10 +16,14 @@ def segment_interval(retention: int) -> int:
     return max(retention // 2, 60_000)
 
 
-class SessionStore:
-    """`data` is key -> sessions as (end, start, entry), ascending."""
+def _bounds(place: tuple[int, int, Any]) -> tuple[int, int]:
+    return place[0], place[1]
 
-    def __init__(self, name: str, retention: int) -> None:
+
+class SessionStore:
+    """`data` is key -> sessions as (end, start, entry), ascending. An `ordered` store can tell which have closed."""
+
+    def __init__(self, name: str, retention: int, ordered: bool = False) -> None:
         self.name = name
         self.retention = retention
         self.interval = segment_interval(retention)
@@ -27,6 +31,8 @@ class SessionStore:
         self.data: dict[Key, list[Session]] = {}
         self.dirty: set[tuple[Key, int, int]] = set()
         self._segments: dict[int, set[tuple[Key, int, int]]] = {}
+        self._ordered = ordered
+        self._by_end: list[tuple[int, int, Key]] = []
 
     def find(self, key: Key, earliest_end: int, latest_start: int) -> list[Session]:
         """Sessions of the key that end at or after the one and start at or before the other."""
@@ -49,6 +55,9 @@ class SessionStore:
             self.data.pop(key, None)
         self.time = max(self.time, end)
         self._segments.get(end // self.interval, set()).discard((key, end, start))
+        if self._ordered:
+            at = bisect_left(self._by_end, (end, start), key=_bounds)
+            del self._by_end[self._by_end.index((end, start, key), at)]
         self.dirty.add((key, end, start))
 
     def put(self, key: Key, end: int, start: int, entry: Any) -> None:
@@ -57,39 +66,39 @@ class SessionStore:
         oldest = (self.time - self.retention) // self.interval
         if end // self.interval < oldest:
             return
-        sessions = self.data.setdefault(key, [])
-        self._insert(sessions, (end, start, entry))
-        self._segments.setdefault(end // self.interval, set()).add((key, end, start))
+        self._insert(key, (end, start, entry))
         self.dirty.add((key, end, start))
         for segment in [s for s in self._segments if s < oldest]:
-            for place in list(self._segments.pop(segment)):
+            for place in list(self._segments[segment]):
                 self.remove(*place)
+            del self._segments[segment]
 
-    @staticmethod
-    def _insert(sessions: list[Session], session: Session) -> None:
+    def _insert(self, key: Key, session: Session) -> None:
+        end, start, _ = session
+        sessions = self.data.setdefault(key, [])
         for index, old in enumerate(sessions):
-            if old[0] == session[0] and old[1] == session[1]:
+            if old[0] == end and old[1] == start:
                 sessions[index] = session
                 return
-        insort(sessions, session, key=lambda s: (s[0], s[1]))
+        insort(sessions, session, key=_bounds)
+        self._segments.setdefault(end // self.interval, set()).add((key, end, start))
+        if self._ordered:
+            insort(self._by_end, (end, start, key), key=_bounds)
 
     def closed(self, low: int, high: int, order: Callable[[Key], bytes]) -> list[tuple[int, int, Key, Any]]:
         """(start, end, key, entry) of sessions that end in [low, high], by end, start and serialized key."""
-        found = [
-            (end, start, key, entry)
-            for key, sessions in self.data.items()
-            for end, start, entry in sessions
-            if low <= end <= high
-        ]
-        found.sort(key=lambda s: (s[0], s[1], order(s[2])))
-        return [(start, end, key, entry) for end, start, key, entry in found]
+        first = bisect_left(self._by_end, low, key=lambda p: p[0])
+        last = bisect_right(self._by_end, high, key=lambda p: p[0])
+        found = self._by_end[first:last]
+        if len(found) > 1:
+            found.sort(key=lambda p: (p[0], p[1], order(p[2])))
+        return [(start, end, key, self.get(key, start, end)) for end, start, key in found]
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Take back what earlier drains wrote."""
         for raw_key, raw in entries:
             key, end, start = codec.decode_key(raw_key)
-            insort(self.data.setdefault(key, []), (end, start, codec.decode(raw)), key=lambda s: (s[0], s[1]))
-            self._segments.setdefault(end // self.interval, set()).add((key, end, start))
+            self._insert(key, (end, start, codec.decode(raw)))
             self.time = max(self.time, end)
 
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ class WindowStore:
         self.time = -1
         self.data: dict[int, dict[Key, Any]] = {}
         self.dirty: dict[int, set[Key]] = {}
+        self._starts: list[int] = []  # of kept windows, ascending
         self._dropped: list[tuple[int, Key]] = []
 
     def open(self, start: int) -> dict[Key, Any]:
@@ -29,21 +31,25 @@ class WindowStore:
         if start > self.time:
             self.time = start
             self._expire()
-        return self.data.setdefault(start, {})
+        if start not in self.data:
+            self.data[start] = {}
+            insort(self._starts, start)
+        return self.data[start]
 
     def changes(self, start: int) -> set[Key]:
         """Where to note the changed keys of a window, until the next drain."""
         return self.dirty.setdefault(start, set())
 
     def _expire(self) -> None:
-        oldest = self.time - self.retention + self.slack
-        for start in [s for s in self.data if s < oldest]:
+        gone = bisect_left(self._starts, self.time - self.retention + self.slack)
+        for start in self._starts[:gone]:
             self._dropped += [(start, key) for key in self.data.pop(start)]
             self.dirty.pop(start, None)
+        del self._starts[:gone]
 
     def starts(self, low: int, high: int) -> list[int]:
         """Starts of kept windows in [low, high], ascending."""
-        return sorted(s for s in self.data if low <= s <= high)
+        return self._starts[bisect_left(self._starts, low) : bisect_right(self._starts, high)]
 
     def closed(self, low: int, high: int, order: Callable[[Key], bytes]) -> Iterator[tuple[int, Key, Any]]:
         """(start, key, entry) for windows that start in [low, high], by start, then by serialized key."""
@@ -57,7 +63,8 @@ class WindowStore:
         for raw_key, raw in entries:
             start, key = codec.decode_key(raw_key)
             self.data.setdefault(start, {})[key] = codec.decode(raw)
-            self.time = max(self.time, start)
+        self._starts = sorted(self.data)
+        self.time = max(self._starts, default=-1)
 
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
         """What changed since the last drain."""
