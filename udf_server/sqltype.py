@@ -83,7 +83,7 @@ class _Reader:
             self.take(")")
             return SqlType(name, precision=precision, scale=scale)
         if name not in ("ARRAY", "MAP", "STRUCT"):
-            raise SignatureError(f"unknown SQL type {word} in signature {self.text!r}")
+            raise SignatureError(f"expected a SQL type, not {word!r}, in signature {self.text!r}")
         self.take("<")
         fields: list[str] = []
         items: list[SqlType] = []
