@@ -48,7 +48,7 @@ def _model(y: Any, season: int) -> Any:
         damped_trend=True,
         seasonal="add" if seasonal else None,
         seasonal_periods=season if seasonal else None,
-        initialization_method="estimated" if len(y) > 2 * season + 8 else "heuristic",
+        initialization_method="heuristic",
     )
 
 

@@ -15,12 +15,15 @@ from forecasts.series import Panel
 if TYPE_CHECKING:
     from forecasts.series import Matrix
 
-ROWS = 60_000  # training rows; more origins than that are thinned out
-ROUNDS = 150
+ROWS = 20_000  # training rows; more origins than that are thinned out
+ROUNDS = 80
 PARAMS: dict[str, Any] = {
-    "objective": "reg:absoluteerror",
-    "eta": 0.08,
-    "max_depth": 6,
+    "objective": "reg:pseudohubererror",
+    "huber_slope": 0.3,
+    "eta": 0.12,
+    "max_depth": 5,
+    "max_bin": 64,
+    "nthread": 2,
     "subsample": 0.8,
     "colsample_bytree": 0.9,
     "min_child_weight": 5,
