@@ -324,6 +324,26 @@ class Generator:
         target = f"partition_for({writer}({tuple_text(row.key)}), {count or self.partitions})"
         self.line(f"peers[{target}].{name}({', '.join(args)})")
 
+    def forward_shared(self, step: Step, row: Row) -> None:
+        """Hand on a spread row where a step does so in many places: what follows is written once, as a function."""
+        assert row.values is not None
+        name = f"after_{self.index(step)}"
+        key, values = (
+            tuple(f"k{i}" for i in range(len(row.key))),
+            tuple(f"v{i}" for i in range(len(row.values))),
+        )
+        window = None if row.window is None else ("start", "end")
+        if name not in self.defined:
+            self.defined.add(name)
+            inner = Row(
+                key, "key_tuple", values, "timestamp", "headers", key_nullable=row.key_nullable, window=window
+            )
+            params = ("key_tuple", *key, *values, "timestamp", "headers", *(window or ()))
+            with self.function(f"def {name}({', '.join(params)}):"):
+                self.forward(step, inner)
+        args = (row.key_tuple, *row.key, *row.values, row.timestamp, row.headers, *(row.window or ()))
+        self.line(f"{name}({', '.join(args)})")
+
     def view(self, step: Step) -> str:
         """The name of a function: hashable key -> (values, timestamp) or None, the step's current row."""
         if id(step) not in self.views:

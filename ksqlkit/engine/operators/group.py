@@ -32,12 +32,12 @@ def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
             window=None,
             values=_values(step, scope, key),
         )
-        test = " and ".join(f"{k} is not None" for k in dict.fromkeys(key))
-        with gen.block(f"if {test}:"):
-            if step.rekey:
-                gen.route(step, rekeyed, _aggregate(gen, step).key_format, _next(gen, step))
-            else:
+        if not step.rekey:  # the record's key, of which single columns may be null
+            with gen.block(f"if {inner.key_tuple} is not None:"):
                 gen.forward(step, rekeyed)
+            return
+        with gen.block(f"if {' and '.join(f'{k} is not None' for k in dict.fromkeys(key))}:"):
+            gen.route(step, rekeyed, _aggregate(gen, step).key_format, _next(gen, step))
 
     remote.staged(gen, step, step.input.schema, row, step.by, grouped)
 

@@ -12,6 +12,7 @@ from ksqlkit.engine.operators import remote
 from ksqlkit.engine.operators.generator import Generator, Scope
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
+from ksqlkit.engine.plan.formats import INFERS_SCHEMA
 from ksqlkit.engine.plan.steps import SelectKey, SourceStep, Step
 from ksqlkit.engine.schema import Schema
 from ksqlkit.engine.state.store import TableStore
@@ -132,7 +133,8 @@ def _forward(gen: Generator, step: SelectKey, row: Row, key: tuple[str, ...]) ->
 
 def routing(gen: Generator) -> tuple[Format, int]:
     """The key format and the number of partitions that decide a new key's task: those of the first source that keeps
-    its own key, so that both sides of a join meet; else the first source's format over all tasks."""
+    its own key, so that both sides of a join meet; else the first source's format over all tasks (JSON where that one
+    has no keys, or bytes that differ by schema id)."""
 
     def keeping(at: Step) -> list[SourceStep]:
         if isinstance(at, SelectKey):
@@ -145,4 +147,5 @@ def routing(gen: Generator) -> tuple[Format, int]:
     if kept:
         return kept[0].source.key_format, gen.counts[kept[0].source.topic]
     first = next(s for s in gen.steps if isinstance(s, SourceStep))
-    return first.source.key_format, gen.partitions
+    fmt = first.source.key_format
+    return Format("JSON") if fmt.name == "NONE" or fmt.name in INFERS_SCHEMA else fmt, gen.partitions

@@ -44,7 +44,7 @@ def emit(gen: Generator, step: StreamStreamJoin, row: Row, side: str) -> None:
     missing = " or ".join(f"{k} is None" for k in row.key)
 
     def alone_now() -> None:
-        gen.forward(step, _result(gen, step, row, side, mine, None))
+        _forward(gen, step, _result(gen, step, row, side, mine, None))
 
     def match() -> None:
         if step.type != "INNER" and step.grace is not None:
@@ -75,6 +75,14 @@ def emit(gen: Generator, step: StreamStreamJoin, row: Row, side: str) -> None:
     if alone:
         with gen.block("else:"):
             alone_now()
+
+
+def _forward(gen: Generator, step: StreamStreamJoin, row: Row) -> None:
+    """An outer join emits in many places, which would double the code with every join above it."""
+    if step.type == "INNER":
+        gen.forward(step, row)
+    else:
+        gen.forward_shared(step, replace(row, key_nullable=True))
 
 
 def _declare(gen: Generator, step: StreamStreamJoin) -> str:
@@ -155,7 +163,7 @@ def _matches(
             gen.line(f"{name}outer.discard(({moment}, {0 if first else 1}, {name}_bytes({hashed})))")
         gen.line(f"if {moment} < {row.timestamp}: {moment} = {row.timestamp}")
         texts = gen.unpack(values, len(schema.value))
-        gen.forward(step, replace(_result(gen, step, row, side, mine, texts), timestamp=moment))
+        _forward(gen, step, replace(_result(gen, step, row, side, mine, texts), timestamp=moment))
 
 
 def _wait(
@@ -219,7 +227,7 @@ def _close_windows(
         def of(side: str) -> None:
             schema = (step.left if side == "left" else step.right).schema
             texts = gen.unpack(values, len(schema.value))
-            gen.forward(step, _result(gen, step, unmatched, side, texts, None))
+            _forward(gen, step, _result(gen, step, unmatched, side, texts, None))
 
         swapped = step.type == "RIGHT"
         if step.type == "FULL":
