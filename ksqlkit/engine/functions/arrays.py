@@ -181,6 +181,7 @@ def _text(value: Any) -> str:
     "GENERATE_SERIES(INT start, INT end, INT step) -> ARRAY<INT>",
     "GENERATE_SERIES(BIGINT start, BIGINT end, INT step) -> ARRAY<BIGINT>",
     typed=True,
+    primitive=("start", "end", "step"),
 )
 def generate_series(args: Sequence[ArgType]) -> Callable[..., Any]:
     """The numbers from a start to an end, both included, by a step (1 or -1 by default)."""

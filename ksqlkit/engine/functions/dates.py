@@ -79,7 +79,7 @@ def _declare() -> None:
 _declare()
 
 
-@dates.scalar("FROM_DAYS(INT days) -> DATE")
+@dates.scalar("FROM_DAYS(INT days) -> DATE", primitive=("days",))
 def from_days(days: int) -> int:
     """The date that lies a number of days after 1970-01-01."""
     return days
@@ -162,6 +162,14 @@ _TEXT: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ),
 )
 
+# NULL for these is an error of the row, not just a NULL.
+_PRIMITIVE: Final = {
+    "datetostring": ("epochDays",),
+    "timestamptostring": ("epochMilli",),
+    "stringtodate": ("formattedDate", "formatPattern"),
+    "stringtotimestamp": ("formattedTimestamp", "formatPattern", "timeZone"),
+}
+
 
 def _later(name: str) -> Callable[[Sequence[ArgType]], Callable[..., Any]]:
     def make(_: Sequence[ArgType]) -> Callable[..., Any]:
@@ -175,7 +183,7 @@ def _declare_text() -> None:
     for name, signatures, text in _TEXT:
         make = _later(name)
         make.__doc__ = text
-        dates.scalar(*signatures, typed=True)(make)
+        dates.scalar(*signatures, typed=True, primitive=_PRIMITIVE.get(name, ()))(make)
 
 
 _declare_text()

@@ -34,7 +34,8 @@ class Overload:
     """One overload. Scalar and table: `fn` is the function or, if `typed`, makes it from the argument types.
     Aggregate: `fn(types, constants)` makes an Aggregation; constants are the literals of the call, then the values of
     the properties that `settings` names (None where not set). `returns` computes a result type that the signature
-    cannot say; a scalar that does not `see_null` is not called with NULL."""
+    cannot say; a scalar that does not `see_null` is not called with NULL. NULL for a `primitive` parameter (Java
+    has no null there) is an error of the row."""
 
     text: str
     fn: Callable[..., Any]
@@ -48,6 +49,7 @@ class Overload:
     remote: RemoteCall | None = None
     parsed: Signature | None = None
     settings: tuple[str, ...] = ()
+    primitive: tuple[str, ...] = ()
 
     @cached_property
     def signature(self) -> Signature:
@@ -106,6 +108,7 @@ class Family:
         sees_null: bool = False,
         inline: str | None = None,
         deterministic: bool = True,
+        primitive: tuple[str, ...] = (),
         about: str = "",
         notes: Mapping[str, str] | None = None,
     ) -> Callable[[Fn], Fn]:
@@ -115,7 +118,18 @@ class Family:
             for text in signatures:
                 self._add(
                     "SCALAR",
-                    Overload(text, fn, about, notes or {}, returns, typed, sees_null, inline, deterministic),
+                    Overload(
+                        text,
+                        fn,
+                        about,
+                        notes or {},
+                        returns,
+                        typed,
+                        sees_null,
+                        inline,
+                        deterministic,
+                        primitive=primitive,
+                    ),
                 )
             return fn
 

@@ -23,7 +23,7 @@ def geo_distance(
 ) -> float | None:
     """The great-circle distance of two points given in degrees, in kilometres (KM, the default) or miles (MI)."""
     if lat1 is None or lon1 is None or lat2 is None or lon2 is None:
-        return None
+        raise DataError("GEO_DISTANCE: no coordinate may be NULL")
     if abs(lat1) > 90 or abs(lat2) > 90:
         raise DataError(
             "valid latitude values for GeoDistance function are in the range of -90 to 90 decimal degrees"

@@ -43,6 +43,7 @@ def entries(value: dict[str | None, Any], ordered: bool) -> list[dict[str, Any]]
 
 
 for _type in ("VARCHAR", "BIGINT", "INT", "DOUBLE", "BOOLEAN"):
-    maps.scalar(f"ENTRIES(MAP<VARCHAR, {_type}> map, BOOLEAN sorted) -> ARRAY<STRUCT<K VARCHAR, V {_type}>>")(
-        entries
-    )
+    maps.scalar(
+        f"ENTRIES(MAP<VARCHAR, {_type}> map, BOOLEAN sorted) -> ARRAY<STRUCT<K VARCHAR, V {_type}>>",
+        primitive=("sorted",),
+    )(entries)

@@ -42,7 +42,7 @@ def _declare(name: str, text: str, argument: str, cut: Cut | None) -> None:
             if one is not None and len(units(one)) != 1:
                 raise DataError(f"Invalid mask character. Must be only single character, but was '{one}'")
         if not isinstance(count, int):
-            return None
+            raise DataError(f"{name}: the number of characters must not be NULL")
         if count < 0:
             raise DataError(
                 f"function {name.lower()} requires a non-negative number of characters to mask or skip"

@@ -19,7 +19,7 @@ from ksqlkit.engine.functions.contract import (
 )
 from ksqlkit.engine.functions.define import BUILTIN, Aggregation, Family, Function, Kind, Overload
 from ksqlkit.engine.functions.params import ParamType
-from ksqlkit.errors import StatementError
+from ksqlkit.errors import DataError, StatementError
 
 # ksqlDB's messages show a function as its author spelled it; most are in lower case.
 _SPELLED: Final = (
@@ -131,12 +131,13 @@ class Registry:
         """Resolve a scalar call. Raises StatementError."""
         overload, pattern = self._choose(name, "SCALAR", [_unresolved(a) for a in args])
         taken = tuple(rules.coerced(p, a) for p, a in zip(pattern, args, strict=True))
+        _refuse_array(overload, pattern, args)
         fn = overload.fn(taken) if overload.typed else overload.fn
         return ResolvedScalar(
             returns=_returns(name, overload, pattern, taken),
             params=taken,
-            fn=_spread(fn, overload, pattern),
-            null_propagates=not overload.sees_null,
+            fn=_checked(fn, overload),
+            null_propagates=not overload.sees_null and not overload.primitive,
             inline=overload.inline,
             remote=overload.remote,
             deterministic=overload.deterministic,
@@ -193,9 +194,7 @@ class Registry:
         overload, pattern = self._choose(name, "TABLE", args)
         taken = tuple(rules.coerced(p, a) for p, a in zip(pattern, args, strict=True))
         params = tuple(T.STRING if t is None or isinstance(t, LambdaType) else t for t in taken)
-        return ResolvedTable(
-            _returns(name, overload, pattern, taken), params, _spread(overload.fn, overload, pattern)
-        )
+        return ResolvedTable(_returns(name, overload, pattern, taken), params, overload.fn)
 
     def list(self) -> list[FunctionInfo]:
         """All functions by name."""
@@ -346,17 +345,28 @@ def _returns(
     return rules.result_type(name, overload.signature, pattern, args)
 
 
-def _spread(fn: Callable[..., Any], overload: Overload, pattern: Sequence[ParamType]) -> Callable[..., Any]:
-    """The function for a call that gives the variadic arguments as one array."""
-    at = overload.signature.variadic
-    params = overload.signature.params
-    if at < 0 or len(pattern) != len(params) or pattern[at] == params[at].type:
+def _refuse_array(overload: Overload, pattern: Sequence[ParamType], args: Sequence[ArgType]) -> None:
+    """An array fits a variadic parameter when functions are looked up, but ksqlDB then cannot cast it."""
+    at, params = overload.signature.variadic, overload.signature.params
+    if at >= 0 and len(pattern) == len(params) and pattern[at] != params[at].type and args[at] is not None:
+        given = str(args[at]).replace("`", "")
+        element = given.removeprefix("ARRAY<")[:-1]
+        raise StatementError(f"Cast of {given} to {element} is not supported.")
+
+
+def _checked(fn: Callable[..., Any], overload: Overload) -> Callable[..., Any]:
+    """The function with its primitive parameters checked."""
+    if not overload.primitive:
         return fn
+    places = [i for i, p in enumerate(overload.signature.params) if p.name in overload.primitive]
 
-    def spread(*args: Any) -> Any:
-        return None if args[at] is None else fn(*args[:at], *args[at], *args[at + 1 :])
+    def call(*args: Any) -> Any:
+        for i in places:
+            if args[i] is None:
+                raise DataError(f"{overload.signature}: {overload.signature.params[i].name} must not be NULL")
+        return None if None in args and not overload.sees_null else fn(*args)
 
-    return spread
+    return call
 
 
 def _info(function: Function) -> FunctionInfo:

@@ -140,7 +140,7 @@ def instr(
 ) -> int | None:
     """The position of the n-th occurrence of a substring, 0 if there is none; a negative start searches backwards."""
     if position is None or occurrence is None:
-        return None
+        raise DataError("INSTR: position and occurrence must not be NULL")
     if text is None or part is None:
         return 0
     text, part = units(text), units(part)
@@ -224,10 +224,10 @@ def chr_escape(code: str) -> str | None:
     return joined(_ESCAPE.sub(one, code))
 
 
-@strings.scalar("ELT(INT n, VARCHAR... args) -> VARCHAR", sees_null=True)
-def elt(n: int | None, *values: str | None) -> str | None:
+@strings.scalar("ELT(INT n, VARCHAR... args) -> VARCHAR", sees_null=True, primitive=("n",))
+def elt(n: int, *values: str | None) -> str | None:
     """The n-th of some strings, counted from 1."""
-    return values[n - 1] if n is not None and 1 <= n <= len(values) else None
+    return values[n - 1] if 1 <= n <= len(values) else None
 
 
 @strings.scalar("FIELD(VARCHAR str, VARCHAR... args) -> INT", sees_null=True)

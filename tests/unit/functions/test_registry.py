@@ -13,7 +13,7 @@ from ksqlkit.engine.clock import FixedClock
 from ksqlkit.engine.functions.contract import INTERVAL_UNIT, LambdaType
 from ksqlkit.engine.functions.define import Aggregation
 from ksqlkit.engine.functions.registry import Registry
-from ksqlkit.errors import KsqlkitError, StatementError
+from ksqlkit.errors import DataError, KsqlkitError, StatementError
 
 INTS = T.Array(T.INTEGER)
 
@@ -44,7 +44,6 @@ def test_all_functions_of_ksqldb_are_there(registry: Registry) -> None:
         ("COALESCE", (INTS, INTS, None), (INTS, INTS, None), INTS),
         ("FORMAT_DATE", (T.STRING, T.STRING), (T.DATE, T.STRING), T.STRING),
         ("DATEADD", (INTERVAL_UNIT, T.INTEGER, T.DATE), (INTERVAL_UNIT, T.INTEGER, T.DATE), T.DATE),
-        ("CONCAT", (T.Array(T.STRING),), (T.Array(T.STRING),), T.STRING),
         ("MAP_VALUES", (T.Map(T.STRING, INTS),), (T.Map(T.STRING, INTS),), T.Array(INTS)),
     ],
 )
@@ -77,6 +76,7 @@ def test_says_what_would_fit(registry: Registry) -> None:
         ),
         ("IFNULL", [None, T.INTEGER], "NULL literal"),
         ("IFNULL", [T.STRING, T.INTEGER], "does not accept parameters (STRING, INTEGER)"),
+        ("CONCAT", [T.Array(T.STRING)], "Cast of ARRAY<STRING> to STRING is not supported."),
         ("NOPE", [], "Can't find any functions with the name 'NOPE'"),
         ("SUM", [T.INTEGER], "Can't find any functions with the name 'SUM'"),
         ("ROUND", [T.Decimal(2, 2)], "schema provider method"),
@@ -114,6 +114,14 @@ def test_asks_the_clock(registry: Registry) -> None:
     assert registry.scalar("UNIX_TIMESTAMP", []).fn() == 90_000_000
     assert registry.scalar("UNIX_DATE", []).fn() == 1
     assert not registry.scalar("UNIX_DATE", []).deterministic
+
+
+def test_null_is_an_error_where_java_has_no_null(registry: Registry) -> None:
+    found = registry.scalar("TIMESTAMPTOSTRING", [T.BIGINT, T.STRING])
+    assert not found.null_propagates
+    assert found.fn(0, None) is None
+    with pytest.raises(DataError, match="epochMilli must not be NULL"):
+        found.fn(None, "yyyy")
 
 
 def test_user_functions() -> None:
