@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis import trees
@@ -110,15 +111,22 @@ class Scope:
             if ref.source is not None:
                 owner = self.named(ref.source)
                 if owner is None or not (owner.has(ref.name) or (bounds and ref.name in WINDOW_BOUNDS)):
-                    raise unknown_column(ref, clause)
+                    raise unknown_column(ref, clause, self._similar(ref))
                 used.add(ref.source)
             elif bounds and not self.is_join and ref.name in WINDOW_BOUNDS:
                 used.add(self.sources[0].alias)
             elif not (
                 synthetic and self.is_join and clause == "SELECT" and ref.name.startswith(SYNTHETIC_KEY)
             ):
-                raise unknown_column(ref, clause)
+                raise unknown_column(ref, clause, self._similar(ref))
         return used
+
+    def _similar(self, ref: N.ColumnRef) -> str | None:
+        """A hint that names the columns spelled most like an unknown one."""
+        near = [s for s in self.sources if ref.source in (None, s.alias)]
+        known = {name.upper(): show(N.ColumnRef(name)) for s in near for name in s.star()}
+        close = get_close_matches(ref.name.upper(), known, n=3)
+        return f"did you mean {listed([known[c] for c in close], 'or')}?" if close else None
 
     def internal(self, expr: N.Expression) -> N.Expression:
         """The expression over the names that the plan's steps use: `ALIAS_NAME` in joins, `NAME` otherwise."""
@@ -137,13 +145,13 @@ def unknown_alias(alias: str, node: N.Node) -> StatementError:
     return fail(f"{PARSING}'{alias}' is not a valid stream/table name or alias.", node)
 
 
-def unknown_column(ref: N.ColumnRef, clause: str) -> StatementError:
+def unknown_column(ref: N.ColumnRef, clause: str, hint: str | None = None) -> StatementError:
     """The error for a column that does not exist; clause is "SELECT", "WHERE", ... or empty."""
     subject = f"{clause} column" if clause else "Column"
     reason = "cannot be resolved."
     if clause == "PARTITION BY":
         reason += f" '{show(ref)}' must be a column in the source schema since PARTITION BY is applied on the input."
-    return fail(f"{place(ref)}{subject} '{show(ref)}' {reason}", ref)
+    return fail(f"{place(ref)}{subject} '{show(ref)}' {reason}", ref, hint=hint)
 
 
 def from_sources(node: N.Source | N.Join) -> Iterator[N.Source]:

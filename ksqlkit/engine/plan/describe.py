@@ -15,6 +15,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.dialect.printer.types import type_text
 from ksqlkit.engine.analysis.naming import joined
 from ksqlkit.engine.analysis.trees import columns_of
+from ksqlkit.engine.plan.joins import HIDDEN_KEY
 from ksqlkit.engine.plan.steps import (
     Aggregate,
     Filter,
@@ -94,7 +95,8 @@ def _line(step: Step) -> _Line:
             return _Line(word, logger, step.schema.key, step.schema.value, (_line(step.input),))
     inputs = tuple(_line(s) for s in step.inputs)
     values = tuple(c for line in inputs for c in line.value)
-    return _Line("JOIN", logger, step.schema.key, _with_key(step.schema.key, values), inputs)
+    key = tuple(replace(c, name=c.name.removeprefix(HIDDEN_KEY)) for c in step.schema.key)
+    return _Line("JOIN", logger, key, _with_key(key, values), inputs)
 
 
 def _with_key(key: Sequence[Column], value: tuple[Column, ...]) -> tuple[Column, ...]:

@@ -144,10 +144,11 @@ def _check_keys(selected: list[Selected], by: tuple[N.Expression, ...]) -> None:
             raise fail(
                 f"The projection contains a key column more than once: {listed(names, 'and')}.\n"
                 "Each key column must only be in the projection once. If you intended to copy the key into the value, "
-                "then consider using the AS_VALUE function to indicate which key reference should be copied."
+                "then consider using the AS_VALUE function to indicate which key reference should be copied.",
+                expr,
             )
     if all(s.expression in by for s in selected):
-        raise fail("The projection contains no value columns.")
+        raise fail("The projection contains no value columns.", by[0])
 
 
 def _key_missing(request: Request, selected: list[Selected], by: tuple[N.Expression, ...]) -> None:

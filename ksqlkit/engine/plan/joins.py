@@ -17,7 +17,7 @@ from ksqlkit.engine.plan.sources import missing_key, read_source
 from ksqlkit.engine.plan.steps import ForeignKeyJoin, Step, StreamStreamJoin, StreamTableJoin, TableTableJoin
 from ksqlkit.engine.schema import Column, Schema
 
-_HIDDEN_KEY = "KSQL_JOIN_KEY"
+HIDDEN_KEY = "KSQL_JOIN_KEY_"  # before the name of a source column that is not the key in every row
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _equi_join(
     elif any(e in side.exact and joined(e.source, e.name) == known for e in side.viable if e.source):
         step_key = known
     else:
-        step_key = _unused(_HIDDEN_KEY, layout)
+        step_key = _unused(HIDDEN_KEY + known, layout)
     check_key(one.key_format, [Column(known, key_types[0])])
     by_name = {c.name: c for c in (*one.step.schema.columns, *other.step.schema.columns)}
     values = tuple(by_name[n] for n in layout if n != step_key)

@@ -47,13 +47,16 @@ def project(request: Request, relation: Relation, selected: Sequence[Selected], 
     value = tuple(Column(s.name, value_type(s.expression, types, functions)) for s in values)
     if request.sink is None:
         shown = [(s, Column(s.name, value_type(s.expression, types, functions))) for s in selected]
-        _check_duplicates("key", [c for s, c in shown if _names_key(s, relation)])
-        _check_duplicates("value", [c for _, c in shown])
+        _check_duplicates("key", [(s, c) for s, c in shown if _names_key(s, relation)])
+        _check_duplicates("value", shown)
     else:
-        _check_duplicates("key", key)
-        _check_duplicates("value", [*key, *value])
-    if not (value or request.sink is None):
-        raise fail("The projection contains no value columns.")
+        made = list(zip((*keys, *values), (*key, *value), strict=True))
+        _check_duplicates("key", made[: len(key)])
+        _check_duplicates("value", made)
+        if not value:
+            raise fail(
+                "The projection contains no value columns.", request.query, hint="select more than the key"
+            )
     step = Project(
         name,
         Schema(key, value),
@@ -95,11 +98,12 @@ def _for_sink(relation: Relation, selected: Sequence[Selected]) -> tuple[list[Se
             raise fail(
                 f"The projection contains a key column (`{name}`) more than once, aliased as: {listed(names, 'and')}.\n"
                 "Each key column must only be in the projection once. If you intended to copy the key into the value, "
-                "then consider using the AS_VALUE function to indicate which key reference should be copied."
+                "then consider using the AS_VALUE function to indicate which key reference should be copied.",
+                items[-1].expression,
             )
     keys = []
     for known, column in relation.keys.items():
-        keys += [Selected(item.name, N.ColumnRef(column)) for item in found.get(known, ())]
+        keys += [Selected(i.name, N.ColumnRef(column, span=i.expression.span)) for i in found.get(known, ())]
     return keys, values
 
 
@@ -122,8 +126,14 @@ def _for_client(relation: Relation, selected: Sequence[Selected]) -> tuple[list[
     return ordered, values
 
 
-def _check_duplicates(namespace: str, columns: Sequence[Column]) -> None:
-    for index, column in enumerate(columns):
-        if any(c.name == column.name for c in columns[:index]):
+def _check_duplicates(namespace: str, columns: Sequence[tuple[Selected, Column]]) -> None:
+    seen: set[str] = set()
+    for selected, column in columns:
+        if column.name in seen:
             mark = " KEY" if namespace == "key" else ""
-            raise fail(f"Duplicate {namespace} columns found in schema: `{column.name}` {column.type}{mark}")
+            raise fail(
+                f"Duplicate {namespace} columns found in schema: `{column.name}` {column.type}{mark}",
+                selected.expression,
+                hint="give it another name with AS",
+            )
+        seen.add(column.name)

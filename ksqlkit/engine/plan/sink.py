@@ -40,7 +40,8 @@ def _check_kind(request: Request, wanted: SinkRequest, relation: Relation) -> No
         raise fail(
             f"Invalid result type. Your SELECT query produces a {relation.kind}. "
             f"Please use CREATE {relation.kind} AS SELECT statement instead."
-            + (f"\nStatement: {request.statement}" if request.statement else "")
+            + (f"\nStatement: {request.statement}" if request.statement else ""),
+            request.query,
         )
 
 

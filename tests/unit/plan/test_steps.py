@@ -70,8 +70,8 @@ def test_every_step_finds_its_columns_and_names_are_unique(title: str) -> None:
     [
         ("JOIN", "R_VID", "r.vid"),  # both sides are there, so either column is the key
         ("LEFT JOIN", "L_ID", "l.id, r.vid"),
-        ("LEFT JOIN", "KSQL_JOIN_KEY", "r.vid"),
-        ("RIGHT JOIN", "KSQL_JOIN_KEY", "l.id, r.vid"),
+        ("LEFT JOIN", "KSQL_JOIN_KEY_R_VID", "r.vid"),
+        ("RIGHT JOIN", "KSQL_JOIN_KEY_L_ID", "l.id, r.vid"),
         ("RIGHT JOIN", "R_VID", "r.vid"),
         ("FULL JOIN", "ROWKEY", "ROWKEY"),
     ],
