@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -299,12 +301,33 @@ class Engine:
             self.log.close()
 
     def _loop(self) -> None:
-        while True:
-            with self._lock:
-                if self._stopping:
-                    return
-                if self._ctx.poll() == 0:
-                    self._work.wait(IDLE_SECONDS)
+        """Poll until stopped. The lock is let go after each query's poll, so that a request waits for one at most.
+
+        The garbage collector looks between polls only: rows make no cycles, and it would look at them all the time.
+        """
+        gc.disable()
+        try:
+            while True:
+                moved = 0
+                with self._lock:
+                    polls = self._ctx.poll_each()
+                while True:
+                    with self._lock:
+                        if self._stopping:
+                            return
+                        count = next(polls, None)
+                    if count is None:
+                        break
+                    moved += count
+                    time.sleep(0)  # hands the lock to whoever waits for it
+                gc.collect(0)
+                if not moved:
+                    gc.collect(1)
+                    with self._lock:
+                        if not self._stopping:
+                            self._work.wait(IDLE_SECONDS)
+        finally:
+            gc.enable()
 
     def _pump(self, timeout: float | None) -> bool:
         """Wait for work to be done by the thread, or do it here; False when nothing more will come by itself."""

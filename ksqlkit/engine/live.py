@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -135,24 +135,36 @@ class LiveContext(Context):
 
     def poll(self) -> int:
         """One poll of every query; returns the records read."""
+        return sum(self.poll_each())
+
+    def poll_each(self) -> Iterator[int]:
+        """One poll, a query at a time, so that a caller may let others in between; yields the records each read."""
         moved, ended = 0, False
         for query_id, query in list(self.running.items()):
-            if self.queries[query_id].state != "RUNNING":
+            if query_id not in self.running or self.queries[query_id].state != "RUNNING":
                 continue
             try:
-                moved += query.poll()
+                count = query.poll()
             except Exception as error:  # one query's failure must not stop the others
                 self._failed(query_id, error)
+                continue
+            if count:
+                moved += count
+                yield count
         for query_id, push in list(self.pushes.items()):
-            moved += push.work()
+            if query_id not in self.pushes:
+                continue
+            count = push.work()
+            moved += count
             if push.done:
                 ended = True
-                del self.pushes[query_id]
+                self.pushes.pop(query_id, None)
                 push.close()
+            if count:
+                yield count
         self._write_processing_log()
         if moved or ended:
             self.progress.notify_all()
-        return moved
 
     def _failed(self, query_id: str, error: Exception) -> None:
         from ksqlkit.engine.runtime.query import ProcessingError
