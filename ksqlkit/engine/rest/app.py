@@ -88,7 +88,7 @@ class App:
         try:
             answer = await self._answer(request)
         except ConnectionResetError:
-            return
+            return  # the client is gone
         except Refused as refused:
             answer = Reply(refused.body, refused.content_type, refused.status, refused.headers)
         except KsqlkitError as error:
@@ -97,8 +97,9 @@ class App:
             logger.exception("%s %s failed", request.method, request.path)
             answer = error_reply(InternalError("The server failed; its log says more."))
         if isinstance(answer, Stream):
-            await self._stream(answer, receive, send)
+            await self._stream(answer, request, send)
             return
+        await request.drain()
         fields = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         if answer.content_type is not None:
             fields.append((b"content-type", answer.content_type.encode()))
@@ -125,13 +126,13 @@ class App:
             raise Refused(405, headers={"allow": ", ".join(methods)})
         return await handler(self.service, request)
 
-    async def _stream(self, answer: Stream, receive: Receive, send: Send) -> None:
+    async def _stream(self, answer: Stream, request: Request, send: Send) -> None:
         """Send the parts until they end or the client is gone, whichever is first."""
         kind = answer.content_type
         fields = [] if kind is None else [(b"content-type", kind.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
-        sending = asyncio.ensure_future(_send_parts(answer, send))
-        leaving = asyncio.ensure_future(_forever() if answer.reads else _left(receive))
+        sending = asyncio.ensure_future(_send_parts(answer, request, send))
+        leaving = asyncio.ensure_future(_forever() if answer.reads else _left(request.receive))
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -158,10 +159,12 @@ class App:
         await ws_query(self.service, scope["query_string"], receive, send)
 
 
-async def _send_parts(answer: Stream, send: Send) -> None:
+async def _send_parts(answer: Stream, request: Request, send: Send) -> None:
     async for part in answer.parts:
         if part:
             await send({"type": "http.response.body", "body": part, "more_body": True})
+    if answer.reads:
+        await request.drain()
     await send({"type": "http.response.body", "body": b""})
 
 

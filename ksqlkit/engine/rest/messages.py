@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +15,7 @@ JSON: Final = "application/json"
 DELIMITED: Final = "application/vnd.ksqlapi.delimited.v1"
 PROTOBUF: Final = "application/vnd.ksql.v1+protobuf"
 MAX_BODY: Final = 64 * 1024 * 1024
+DRAIN_SECONDS: Final = 1.0
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -47,6 +50,7 @@ class Request:
     version: str
     receive: Receive
     parts: tuple[str, ...] = ()  # what the route's pattern left open
+    ended: bool = False  # whether all of the body has been read
 
     @property
     def accept(self) -> tuple[str, ...]:
@@ -76,8 +80,9 @@ class Request:
     async def chunks(self, limit: int | None = MAX_BODY) -> AsyncIterator[bytes]:
         """The body as it comes."""
         size = 0
-        while True:
+        while not self.ended:
             event = await self.receive()
+            self.ended = not event.get("more_body", False)
             if event["type"] == "http.disconnect":
                 raise ConnectionResetError
             if event["body"]:
@@ -85,8 +90,13 @@ class Request:
                 if limit is not None and size > limit:
                     raise Refused(413, 41300, f"The request is larger than {limit} bytes")
                 yield event["body"]
-            if not event.get("more_body", False):
-                return
+
+    async def drain(self) -> None:
+        """Read what is left of the body, for DRAIN_SECONDS at most: answers end after their requests."""
+        with contextlib.suppress(TimeoutError, Refused, ConnectionResetError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                async for _ in self.chunks():
+                    pass
 
     async def json(self, shape: str) -> dict[str, Any]:
         """The body as a JSON object; 400 where it is none."""
