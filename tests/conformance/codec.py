@@ -6,7 +6,7 @@ import base64
 import json
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import DataSource, Format
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import SerdeError, make_deserializer, make_serializer
-from ksqlkit.engine.serde.registry import SchemaRegistry, subject_name
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from tests.conformance.cases import loads
 
 _KAFKA_NUMBERS = {T.INTEGER: ">i", T.BIGINT: ">q", T.DOUBLE: ">d"}
@@ -40,12 +40,9 @@ class Side:
         )
 
     def writer(self) -> Callable[[Any], bytes | None]:
-        """Writes with the schema that the case declares for the topic, where it does."""
-        fmt, name = self.format, subject_name(self.topic, is_key=self.is_key)
-        declared = self.schemas.latest(name) if self.schemas is not None else None
-        if declared is not None and "SCHEMA_ID" not in dict(fmt.options):
-            fmt = replace(fmt, options=(*fmt.options, ("SCHEMA_ID", str(declared.id))))
-        return make_serializer(fmt, self.columns, is_key=self.is_key, topic=self.topic, registry=self.schemas)
+        return make_serializer(
+            self.format, self.columns, is_key=self.is_key, topic=self.topic, registry=self.schemas
+        )
 
     @property
     def name(self) -> str:

@@ -161,7 +161,9 @@ def parse_timestamp(text: str) -> int:
     if day_match and time_match and day_match[1] != "-" and (len(day_match[2]) > 4) == (day_match[1] == "+"):
         year, month, day = int(day_match[2]), int(day_match[3]), int(day_match[4])
         hours, minutes, seconds, millis = map(int, time_match.groups())
-        if year and 1 <= month <= 12 and 1 <= day <= 31 and hours < 24 and minutes < 60 and seconds < 60:
+        midnight = (hours, minutes, seconds, millis) == (24, 0, 0, 0)  # the end of the day, as in ISO 8601
+        in_day = hours < 24 and minutes < 60 and seconds < 60
+        if year and 1 <= month <= 12 and 1 <= day <= 31 and (in_day or midnight):
             days = days_from_civil(year, month, min(day, _month_length(year, month)))
             return days * DAY + ((hours * 60 + minutes) * 60 + seconds) * 1000 + millis - offset
     raise ValueError(

@@ -138,13 +138,18 @@ def make_writer(
     registry: SchemaRegistry,
     topic: str,
     is_key: bool,
+    number: int | None = None,
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
-    """A writer of records; it registers the columns' schema under the topic's subject."""
+    """A writer of records: by the schema of that number, or by the columns' one, which it registers under the topic's
+    subject."""
     fields = [(c.name, c.type) for c in columns]
     full = name or DEFAULT_NAME
-    schema = schema_of_row(fields, full) if wrapped else schema_of_type(columns[0].type, full)
-    entry = registry.register(subject_name(topic, is_key=is_key), "AVRO", json.dumps(schema))
-    encode = make_encoder(parse_schema(entry.schema))
+    entry = registry.by_id(number) if number is not None else None
+    if entry is None:
+        schema = schema_of_row(fields, full) if wrapped else schema_of_type(columns[0].type, full)
+        entry = registry.register(subject_name(topic, is_key=is_key), "AVRO", json.dumps(schema))
+    node = parse_schema(entry.schema)
+    encode = make_encoder(node)
     prefix = PREFIX.pack(0, entry.id)
     names = [n.replace(".", "_") for n, _ in fields]
     convert = [_generic(kind) for _, kind in fields]
@@ -154,11 +159,29 @@ def make_writer(
             return None
         try:
             values = [adapt(value) for adapt, value in zip(convert, row, strict=True)]
-            return prefix + encode(dict(zip(names, values, strict=True)) if wrapped else values[0])
+            value = dict(zip(names, values, strict=True)) if wrapped else values[0]
+            return prefix + encode(value if number is None else _filled(node, value))
         except (TypeError, ValueError, AttributeError, KeyError, struct.error) as error:
             raise SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),)) from None
 
     return write
+
+
+def _filled(node: Node, value: Any) -> Any:
+    """The value with the schema's defaults for what is null or missing. Raises ValueError for what has none."""
+    if (inner := node.optional) is not None:
+        return None if value is None else _filled(inner, value)
+    if value is None:
+        raise ValueError("null used for a required field")
+    if node.type == "record":
+        given = {name: value.get(name) for name, _ in node.fields}
+        full = {name: node.defaults.get(name) if v is None else v for name, v in given.items()}
+        return {name: _filled(child, full[name]) for name, child in node.fields}
+    if node.type == "array":
+        return [_filled(node.items[0], item) for item in value]
+    if node.type == "map":
+        return {entry["key"]: _filled(node.items[0], entry["value"]) for entry in value}
+    return value
 
 
 def _generic(kind: T.SqlType) -> Adapter:

@@ -38,6 +38,7 @@ class Node:
     size: int = 0
     symbols: tuple[str, ...] = ()
     fields: list[tuple[str, Node]] = field(default_factory=list)
+    defaults: dict[str, Any] = field(default_factory=dict)  # of fields that have one, as in the schema's JSON
     items: list[Node] = field(default_factory=list)  # of an array or a map: one; of a union: its branches
     is_entry: bool = False  # Connect's way to write a map whose keys may be null
 
@@ -79,6 +80,7 @@ def _parse(schema: Any, names: dict[str, Node], space: str) -> Node:
         node.symbols = tuple(schema.get("symbols", ()))
         node.is_entry = schema.get("connect.internal.type") == "MapEntry"
         node.fields = [(f["name"], _parse(f["type"], names, space)) for f in schema.get("fields", ())]
+        node.defaults = {f["name"]: f["default"] for f in schema.get("fields", ()) if "default" in f}
         return node
     return node if node.logical else _primitive(kind)
 

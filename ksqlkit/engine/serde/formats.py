@@ -177,6 +177,7 @@ def _avro_writer(format: Format, columns: Columns, target: Target) -> Serializer
         registry=target.schemas,
         topic=target.topic,
         is_key=target.is_key,
+        number=int(_option(format, "SCHEMA_ID", "0")) or None,
     )
 
 
