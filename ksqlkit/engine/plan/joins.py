@@ -77,13 +77,10 @@ def _equi_join(
         rules.check_types(
             condition, left.relation.step.schema.key[0].type, right.relation.step.schema.key[0].type
         )
-    side = _merged(
-        node, condition, left, right, rekeyed=not left.is_leaf and condition.left not in left.equal
-    )
+    side = _merged(node, condition, left, right)
     fmt = _key_format(request, condition, left, right)
-    one, other = left.relation, right.relation
-    if left.is_leaf or condition.left not in left.equal:
-        one = _rekeyed(request, left, condition.left, fmt, prefix + "Left")
+    keyed = condition.left in left.equal
+    one = left.relation if keyed else _rekeyed(request, left, condition.left, fmt, prefix + "Left")
     other = _rekeyed(request, right, condition.right, fmt, prefix + "Right")
     rules.check_within(node, *kinds)
     _check_partitions(left, right, node)
@@ -92,14 +89,10 @@ def _equi_join(
         raise fail(f"Invalid join. Key types differ: {key_types[0]} vs {key_types[1]}", node.condition)
 
     known = _key_name(request, side)
-    layout = (*one.layout, *other.layout)
     synthetic = not side.viable
-    if synthetic:
-        step_key, layout = known, (*layout, known)
-    elif any(e in side.exact and joined(e.source, e.name) == known for e in side.viable if e.source):
-        step_key = known
-    else:
-        step_key = _unused(HIDDEN_KEY + known, layout)
+    exact = {joined(e.source, e.name) for e in side.viable if e.source is not None and e in side.exact}
+    step_key = known if synthetic or known in exact else HIDDEN_KEY + known
+    layout = (*one.layout, *other.layout, *((known,) if synthetic else ()))
     check_key(one.key_format, [Column(known, key_types[0])])
     by_name = {c.name: c for c in (*one.step.schema.columns, *other.step.schema.columns)}
     values = tuple(by_name[n] for n in layout if n != step_key)
@@ -133,7 +126,7 @@ def _step(
     return StreamStreamJoin(name, schema, left, right, node.type, before, after, grace)
 
 
-def _merged(node: N.Join, condition: rules.Condition, left: Side, right: Side, *, rekeyed: bool) -> Side:
+def _merged(node: N.Join, condition: rules.Condition, left: Side, right: Side) -> Side:
     """What the join makes of its sides' key equalities."""
     sources = (*left.sources, *right.sources)
     if node.type == "FULL":
@@ -145,7 +138,7 @@ def _merged(node: N.Join, condition: rules.Condition, left: Side, right: Side, *
     viable = tuple(dict.fromkeys(e for e in candidates if isinstance(e, N.ColumnRef) and e in equal))
     exact: frozenset[N.Expression] = frozenset()
     if node.type in ("INNER", "LEFT"):
-        exact |= {condition.left} if left.is_leaf or rekeyed else left.exact
+        exact |= left.exact if condition.left in left.equal else {condition.left}
     if node.type in ("INNER", "RIGHT"):
         exact |= {condition.right}
     return Side(left.relation, sources, equal, viable, exact)
@@ -158,12 +151,6 @@ def _key_name(request: Request, side: Side) -> str:
     chosen = next((e for e in side.viable if e in request.projection), side.viable[0])
     assert chosen.source is not None
     return joined(chosen.source, chosen.name)
-
-
-def _unused(name: str, taken: tuple[str, ...]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _key_format(request: Request, condition: rules.Condition, left: Side, right: Side) -> JoinFormat:
