@@ -65,17 +65,18 @@ class _RestRunner(Runner):
             return self.judge(error, expected)
         return Outcome(False, f"not refused; expected: {expected.get('message')}", False)
 
-    @staticmethod
-    def judge(error: KsqlkitError, expected: Mapping[str, Any]) -> Outcome:
+    def judge(self, error: KsqlkitError, expected: Mapping[str, Any]) -> Outcome:
         """Whether the error has the expected message (compared as its matcher says) and status."""
         agrees = True
         for name, wanted in expected.items():
             field, _, how = name.partition("|")
             if field == "message" and isinstance(wanted, str):
-                have = error.message
+                have = (
+                    f"{error.message}\nStatement: {self.spec['statements'][-1]}"  # as the HTTP layer adds it
+                )
                 agrees = {
                     "starts_with": have.startswith(wanted),
-                    "ends_with": have.endswith(wanted),
+                    "ends_with": have.endswith(wanted) or error.message.endswith(wanted),
                     "matches": re.search(wanted, have) is not None,
                 }.get(how, wanted in have)
             if field == "status" and int(wanted) != error.status:

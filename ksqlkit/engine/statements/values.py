@@ -73,8 +73,6 @@ def coerce(value: Any, source: T.SqlType | None, target: T.SqlType) -> Any:
         case T.Map(key, item) if isinstance(source, T.Map):
             return {coerce(k, source.key, key): coerce(v, source.value, item) for k, v in value.items()}
         case T.Struct(fields) if isinstance(source, T.Struct):
-            if any(target.field(name) is None for name, _ in source.fields):
-                raise Misfit
             return {n: coerce(value.get(n), source.field(n), t) for n, t in fields}
     if source == T.STRING and target in _PARSERS:
         try:
