@@ -60,6 +60,7 @@ def _run(options: argparse.Namespace) -> None:
             scoring.close()  # first: calls that wait for it let go of the engine
         service.close()
         engine.close()
+        found.close()
 
 
 def _setting(text: str) -> tuple[str, str]:

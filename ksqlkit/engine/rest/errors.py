@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import orjson
@@ -9,6 +10,7 @@ import orjson
 from ksqlkit.engine.rest.messages import JSON, Reply
 from ksqlkit.errors import KsqlkitError, ParseError, StatementError
 
+_SYNTAX: Final = re.compile("syntax error", re.IGNORECASE)
 PREPARING: Final = "Exception while preparing statement"
 
 
@@ -25,12 +27,7 @@ def error_entity(error: KsqlkitError, sql: str = "") -> dict[str, Any]:
 def message_of(error: KsqlkitError) -> str:
     """The message as ksqlDB gives it: with the place for a syntax error."""
     place = error.location
-    if (
-        isinstance(error, ParseError)
-        and place is not None
-        and place.line
-        and not error.message.startswith("line ")
-    ):
+    if isinstance(error, ParseError) and place is not None and place.line and _SYNTAX.match(error.message):
         return f"line {place.line}:{place.column}: {error.message}"
     return error.message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -42,7 +43,7 @@ async def serve(
     from hypercorn.config import Config
 
     config = Config()
-    config.bind = [f"fd://{found.fileno()}"]
+    config.bind = [f"fd://{os.dup(found.fileno())}"]  # it closes its own
     config.include_date_header = False
     config.include_server_header = False
     config.errorlog = config.accesslog = None
