@@ -41,7 +41,7 @@ def run_stack(options: StackOptions) -> Iterator[Stack]:
     """Start both servers, and stop them in order. Raises ServerError saying which port is taken."""
     scoring_command = [sys.executable, "-m", "udf_server", "--lazy", "--host", options.host]
     scoring_command += ["--port", str(options.scoring_port), "--models", str(options.models)]
-    scoring_command += ["--functions", str(options.functions)] if options.functions.is_dir() else []
+    scoring_command += ["--functions", str(options.functions)]  # it may come to be later
     with ServerProcess("scoring server", scoring_command, health="/livez") as scoring:
         command = [
             sys.executable,

@@ -15,7 +15,13 @@ from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, run_stac
 
 PortOption = Annotated[
     int,
-    typer.Option("--port", help="Port of the ksqlDB; 0 takes free ports for both servers.", min=0, max=65535),
+    typer.Option(
+        "--port",
+        help="Port of the ksqlDB; 0 takes free ports for both servers.",
+        min=0,
+        max=65535,
+        envvar="KSQLKIT_PORT",
+    ),
 ]
 ScoringPortOption = Annotated[
     int,

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,8 +39,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "project").mkdir()
     yield _Reader(tmp_path / "project", env, running)  # type: ignore[misc]
     for process in running:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+        os.killpg(process.pid, signal.SIGINT)
+        code = process.wait(20)
+        assert process.stderr is not None
+        process.stderr.close()
+        assert code == 130, "Ctrl-C is a clean stop with its own exit code"
 
 
 class _Reader:
@@ -61,6 +65,8 @@ class _Reader:
             path = self.folder / block.label
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text)
+            if path.parent.name == "functions":
+                time.sleep(1.0)  # what the README promises
 
     def _run(self, command: str) -> None:
         for written, actual in self.addresses.items():
@@ -73,7 +79,7 @@ class _Reader:
 
     def _serve(self, command: str) -> None:
         process = subprocess.Popen(
-            command,
+            f"exec {command}",
             shell=True,
             cwd=self.folder,
             env=self.env,
@@ -83,12 +89,15 @@ class _Reader:
         )
         self.running.append(process)
         assert process.stderr is not None
+        said = []
         for line in process.stderr:
+            said.append(line)
             if found := re.search(r"(ksqlDB|scoring server) +(http://\S+)", line):
                 usual = "http://127.0.0.1:8088" if found[1] == "ksqlDB" else "http://127.0.0.1:8090"
                 self.addresses[usual] = found[2]
             if "Ctrl-C" in line:
                 break
+        assert len(self.addresses) == 2, "".join(said)
         self.env["KSQLKIT_SERVER"] = self.addresses["http://127.0.0.1:8088"]
         self.env["KSQLKIT_SCORING"] = self.addresses["http://127.0.0.1:8090"]
 
@@ -96,7 +105,7 @@ class _Reader:
 def test_every_command_runs_and_shows_what_it_should(folder: _Reader) -> None:
     for block in BLOCKS:
         folder.follow(block)
-    shown = {command: text for command, text in folder.outputs.items()}
+    shown = dict(folder.outputs)
 
     def output(part: str) -> str:
         return next(text for command, text in shown.items() if part in command)
