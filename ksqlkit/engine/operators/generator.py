@@ -228,9 +228,10 @@ class Generator:
         """The type of an expression over the scope."""
         return infer_type(expr, {n: v.type for n, v in scope.items()}, self.functions)
 
-    def fail(self, step: Step, message: str, row: Row, error: str = "error") -> None:
+    def fail(self, step: Step, message: str, row: Row) -> None:
         """Write the report of an exception held in the variable `error`."""
-        self.line(f"env.fail({step.name!r}, {message!r}, {error}, {row.topic}, partition, {row.offset})")
+        shown = "" if row.values is None else f", {tuple_text((*row.values, *row.key))}"
+        self.line(f"env.fail({step.name!r}, {message!r}, error, {row.topic}, partition, {row.offset}{shown})")
 
     def key_bytes(self, columns: Sequence[Column], fmt: Format, topic: str = "") -> str:
         """A global name of the serializer of a key (tuple -> bytes)."""

@@ -13,7 +13,6 @@ from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.plan.steps import Aggregate, GroupBy
 
 FAILED = "Error calculating group-by column with index {}. The source row will be excluded from the table."
-NULL = "Group-by column with index {} resolved to null. The source row will be excluded from the table."
 
 
 def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
@@ -38,8 +37,15 @@ def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
             return
         with gen.block(f"if {' and '.join(f'{k} is not None' for k in dict.fromkeys(key))}:"):
             gen.route(step, rekeyed, _aggregate(gen, step).key_format, _next(gen, step))
+        with gen.block("else:"):
+            _exclude(gen, step, inner, key)
 
     remote.staged(gen, step, step.input.schema, row, step.by, grouped)
+
+
+def _exclude(gen: Generator, step: GroupBy, row: Row, key: tuple[str, ...]) -> None:
+    assert row.values is not None
+    gen.line(f"env.exclude({step.name!r}, {tuple_text(key)}, {tuple_text((*row.values, *row.key))})")
 
 
 def _next(gen: Generator, step: GroupBy) -> Callable[[Row], None]:
@@ -84,6 +90,7 @@ def _grouper(gen: Generator, step: GroupBy) -> str:
             scope = gen.scope(step.input.schema, row)
             key = _keys(gen, step, row, scope, step.by)
             with gen.block(f"if {' or '.join(f'{k} is None' for k in key)}:"):
+                _exclude(gen, step, row, key)
                 gen.line("return None")
             gen.line(f"return {tuple_text(key)}, {tuple_text(_values(step, scope, key))}")
     return name

@@ -56,14 +56,14 @@ def _decode(gen: Generator, step: SourceStep) -> dict[str, str]:
     read = partial(make_deserializer, topic=source.topic, registry=gen.schemas)
     read_key = gen.bind(read(source.key_format, source.schema.key, is_key=True), "read_key")
     read_value = gen.bind(read(source.value_format, written, is_key=False), "read_value")
-    with gen.block("try:"):
-        if source.window is not None:
-            _split_window(gen, source)
-        gen.line(f"k = {read_key}(key)")
-        gen.line(f"v = {read_value}(value)")
-    with gen.block("except Exception as error:"):
-        gen.line(f"env.bad_record({source.topic!r}, partition, offset, key, value, error)")
-        gen.line("continue")
+    if source.window is not None:
+        _split_window(gen, source)
+    for name, read_bytes, side in (("k", read_key, "key"), ("v", read_value, "value")):
+        with gen.block("try:"):
+            gen.line(f"{name} = {read_bytes}({side})")
+        with gen.block("except Exception as error:"):
+            gen.line(f"env.bad_record({source.topic!r}, partition, offset, {side!r}, {side}, error)")
+            gen.line("continue")
     columns = {c.name: f"k{i}" for i, c in enumerate(source.schema.key)}
     columns |= {c.name: f"v{i}" for i, c in enumerate(written)}
     for c in source.schema.value:

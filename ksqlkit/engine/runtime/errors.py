@@ -16,14 +16,16 @@ ErrorKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ProcessingError:
-    """One entry for the processing log. `logger` is the part after the query's id; `record` the bytes that are bad."""
+    """One entry for the processing log. `logger` is the part after the query's id; `cause` what led to the message,
+    outermost first; `record` the bytes that are bad, or the row as JSON."""
 
     kind: ErrorKind
     message: str
-    cause: str
+    cause: str | tuple[str, ...]
     query_id: str
     logger: str
     topic: str | None = None
     partition: int | None = None
     offset: int | None = None
     record: bytes | None = None
+    target: Literal["key", "value"] = "value"  # which side of the record could not be read or written

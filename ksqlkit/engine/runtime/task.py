@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+import orjson
 
 from ksqlkit.engine.log.protocol import Log, Output
 from ksqlkit.engine.runtime.errors import ErrorKind, ProcessingError
+from ksqlkit.engine.serde import SerdeError
 from ksqlkit.engine.state.codec import CODEC
 from ksqlkit.engine.state.store import Store
 
@@ -57,21 +60,9 @@ class Environment:
 
     # ---------------------------------------------------------------- reports from generated code
 
-    def _report(
-        self,
-        kind: ErrorKind,
-        logger: str,
-        message: str,
-        error: object,
-        topic: str | None,
-        partition: int | None,
-        offset: int | None,
-        record: bytes | None = None,
-    ) -> None:
-        cause = str(error) or type(error).__name__
-        self._errors(
-            ProcessingError(kind, message, cause, self._query_id, logger, topic, partition, offset, record)
-        )
+    def _report(self, kind: ErrorKind, logger: str, message: str, error: object, **place: Any) -> None:
+        cause = error.causes if isinstance(error, SerdeError) else (str(error) or type(error).__name__)
+        self._errors(ProcessingError(kind, message, cause, self._query_id, logger, **place))
 
     def fail(
         self,
@@ -81,30 +72,58 @@ class Environment:
         topic: str | None,
         partition: int | None,
         offset: int | None,
+        row: tuple[Any, ...] | None = None,
     ) -> None:
         """An expression or function failed for a row."""
-        self._report("RECORD_PROCESSING_ERROR", step, f"{message}: {error}", error, topic, partition, offset)
+        self._report(
+            "RECORD_PROCESSING_ERROR",
+            step,
+            f"{message}: {error}",
+            error,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            record=_shown(row),
+        )
+
+    def exclude(self, step: str, key: tuple[Any, ...], row: tuple[Any, ...]) -> None:
+        """A row whose group-by column is null belongs to no group."""
+        message = (
+            f"Group-by column with index {key.index(None)} resolved to null. "
+            "The source row will be excluded from the table."
+        )
+        self._errors(
+            ProcessingError(
+                "RECORD_PROCESSING_ERROR",
+                message,
+                (),
+                self._query_id,
+                step,
+                partition=self._partition,
+                record=_shown(row),
+            )
+        )
 
     def bad_record(
         self,
         topic: str,
         partition: int,
         offset: int,
-        key: bytes | None,
-        value: bytes | None,
+        target: Literal["key", "value"],
+        data: bytes | None,
         error: Exception,
     ) -> None:
-        """A record's bytes are not of the declared format or schema; it is skipped."""
-        side = getattr(error, "side", "value")
+        """A key or value is not of the declared format or schema; the record is skipped."""
         self._report(
             "DESERIALIZATION_ERROR",
             "KsqlTopic.Source.deserializer",
-            f"Error deserializing message from topic: {topic}: {error}",
+            str(error),
             error,
-            topic,
-            partition,
-            offset,
-            key if side == "key" else value,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            record=data,
+            target=target,
         )
 
     def bad_timestamp(
@@ -116,21 +135,25 @@ class Environment:
             "KsqlTopic.Source",
             f"Failed to extract timestamp from row: {error}",
             error,
-            topic,
-            partition,
-            offset,
-            value,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            record=value,
         )
 
-    def bad_output(self, topic: str, row: object, error: Exception) -> None:
+    def bad_output(self, topic: str, row: tuple[Any, ...] | None, error: Exception) -> None:
         """A result cannot be written in the sink's format; it is left out."""
         self._report(
             "SERIALIZATION_ERROR",
             "Sink.serializer",
             f"Error serializing message to topic: {topic}. {error}",
             error,
-            topic,
-            self._partition,
-            None,
-            repr(row).encode(),
+            topic=topic,
+            partition=self._partition,
+            record=_shown(row),
         )
+
+
+def _shown(row: tuple[Any, ...] | None) -> bytes | None:
+    """A row as JSON, for a person."""
+    return None if row is None else orjson.dumps(row, default=str, option=orjson.OPT_NON_STR_KEYS)

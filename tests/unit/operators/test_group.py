@@ -16,6 +16,13 @@ def test_null_group_is_left_out() -> None:
     assert out == [("x", {"N": 1}, 2), ("x", {"N": 2}, 3)]
 
 
+def test_null_groups_are_reported_with_their_row() -> None:
+    made = engine(STREAM_L, "CREATE TABLE O AS SELECT G, COUNT(*) AS N FROM L GROUP BY G;")
+    feed(made, [("L", "a", {"V": 7}, 1)])
+    (message,) = errors(made)
+    assert message.startswith("Group-by column with index 0 resolved to null.")
+
+
 def test_failing_group_is_left_out_and_reported() -> None:
     query = (
         "CREATE TABLE O WITH (key_format='JSON') AS SELECT 4 / V AS K, COUNT(*) AS N FROM L GROUP BY 4 / V;"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ksqlkit.engine.clock import FixedClock
+from ksqlkit.engine.runtime.query import ProcessingError, RunningQuery
 from tests.support.streaming import STREAM_L, TABLE_L, engine, errors, feed, plain, records, run
 
 
@@ -11,7 +13,21 @@ def test_bad_records_are_skipped_and_reported() -> None:
     made.produce("L", b"b", b'{"V": 1}', timestamp=2)
     made.run_until_idle()
     assert plain(records(made)) == [("b", {"V": 1, "G": None}, 2)]
-    assert "Error deserializing message from topic: L" in errors(made)[0]
+    assert errors(made)[0].startswith("Failed to deserialize value from topic: L")
+
+
+def test_a_bad_key_is_reported_as_the_key() -> None:
+    made = engine(STREAM_L.replace("ID STRING", "ID INT"), "CREATE STREAM O AS SELECT * FROM L;")
+    (old,) = made.context.running.values()
+    found: list[ProcessingError] = []
+    query = RunningQuery(
+        old.plan, log=made.log, functions=made.context.functions, clock=FixedClock(0), errors=found.append
+    )
+    made.produce("L", b"abc", b'{"V": 1}', timestamp=1)
+    assert query.poll() == 1
+    assert [(e.kind, e.target, e.record, e.offset) for e in found] == [
+        ("DESERIALIZATION_ERROR", "key", b"abc", 0)
+    ]
 
 
 def test_null_values_and_null_keys_of_streams_pass() -> None:
