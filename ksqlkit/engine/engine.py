@@ -32,6 +32,7 @@ from ksqlkit.engine.statements.insert_values import make_record, writable
 from ksqlkit.errors import DataError, ParseError, StatementError
 
 IDLE_SECONDS = 0.05
+MAINTENANCE_SECONDS = 300.0  # as Kafka's log.retention.check.interval.ms
 RecordLike = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, int | None]
 
 
@@ -275,6 +276,11 @@ class Engine:
                 return total
             total += moved
 
+    def maintain(self) -> int:
+        """Delete what topics with RETENTION_MS or compaction let go by now; returns the records removed."""
+        with self._lock:
+            return self.log.maintain(self.clock.now())
+
     def start(self) -> Self:
         """Let a background thread do the work."""
         with self._lock:
@@ -306,9 +312,13 @@ class Engine:
         The garbage collector looks between polls only: rows make no cycles, and it would look at them all the time.
         """
         gc.disable()
+        due = time.monotonic() + MAINTENANCE_SECONDS
         try:
             while True:
                 moved = 0
+                if time.monotonic() >= due:
+                    self.maintain()
+                    due = time.monotonic() + MAINTENANCE_SECONDS
                 with self._lock:
                     polls = self._ctx.poll_each()
                 while True:

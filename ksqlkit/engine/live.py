@@ -227,10 +227,8 @@ class LiveContext(Context):
         push = PushQuery(
             query_id, prepared.text, columns, limit=query.limit, ends=ends, lock=self.lock, pump=pump
         )
-        log: Log = self.log
-        if ends:
-            sources = [s for s in self.catalog if s.name in plan.sources]
-            log = Snapshot(self.log, sources)
+        sources = [s for s in self.catalog if s.name in plan.sources]
+        log: Log = Snapshot(self.log, sources) if ends else self.log
         push.attach(
             RunningQuery(
                 plan,

@@ -173,7 +173,9 @@ class PrintedTopic:
         while not self.done:
             lines = self.poll()
             yield from lines
-            if not lines and not self.done and not self._pump(0.5):
+            if lines or self.done:
+                continue
+            if not self._pump(0.5):
                 return
 
     def _read(self) -> list[tuple[int, Record]]:

@@ -187,5 +187,9 @@ class Snapshot:
         """Passed on."""
         return self._log.load_meta()
 
+    def maintain(self, now: int) -> int:
+        """Passed on."""
+        return self._log.maintain(now)
+
     def close(self) -> None:
         """The log stays open."""

@@ -13,7 +13,7 @@ from ksqlkit.engine.analysis import trees
 from ksqlkit.engine.analysis.qualify import qualify_query
 from ksqlkit.engine.analysis.timestamps import read_timestamps
 from ksqlkit.engine.analysis.types import check_condition, value_type
-from ksqlkit.engine.catalog import DataSource
+from ksqlkit.engine.catalog import DataSource, Format
 from ksqlkit.engine.context import Prepared
 from ksqlkit.engine.expressions import compile_function
 from ksqlkit.engine.properties import Properties
@@ -22,6 +22,7 @@ from ksqlkit.engine.pull.where import Bounds, Conjunct, conjuncts
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, QueryColumn
 from ksqlkit.engine.schema import WINDOW_BOUNDS, Column
+from ksqlkit.engine.serde import make_deserializer, make_serializer
 from ksqlkit.engine.statements.create_as import require_sources
 from ksqlkit.engine.statements.values import Misfit, coerce, shown
 from ksqlkit.errors import StatementError
@@ -92,6 +93,18 @@ def _check(query: N.Query) -> None:
             )
 
 
+def _as_protobuf(source: DataSource) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
+    """What becomes of a table's values in ksqlDB's state, written in the table's format: without PROTOBUF's wrappers
+    nulls are zeros and empty strings. None for formats that keep nulls."""
+    options = tuple(o for o in source.value_format.options if o[0] == "NULLABLE_REPRESENTATION")
+    if options or source.value_format.name not in ("PROTOBUF", "PROTOBUF_NOSR"):
+        return None
+    fmt = Format("PROTOBUF_NOSR")
+    write = make_serializer(fmt, source.schema.value, is_key=False)
+    read = make_deserializer(fmt, source.schema.value, is_key=False)
+    return lambda values: read(write(values)) or values
+
+
 class _Pull:
     """One pull query on a table."""
 
@@ -114,11 +127,12 @@ class _Pull:
         where, functions = self.where, self.ctx.functions
         project = compile_function(self.exprs, self.columns, functions)
         test = None if where is None else compile_function([where], self.columns, functions)
+        stored = _as_protobuf(self.source)
         rows: list[tuple[Any, ...]] = []
         for row in self._candidates(table, where):
             if self.query.limit is not None and len(rows) >= self.query.limit:
                 break
-            flat = _flat(row)
+            flat = _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
             if test is None or self._holds(test, flat):
                 rows.append(project(flat))
         return PullResult(f"query_{self.ctx.clock.now()}", self.shown, tuple(rows))

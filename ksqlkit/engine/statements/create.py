@@ -42,7 +42,8 @@ def create_source(ctx: Context, prepared: Prepared) -> Result:
     topic = _topic(ctx, node, columns, clause)
     prepared.text = create_source_text(node, columns, clause, {"CLEANUP_POLICY": _policy(node)})
     if columns != declared and clause.get("KEY_SCHEMA_ID") is None and clause.get("VALUE_SCHEMA_ID") is None:
-        prepared.written = prepared.text  # a restart must find these columns, whatever is registered by then
+        # A restart must find these columns, whatever is registered by then.
+        prepared.written = create_source_text(node, columns, clause, {})
     schema = _schema(columns)
     if existing is not None and not node.or_replace:
         kind, other = node.kind.lower(), existing.kind.lower()

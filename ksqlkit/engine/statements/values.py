@@ -19,7 +19,7 @@ from ksqlkit.errors import StatementError
 
 _RANK: Final = {T.INTEGER: 0, T.BIGINT: 1, T.DOUBLE: 3}
 _DECIMAL_RANK: Final = 2
-_TIME_HINTS: Final = {
+_TIME_HINTS: Final[dict[T.SqlType, str]] = {
     T.TIMESTAMP: ". Timestamp format must be yyyy-mm-ddThh:mm:ss[.S]",
     T.TIME: ". Time format must be hh:mm:ss[.S]",
     T.DATE: ". Date format must be yyyy-mm-dd",

@@ -1,0 +1,105 @@
+"""The engine's own schema registry: inferred columns, ASSERT SCHEMA, restarts."""
+
+from __future__ import annotations
+
+import pytest
+
+from ksqlkit.engine.engine import Engine
+from ksqlkit.engine.log.memory import MemoryLog
+from ksqlkit.engine.log.protocol import Log
+from ksqlkit.errors import StatementError
+
+SCHEMA = '{"type":"record","name":"R","fields":[{"name":"id","type":"long"},{"name":"note","type":["null","string"]}]}'
+
+
+def opened(log: Log | None = None) -> Engine:
+    return Engine(log, properties={"ksql.schema.registry.url": "embedded"})
+
+
+def columns(engine: Engine, name: str) -> str:
+    source = engine.context.catalog.get(name)
+    assert source is not None
+    return str([(c.name, str(c.type)) for c in source.schema.value])
+
+
+def test_columns_come_from_the_newest_schema_and_stay_after_a_restart() -> None:
+    log = MemoryLog()
+    engine = opened(log)
+    schemas = engine.context.schemas
+    assert schemas is not None
+    engine.create_topic("t", 1)
+    schemas.register("t-value", "AVRO", SCHEMA)
+    engine.execute("CREATE STREAM S WITH (kafka_topic='t', value_format='AVRO');")
+    before = columns(engine, "S")
+    assert before == "[('ID', 'BIGINT'), ('NOTE', 'STRING')]"
+    schemas.register("t-value", "AVRO", '{"type":"record","name":"R","fields":[{"name":"x","type":"int"}]}')
+    again = opened(log)
+    assert again.context.startup_errors == []
+    assert columns(again, "S") == before
+
+
+def test_a_schema_that_is_not_there() -> None:
+    engine = opened()
+    engine.create_topic("t", 1)
+    with pytest.raises(StatementError, match="does not exist in the Schema Registry"):
+        engine.execute("CREATE STREAM S WITH (kafka_topic='t', value_format='AVRO');")
+
+
+def test_create_registers_drop_deletes_and_the_log_keeps_both() -> None:
+    log = MemoryLog()
+    engine = opened(log)
+    engine.execute("CREATE STREAM S (K INT KEY, V INT) WITH (kafka_topic='t', partitions=1, format='AVRO');")
+    engine.execute("ASSERT SCHEMA SUBJECT 't-value'; ASSERT SCHEMA SUBJECT 't-key';")
+    again = opened(log)
+    again.execute("INSERT INTO S VALUES (1, 2);")
+    assert again.execute("ASSERT SCHEMA SUBJECT 't-value' ID 2;")[0].entity == "assert_schema"
+    with pytest.raises(StatementError, match="Schema with subject name x does not exist"):
+        again.execute("ASSERT SCHEMA SUBJECT 'x';")
+    with pytest.raises(StatementError, match="Schema with id 2 exists"):
+        again.execute("ASSERT NOT EXISTS SCHEMA ID 2;")
+    again.execute("DROP STREAM S DELETE TOPIC;")
+    last = opened(log)
+    assert last.context.startup_errors == []
+    last.execute("ASSERT NOT EXISTS SCHEMA SUBJECT 't-value';")
+
+
+def test_trying_a_request_registers_nothing() -> None:
+    engine = opened()
+    with pytest.raises(StatementError):
+        engine.execute(
+            "CREATE STREAM S (V INT) WITH (kafka_topic='t', partitions=1, value_format='AVRO');"
+            "CREATE STREAM BAD AS SELECT NOPE FROM S;"
+        )
+    engine.execute("ASSERT NOT EXISTS SCHEMA SUBJECT 't-value';")
+
+
+def test_the_schema_a_sink_names_must_fit_and_gives_defaults() -> None:
+    engine = opened()
+    schemas = engine.context.schemas
+    assert schemas is not None
+    wide = '{"type":"record","name":"R","fields":[{"name":"V","type":"int"},{"name":"W","type":"int","default":7}]}'
+    number = schemas.register("other", "AVRO", wide).id
+    engine.execute("CREATE STREAM S (V INT) WITH (kafka_topic='t', partitions=1, value_format='JSON');")
+    engine.execute(
+        f"CREATE STREAM O WITH (value_format='AVRO', value_schema_id={number}) AS SELECT V FROM S;"
+    )
+    engine.execute("INSERT INTO S VALUES (3);")
+    engine.run_until_idle()
+    (record,) = engine.read("O")
+    assert record.value == b"\0" + number.to_bytes(4, "big") + bytes([6, 14])
+    with pytest.raises(StatementError, match="changed, missing or reordered"):
+        engine.execute(
+            f"CREATE STREAM P WITH (value_format='AVRO', value_schema_id={number}) AS SELECT V AS X FROM S;"
+        )
+
+
+def test_another_registry_is_refused() -> None:
+    with pytest.raises(StatementError, match="only 'embedded' is supported"):
+        Engine(properties={"ksql.schema.registry.url": "http://localhost:8081"})
+
+
+def test_without_a_registry_registry_formats_are_refused() -> None:
+    engine = Engine()
+    with pytest.raises(StatementError, match="without configuring 'ksql") as error:
+        engine.execute("CREATE STREAM S (V INT) WITH (kafka_topic='t', partitions=1, value_format='AVRO');")
+    assert error.value.status == 428
