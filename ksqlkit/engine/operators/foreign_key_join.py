@@ -15,7 +15,7 @@ from ksqlkit.engine.operators.merging import joiner
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import ForeignKeyJoin, SourceStep, Step
-from ksqlkit.engine.state.keys import key_columns
+from ksqlkit.engine.state.keys import key_columns, needs_freezing
 from ksqlkit.engine.state.store import TableStore
 from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore, digest
 
@@ -98,7 +98,9 @@ def _extractor(gen: Generator, step: ForeignKeyJoin) -> str:
         with gen.over_row(name, step.left.schema) as row:
             scope = gen.scope(step.left.schema, row)
             with gen.block("try:"):
-                gen.line(f"return {gen.expression(step.foreign_key, scope, step.right.schema.key[0].type)}")
+                kind = step.right.schema.key[0].type
+                text = gen.expression(step.foreign_key, scope, kind)
+                gen.line(f"return freeze({text})" if needs_freezing(kind) else f"return {text}")
             with gen.block("except Exception as error:"):
                 gen.fail(step, f"Error extracting foreign key {sql(step.foreign_key)}", row)
                 gen.line("return None")
@@ -155,7 +157,8 @@ def _respond(gen: Generator, step: ForeignKeyJoin, name: str) -> None:
         windowed = gen.is_windowed(step)
         keys, window = gen.unhash("key", step.left.schema, windowed=windowed)
         missing = "current is None" if step.type == "LEFT" else "True"
-        made = f"{merge}({', '.join((*keys, 'current', 'right', 'foreign'))})"
+        (other,), _ = gen.unhash("foreign", step.right.schema, windowed=False)
+        made = f"{merge}({', '.join((*keys, 'current', 'right', other))})"
         gen.line(f"new = None if right is None and {missing} else {made}")
         old = "None"
         if gen.wants_old(step) > 1:

@@ -26,7 +26,7 @@ from ksqlkit.engine.plan.steps import QueryPlan, Step
 from ksqlkit.engine.schema import Column, Schema
 from ksqlkit.engine.serde import make_serializer
 from ksqlkit.engine.serde.registry import SchemaRegistry
-from ksqlkit.engine.state.keys import freeze, is_nested, thaw
+from ksqlkit.engine.state.keys import freeze, needs_freezing, thaw
 
 Scope = dict[str, Variable]
 
@@ -177,7 +177,9 @@ class Generator:
 
     def hashed(self, schema: Schema, row: Row) -> str:
         """The text of the row's hashable key, window included (see state.keys)."""
-        parts = [f"freeze({t})" if is_nested(c.type) else t for c, t in zip(schema.key, row.key, strict=True)]
+        parts = [
+            f"freeze({t})" if needs_freezing(c.type) else t for c, t in zip(schema.key, row.key, strict=True)
+        ]
         if row.window is not None:
             return tuple_text((*parts, *row.window))
         return parts[0] if len(parts) == 1 else tuple_text(parts)
@@ -190,7 +192,7 @@ class Generator:
         count = len(columns)
         parts = [key] if count == 1 and not windowed else [f"{key}[{i}]" for i in range(count)]
         for i, column in enumerate(columns):
-            if is_nested(column.type):
+            if needs_freezing(column.type):
                 parts[i] = f"thaw({parts[i]}, {self.bind(column.type, 'type')})"
         window = (f"{key}[{count}]", f"{key}[{count + 1}]") if windowed else None
         return tuple(parts), window
