@@ -42,7 +42,7 @@ def create_as_select(ctx: Context, prepared: Prepared) -> Result:
         "KAFKA_TOPIC": topic.name,
         "PARTITIONS": topic.partitions,
         "REPLICAS": topic.replicas,
-        "RETENTION_MS": retention(topic),
+        "RETENTION_MS": clause.get("RETENTION_MS") or retention(_leftmost_topic(ctx, node)),
     }
     query, _ = qualify_query(node.query, ctx.catalog)
     prepared.text = create_as_text(node, query, clause, defaults)
@@ -200,12 +200,15 @@ def new_query_id(ctx: Context, node: N.CreateAsSelect, existing: DataSource | No
     return f"C{node.kind[0]}AS_{node.name}_{ctx.query_number}"
 
 
+def _leftmost_topic(ctx: Context, node: N.CreateAsSelect) -> TopicInfo:
+    source = ctx.catalog.sources[next(sources_of(node.query.source)).name]
+    return ctx.topic(source.topic) or TopicInfo(source.topic, source.partitions, source.replicas)
+
+
 def sink_topic(ctx: Context, prepared: Prepared, node: N.CreateAsSelect, clause: WithClause) -> TopicInfo:
     """The sink's topic: as in WITH, else partitions, replicas and retention of the leftmost source's topic."""
-    first = next(sources_of(node.query.source))
-    source = ctx.catalog.sources[first.name]
     settings = ctx.settings(prepared)
-    origin = ctx.topic(source.topic) or TopicInfo(source.topic, source.partitions, source.replicas)
+    origin = _leftmost_topic(ctx, node)
     name = clause.get("KAFKA_TOPIC") or settings["ksql.output.topic.name.prefix"] + node.name
     partitions = clause.get("PARTITIONS") or settings["ksql.sink.partitions"] or origin.partitions
     replicas = clause.get("REPLICAS") or settings["ksql.sink.replicas"] or origin.replicas
