@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.merging import joiner
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
-from ksqlkit.engine.plan.steps import ForeignKeyJoin, SourceStep, Step
+from ksqlkit.engine.plan.steps import ForeignKeyJoin, SourceStep
 from ksqlkit.engine.state.keys import key_columns, needs_freezing
 from ksqlkit.engine.state.store import TableStore
 from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore, digest
@@ -31,11 +30,9 @@ def emit(gen: Generator, step: ForeignKeyJoin, row: Row, side: str) -> None:
     if side == "right":
         found = gen.fresh("waiting")
         hashed = gen.named(gen.hashed(step.right.schema, row), "hashed")
-        with gen.block(f"for {found} in store_{number}waiting.of({hashed}):"):
-            target = respond if gen.partitions == 1 else f"peers[{found}.partition].{respond}"
-            gen.line(
-                f"{target}({found}.key, {found}.digest, {hashed}, {new}, {row.timestamp}, {row.headers})"
-            )
+        with gen.block(f"for {found} in peers[0].waiting_{number}({hashed}):"):
+            place = f"{found}.key, {found}.digest, {hashed}, {new}, {row.timestamp}, {row.headers}"
+            gen.line(f"peers[{found}.partition].{respond}({place})")
         return
     hashed = gen.named(gen.hashed(step.left.schema, row), "hashed")
     answer = gen.fresh("answer")
@@ -107,12 +104,12 @@ def _extractor(gen: Generator, step: ForeignKeyJoin) -> str:
     return name
 
 
-def _source(step: Step) -> DataSource:
-    return next(s for s in step.walk() if isinstance(s, SourceStep)).source
-
-
 def _declare(gen: Generator, step: ForeignKeyJoin) -> str:
-    """Write, once, the functions that subscribe a left row and that answer one; returns the latter's name."""
+    """Write, once, the functions that subscribe a left row and that answer one; returns the latter's name.
+
+    All subscriptions live in the first task, and the right row is looked for in all of them: so the join finds it
+    whatever put it into its partition.
+    """
     number = gen.index(step)
     respond = f"respond_{number}"
     if respond in gen.defined:
@@ -122,24 +119,22 @@ def _declare(gen: Generator, step: ForeignKeyJoin) -> str:
     gen.store(step, TableStore, suffix="result")
     gen.names |= {"Subscription": Subscription, "digest": digest}
     left_types = [c.type for c in step.left.schema.key]
-    write_left = gen.key_writer(_source(step.left).key_format, step.left.schema.key)
-    gen.names[f"left_bytes_{number}"] = lambda key: write_left(key_columns(key, left_types)) or b""
+    source = next(s for s in step.left.walk() if isinstance(s, SourceStep)).source
+    write = gen.key_writer(source.key_format, step.left.schema.key)
+    gen.names[f"left_bytes_{number}"] = lambda key: write(key_columns(key, left_types)) or b""
     look_right = gen.view(step.right)
     with gen.function(f"def subscribe_{number}(foreign, key, row):"):
-        if gen.partitions > 1:
-            write = gen.key_writer(_source(step.right).key_format, step.right.schema.key)
-            right_types = [c.type for c in step.right.schema.key]
-            gen.names[f"right_bytes_{number}"] = lambda key: write(key_columns(key, right_types))
-            count = gen.counts[_source(step.right).topic]
-            gen.line(f"task = partition_for(right_bytes_{number}(foreign), {count})")
-            gen.line(f"return peers[task].enroll_{number}(foreign, key, row, partition)")
-        else:
-            gen.line(f"return enroll_{number}(foreign, key, row, partition)")
-    with gen.function(f"def enroll_{number}(foreign, key, row, owner):"):
-        gen.line("waiting = None if row is None else Subscription(key, owner, digest(row))")
-        gen.line(f"store_{number}waiting.put(foreign, left_bytes_{number}(key), waiting)")
-        gen.line(f"return {look_right}(foreign)")
-    gen.segments += [f"enroll_{number}", respond]
+        gen.line("waiting = None if row is None else Subscription(key, partition, digest(row))")
+        gen.line(f"peers[0].enroll_{number}(foreign, left_bytes_{number}(key), waiting)")
+        with gen.block("for peer in peers:"):
+            gen.line(f"found = peer.{look_right}(foreign)")
+            with gen.block("if found is not None:"):
+                gen.line("return found")
+    with gen.function(f"def enroll_{number}(foreign, left, waiting):"):
+        gen.line(f"store_{number}waiting.put(foreign, left, waiting)")
+    with gen.function(f"def waiting_{number}(foreign):"):
+        gen.line(f"return store_{number}waiting.of(foreign)")
+    gen.segments += [f"enroll_{number}", f"waiting_{number}", look_right, respond]
     _respond(gen, step, respond)
     return respond
 
