@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Sequence
 from typing import Self
 
@@ -16,11 +18,11 @@ _MARK = "KSQLKIT_STOP_WITH_PARENT"
 
 
 class ServerProcess:
-    """Runs `command`, which must print a line ending in its URL once it listens, and waits until that URL answers.
+    """Runs `command`, which must print a line ending in its URL once it listens; `url` waits until that URL answers.
 
     The child has a process group of its own, so that Ctrl-C at the terminal reaches only the parent, which stops it in
     order. Its standard input is a pipe that closes when the parent dies, however it dies: the child takes that as its
-    sign to stop. Raises ServerError with what the child wrote to standard error if it does not come up in
+    sign to stop. `url` raises ServerError with what the child wrote to standard error if it does not come up in
     `start_timeout` seconds.
     """
 
@@ -40,11 +42,23 @@ class ServerProcess:
         self._errors: list[str] = []
         self._reader = threading.Thread(target=self._collect, daemon=True)
         self._reader.start()
-        try:
-            self.url = self._wait(health, start_timeout)
-        except BaseException:
-            self.kill()
-            raise
+        self._health = health
+        self._start_timeout = start_timeout
+
+    @functools.cached_property
+    def url(self) -> str:
+        """Where it answers; the first look waits for that."""
+        assert self.process.stdout is not None
+        url = self.process.stdout.readline().rpartition(" ")[2].strip()
+        until = time.monotonic() + self._start_timeout
+        while url and time.monotonic() < until and self.alive:
+            try:
+                with urllib.request.urlopen(url + self._health, timeout=1.0):
+                    return url
+            except OSError:
+                time.sleep(0.02)
+        self.kill()
+        raise ServerError(self.log.strip() or f"the {self.name} did not start")
 
     @property
     def log(self) -> str:
@@ -85,21 +99,6 @@ class ServerProcess:
         for line in self.process.stderr:
             self._errors.append(line)
             del self._errors[:-1000]
-
-    def _wait(self, health: str, timeout: float) -> str:
-        import httpx
-
-        assert self.process.stdout is not None
-        url = self.process.stdout.readline().rpartition(" ")[2].strip()
-        until = time.monotonic() + timeout
-        while url and time.monotonic() < until and self.alive:
-            try:
-                if httpx.get(url + health, timeout=1.0, trust_env=False).status_code == 200:
-                    return url
-            except httpx.TransportError:
-                time.sleep(0.02)
-        self.kill()
-        raise ServerError(self.log.strip() or f"the {self.name} did not start")
 
     def _close(self) -> None:
         self._reader.join(2.0)
