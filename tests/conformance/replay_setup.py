@@ -21,7 +21,12 @@ UNRECORDED: Final = {
             "1700000130000, 'o5', 'bob', 1.0, 5",
             "1700000500000, 'o6', 'alice', 7.0, 6",
         )
-    ]
+    ],
+    "636-query-before-restart-pull": [
+        *["RESUME ALL;"] * 2,
+        "CREATE TABLE per2 AS SELECT customer, COUNT(*) AS n FROM orders GROUP BY customer EMIT CHANGES;",
+        "CREATE STREAM cs2 AS SELECT id, customer, amount FROM orders EMIT CHANGES;",
+    ],
 }
 _JAR: Final = "/opt/ksqldb/ext/ref-udfs.jar"
 

@@ -27,6 +27,7 @@ from ksqlkit.errors import KsqlkitError, ParseError
 ROWS_A_PART: Final = 5000
 PROGRESS_SECONDS: Final = 0.5
 PRINT_SECONDS: Final = 0.1
+_NOT_ONE_QUERY: Final = ("Expected exactly one", "Neither a query")
 QUERY_ANSWERS: Final = {V1: V1, JSON: V1, DELIMITED: DELIMITED, "*/*": DELIMITED, "application/*": DELIMITED}
 STREAM_ANSWERS: Final = QUERY_ANSWERS | {JSON: JSON}
 
@@ -44,12 +45,7 @@ async def post_query(service: Service, request: Request) -> Reply | Stream:
     try:
         return await _answer(service, sql, properties, variables, kind, print_type=JSON)
     except KsqlkitError as error:
-        early = (
-            isinstance(error, ParseError)
-            or error.error_code == 40000
-            or message_of(error).startswith(PREPARING)
-        )
-        return error_reply(error, sql, content_type=JSON if early else None)
+        return error_reply(error, sql, content_type=JSON if _is_early(error) else None)
 
 
 async def post_query_stream(service: Service, request: Request) -> Reply | Stream:
@@ -66,6 +62,8 @@ async def post_query_stream(service: Service, request: Request) -> Reply | Strea
     try:
         return await _answer(service, sql, properties, variables, kind, print_type=None)
     except KsqlkitError as error:
+        if error.message.startswith(_NOT_ONE_QUERY):
+            error.message += f"\nStatement: {sql}"
         return error_reply(error, sql, content_type=None)
 
 
@@ -104,6 +102,12 @@ async def _answer(
         await service.run(close_push, service, found)
 
     return Stream(_pushed(service, found, framing), kind, close)
+
+
+def _is_early(error: KsqlkitError) -> bool:
+    """Whether ksqlDB's older endpoint finds it before it plans, and then sends a content type."""
+    early = (PREPARING, *_NOT_ONE_QUERY)
+    return isinstance(error, ParseError) or error.error_code == 40000 or message_of(error).startswith(early)
 
 
 def close_push(service: Service, push: PushQuery) -> None:
