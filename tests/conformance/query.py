@@ -95,7 +95,7 @@ class Runner:
     def run(self) -> None:
         """Statements, inputs, comparison. Raises Mismatch, KsqlkitError."""
         self.create_topics()
-        for statement in self.spec["statements"]:
+        for statement in self.statements:
             self.execute(statement)
         self.engine.run_until_idle()
         self.collect()
@@ -111,12 +111,13 @@ class Runner:
         """The case must be refused: at its last statement, or earlier with the very message; or while it runs."""
         wanted = str(expected.get("message", ""))
         self.create_topics()
-        statements = self.spec["statements"]
+        statements = self.statements
         for number, statement in enumerate(statements, 1):
             try:
                 self.execute(statement)
             except KsqlkitError as error:
-                agrees = wanted.lower() in error.message.lower()
+                have = f"{error.message}\nStatement: {statement.strip()}"  # as the layer above adds it
+                agrees = wanted.lower() in have.lower()
                 if number < len(statements) and not agrees:
                     return Outcome(False, f"rejected too early: {error.message}", agrees)
                 if expected.get("type") == _RUNTIME:
@@ -131,6 +132,15 @@ class Runner:
         if not failures:
             return Outcome(False, f"not rejected; expected: {wanted}", False)
         return Outcome(True, failures[0], wanted in failures[0])
+
+    @property
+    def statements(self) -> list[str]:
+        """The case's statements at the lines they have as one text, since errors name lines."""
+        above, found = 0, []
+        for statement in self.spec["statements"]:
+            found.append("\n" * above + statement)
+            above += statement.count("\n") + 1
+        return found
 
     def execute(self, statement: str) -> None:
         """Run it; the schemas of sinks are registered before the first query, after those of sources."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect.parser import TOO_DEEP
 from ksqlkit.engine.context import Context, Prepared
 from ksqlkit.engine.results import Result
 from ksqlkit.engine.statements import (
@@ -63,6 +64,13 @@ def run(ctx: Context, prepared: Prepared) -> Result | None:
         return handler(ctx, prepared)
     except StatementError as error:
         raise with_text(error, prepared.text) from None
+    except RecursionError:
+        raise too_deep(prepared.text) from None
+
+
+def too_deep(text: str) -> StatementError:
+    """The error of a statement whose expressions nest deeper than can be worked on."""
+    return StatementError(TOO_DEEP, statement=text)
 
 
 def with_text(error: StatementError, text: Any) -> StatementError:

@@ -37,7 +37,7 @@ def create_source(ctx: Context, prepared: Prepared) -> Result:
     key_format, value_format, clause = _formats(ctx, prepared, clause)
     for fmt in (key_format, value_format):
         _check_registry(ctx, clause, fmt)
-    _check_schema_ids(clause, key_format, value_format, columns)
+    _check_schema_ids(clause, columns)
     declared, columns = columns, infer_columns(node, columns, clause, key_format, value_format, ctx.schemas)
     topic = _topic(ctx, node, columns, clause)
     prepared.text = create_source_text(node, columns, clause, {"CLEANUP_POLICY": _policy(node)})
@@ -160,7 +160,7 @@ def make_schema(columns: tuple[N.ColumnDef, ...]) -> Schema:
 
 def _schema(columns: tuple[N.ColumnDef, ...]) -> Schema:
     if not columns:
-        raise StatementError("The statement does not define any columns.")
+        raise StatementError("No columns supplied.")
     for column in columns:
         if column.name in PSEUDO or column.name in WINDOW_BOUNDS:
             raise StatementError(
@@ -206,17 +206,10 @@ def _check_registry(ctx: Context, clause: WithClause, fmt: Format) -> None:
         )
 
 
-def _check_schema_ids(
-    clause: WithClause, key: Format, value: Format, columns: tuple[N.ColumnDef, ...]
-) -> None:
-    for side, fmt in (("KEY", key), ("VALUE", value)):
+def _check_schema_ids(clause: WithClause, columns: tuple[N.ColumnDef, ...]) -> None:
+    for side in ("KEY", "VALUE"):
         if clause.get(f"{side}_SCHEMA_ID") is None:
             continue
-        if fmt.name not in formats.INFERS_SCHEMA:
-            raise StatementError(
-                f"{side}_FORMAT should support schema inference when {side}_SCHEMA_ID is provided. "
-                f"Current format is {fmt.name}."
-            )
         own = [c for c in columns if (c.constraint in ("KEY", "PRIMARY KEY")) == (side == "KEY")]
         if own:
             raise StatementError(

@@ -36,8 +36,6 @@ def infer_columns(
     value = tuple(c for c in columns if c.constraint is None)
     infer_key = not key and keys.name in formats.INFERS_SCHEMA
     infer_value = not value and values.name in formats.INFERS_SCHEMA
-    if value and clause.get("VALUE_SCHEMA_ID") is not None:
-        raise StatementError("Table elements and VALUE_SCHEMA_ID cannot both exist for create statement.")
     if not infer_key and not infer_value:
         return columns
     if infer_key:

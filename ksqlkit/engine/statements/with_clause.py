@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.catalog import Format, WindowInfo
-from ksqlkit.engine.plan.formats import check_format_name, check_options
+from ksqlkit.engine.plan.formats import INFERS_SCHEMA, check_format_name, check_options
 from ksqlkit.engine.serde.delimited import parse_delimiter
 from ksqlkit.errors import StatementError
 
@@ -174,6 +174,11 @@ class WithClause:
         if (delimiter := self.get(f"{side}_DELIMITER")) is not None:
             options["DELIMITER"] = delimiter
         if (schema_id := self.get(f"{side}_SCHEMA_ID")) is not None:
+            if name not in INFERS_SCHEMA:
+                raise StatementError(
+                    f"{side}_FORMAT should support schema inference when {side}_SCHEMA_ID is provided. "
+                    f"Current format is {name}."
+                )
             options["SCHEMA_ID"] = str(schema_id)
         nullable = f"{side}_PROTOBUF_NULLABLE_REPRESENTATION"
         if (value := self.get(nullable)) is not None:
