@@ -51,6 +51,7 @@ class Function:
     model: str | None = None
     warm: Callable[[], object] | None = None
     attributions: Body | None = None
+    context: bool = False
     example: str = ""
     origin: str = field(default="", compare=False)
 
@@ -84,15 +85,17 @@ def function(
     model: str | None = None,
     warm: Callable[[], object] | None = None,
     attributions: Body | None = None,
+    context: bool = False,
     example: str = "",
 ) -> Callable[[Body], Function]:
     """Make a SQL function of a vectorised Python callable; its docstring becomes the description.
 
     The body takes one list per argument, all of the same length, and returns that many values. With `model`,
-    the loaded model of that name comes first. `nulls`: 'null' answers NULL for a row with a NULL argument,
-    'call' hands None to the body. `on_failure` is what SQL does when a row cannot be answered: 'null',
-    'default', 'fail', 'block'. `timeout` is in seconds. `warm` loads what the body needs. `attributions`
-    takes what the body takes and returns a dict of contributions for each row, for the `_DETAIL` form.
+    the loaded model of that name comes first; with `context`, the server's `Context` does. `nulls`: 'null'
+    answers NULL for a row with a NULL argument, 'call' hands None to the body. `on_failure` is what SQL does
+    when a row cannot be answered: 'null', 'default', 'fail', 'block'. `timeout` is in seconds. `warm` loads
+    what the body needs. `attributions` takes what the body takes and returns a dict of contributions for each
+    row, for the `_DETAIL` form.
     """
     if nulls not in ("null", "call"):
         raise SignatureError(f"nulls must be 'null' or 'call', not {nulls!r}")
@@ -119,6 +122,7 @@ def function(
             model=model,
             warm=warm,
             attributions=attributions,
+            context=context,
             example=example,
         )
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +17,12 @@ from udf_server.batching.isolate import run_isolated
 from udf_server.batching.lane import Lane
 from udf_server.catalog import Catalog
 from udf_server.coerce import convert_column
+from udf_server.context import Context
 from udf_server.errors import ModelError, Overloaded, ServiceError
 from udf_server.function import Body, Function, Overload, RowError
 from udf_server.manifest import DETAIL, Manifest, build
+from udf_server.memory.protocol import Memory
+from udf_server.memory.sqlite import SqliteMemory
 from udf_server.metrics import Metrics
 from udf_server.models.live import LiveModels
 from udf_server.models.store import ModelStore
@@ -52,9 +56,11 @@ class Service:
         threads: int = 4,
         queue_rows: int = QUEUE_ROWS,
         now: Callable[[], float] = time.time,
+        memory: Memory | None = None,
     ) -> None:
         self.catalog = Catalog(functions)
         self.models = LiveModels(ModelStore(models))
+        self.memory = memory or SqliteMemory(models / ".memory" / "states.db")
         self.metrics = Metrics()
         self.manifest: Manifest = build(self.catalog, self.models)
         self.draining = False
@@ -169,6 +175,7 @@ class Service:
             return False
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        self.memory.close()
         return True
 
     def queued(self) -> int:
@@ -191,7 +198,7 @@ class Service:
 
             def run(columns: Columns, rows: int) -> list[Any]:
                 try:
-                    bound = body if found.model is None else self._with_model(found.model, version, body)
+                    bound = self._bound(found, version, body)
                 except ModelError as error:
                     return [RowError(str(error), "UNAVAILABLE")] * rows
                 return _as_declared(run_isolated(bound, columns, rows), returns)
@@ -206,9 +213,12 @@ class Service:
             self._lanes[key] = lane
         return lane
 
-    def _with_model(self, name: str, version: int | None, body: Body) -> Body:
-        model = self.models.get(name, version)
-        return lambda *columns: body(model, *columns)
+    def _bound(self, found: Function, version: int | None, body: Body) -> Body:
+        if found.context:
+            body = partial(body, Context(self.models, self.memory))
+        if found.model is not None:
+            body = partial(body, self.models.get(found.model, version))
+        return body
 
     def _detailed(self, found: Function, answer: Answer, attributions: list[Any]) -> Answer:
         now = int(self._now() * 1000)
