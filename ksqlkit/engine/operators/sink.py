@@ -82,6 +82,7 @@ def _output(
         gen.line(f"{value} = {'None' if packed == 'None' else f'{write_value}({packed})'}")
     with gen.block("except Exception as error:"):
         gen.line(f"env.bad_output({sink.topic!r}, {packed}, error)")
+        gen.line("raise")
     with gen.block("else:"):
         partition = "0" if sink.partitions == 1 else f"partition_for({key}, {sink.partitions})"
         if sink.partitions > 1 and row.window is not None:

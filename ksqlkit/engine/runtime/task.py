@@ -142,7 +142,7 @@ class Environment:
         )
 
     def bad_output(self, topic: str, row: tuple[Any, ...] | None, error: Exception) -> None:
-        """A result cannot be written in the sink's format; it is left out."""
+        """A result cannot be written in the sink's format; as in ksqlDB, the query stops there."""
         self._report(
             "SERIALIZATION_ERROR",
             "Sink.serializer",
