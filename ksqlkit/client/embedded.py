@@ -47,7 +47,7 @@ class EmbeddedClient:
         scoring = None
         if scoring_url:
             scoring = connect_scoring(scoring_url, None, functions, path)
-        engine = Engine(log=log, functions=functions)
+        engine = Engine(log=log, functions=functions, properties={"ksql.schema.registry.url": "embedded"})
         return cls(engine, synchronous=path == ":memory:", scoring=scoring)
 
     def info(self) -> Entity:

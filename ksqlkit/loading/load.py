@@ -12,6 +12,7 @@ import orjson
 
 from ksqlkit.client.protocol import Client, TopicRecord
 from ksqlkit.dialect import parse_type
+from ksqlkit.dialect.types import SqlType
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
 from ksqlkit.errors import DataError, Location
@@ -29,6 +30,11 @@ class TopicShape:
     value_format: str = "JSON"
     key: tuple[Column, ...] = ()
     value: tuple[Column, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether both formats need no schema registry."""
+        return {self.key_format, self.value_format} <= {"JSON", "DELIMITED", "KAFKA", "NONE"}
 
     @property
     def types(self) -> dict[str, str]:
@@ -51,6 +57,8 @@ class Encoder:
         from ksqlkit.engine.serde import make_serializer
 
         shape = self.shape
+        if shape and not shape.plain:
+            return
         if shape and shape.key:
             self._write_key = make_serializer(Format(shape.key_format), shape.key, is_key=True)
         if shape and shape.value and shape.value_format != "JSON":
@@ -144,7 +152,7 @@ def describe_topic(client: Client, topic: str) -> TopicShape | None:
     return None
 
 
-def _type(schema: dict[str, Any]) -> Any:
+def _type(schema: dict[str, Any]) -> SqlType:
     kind = schema["type"]
     if kind == "ARRAY":
         return parse_type(f"ARRAY<{_type(schema['memberSchema'])}>")
@@ -202,24 +210,39 @@ def load_file(
         rows = _convert(path, rows, converters(encoder.shape.types if encoder.shape else {}), encoder)
     else:
         rows = _check_each(path, rows, encoder)
+    if encoder.shape and not encoder.shape.plain:
+        return _insert(client, encoder, rows)
     return load_rows(client, encoder, rows, on_batch=on_batch)
+
+
+def _insert(client: Client, encoder: Encoder, rows: Iterator[Row]) -> int:
+    """Formats with registered schemas are written by the ksqlDB, which knows the registry."""
+    shape = encoder.shape
+    assert shape is not None
+    if encoder.timestamp:
+        raise DataError(
+            f"Rows of {shape.source} are {shape.value_format}; they are inserted one by one, without an event time",
+            hint="Leave --timestamp out, and declare the stream WITH (TIMESTAMP='column').",
+        )
+    names = set(shape.types)
+    kept = ({k.upper(): v for k, v in row.items() if k.upper() in names} for row in rows)
+    return client.insert(shape.source, kept)
 
 
 def _convert(
     path: Path, rows: Iterator[Row], by_column: dict[str, Callable[[str], Any]], encoder: Encoder
 ) -> Iterator[Row]:
     keep = {c.upper() for c in (encoder.key, encoder.timestamp) if c}
+    types = encoder.shape.types if encoder.shape else {}
     for number, row in enumerate(rows, 2):
         out: Row = {}
         for name, text in row.items():
-            read = by_column.get(name.upper(), str if name.upper() in keep else infer)
+            read: Callable[[str], Any] = by_column.get(name.upper(), str if name.upper() in keep else infer)
             try:
                 out[name] = None if text == "" or (text == "NA" and read is not str) else read(text)
             except ValueError:
-                raise DataError(
-                    f"{text!r} in column {name} is not a {encoder.shape.types[name.upper()] if encoder.shape else ''}",
-                    location=Location(str(path), number),
-                ) from None
+                message = f"{text!r} in column {name} is not a {types.get(name.upper(), 'value')}"
+                raise DataError(message, location=Location(str(path), number)) from None
         yield out
 
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,44 +64,47 @@ def converters(types: dict[str, str]) -> dict[str, Callable[[str], Any]]:
     return {name: by_type.get(kind.partition("(")[0], infer) for name, kind in types.items()}
 
 
-def _open_text(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
+@contextmanager
+def _open_text(path: Path) -> Iterator[IO[str]]:
     if path.suffix == ".zip":
-        archive = zipfile.ZipFile(path)
-        return io.TextIOWrapper(archive.open(archive.namelist()[0]), "utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+        with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as inner:
+            yield io.TextIOWrapper(inner, "utf-8", newline="")
+    elif path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            yield file
+    else:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield file
 
 
 def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
-    file = _open_text(path)
-    reader = csv.reader(file)
     try:
-        header = next(reader)
-    except StopIteration:
-        raise DataError(f"{path} is empty", hint="The first line names the columns.") from None
+        with _open_text(path) as file:
+            header = next(csv.reader(file), None)
     except UnicodeDecodeError as exc:
         raise DataError(f"{path} is not UTF-8 text: {exc}") from exc
+    if header is None:
+        raise DataError(f"{path} is empty", hint="The first line names the columns.")
+    return header, _csv_rows(path, header)
 
-    def rows() -> Iterator[Row]:
-        width = len(header)
+
+def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
+    width = len(header)
+    with _open_text(path) as file:
+        reader = csv.reader(file)
         try:
-            with file:
-                for cells in reader:
-                    if len(cells) != width:
-                        if not cells:
-                            continue
-                        raise DataError(
-                            f"The line has {len(cells)} cells, the header {width}",
-                            location=Location(str(path), reader.line_num),
-                        )
-                    yield dict(zip(header, cells, strict=True))
+            next(reader)
+            for cells in reader:
+                if len(cells) != width:
+                    if not cells:
+                        continue
+                    message = f"The line has {len(cells)} cells, the header {width}"
+                    raise DataError(message, location=Location(str(path), reader.line_num))
+                yield dict(zip(header, cells, strict=True))
         except (csv.Error, UnicodeDecodeError) as exc:
             raise DataError(
                 f"Not readable as CSV: {exc}", location=Location(str(path), reader.line_num)
             ) from exc
-
-    return header, rows()
 
 
 def _read_json_lines(path: Path) -> Iterator[Row]:
@@ -124,12 +128,13 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
     except ImportError:
         raise DataError("Reading Parquet needs pyarrow", hint="pip install 'ksqlkit[load]'") from None
     try:
-        file = parquet.ParquetFile(path)
+        names = list(parquet.read_schema(path).names)
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} is not a Parquet file: {exc}") from exc
 
     def rows() -> Iterator[Row]:
-        for batch in file.iter_batches():
-            yield from batch.to_pylist()
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches():
+                yield from batch.to_pylist()
 
-    return list(file.schema_arrow.names), rows()
+    return names, rows()

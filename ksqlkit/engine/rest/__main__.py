@@ -43,7 +43,11 @@ def _run(options: argparse.Namespace) -> None:
     if options.scoring:
         token = os.environ.get(options.scoring_token_env) if options.scoring_token_env else None
         scoring = connect_scoring(options.scoring, token, functions, options.log)
-    engine = Engine(log=log, functions=functions, properties=dict(options.property))
+    engine = Engine(
+        log=log,
+        functions=functions,
+        properties={"ksql.schema.registry.url": "embedded", **dict(options.property)},
+    )
     for sql, error in engine.context.startup_errors:
         logging.getLogger("ksqlkit.rest").warning("not restored: %s: %s", sql, error.message)
     engine.start()

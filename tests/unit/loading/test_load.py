@@ -1,0 +1,152 @@
+"""Data files into topics: formats, types, keys, event times, and files that do not fit."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ksqlkit.client.embedded import EmbeddedClient
+from ksqlkit.errors import DataError
+from ksqlkit.loading.load import load_file, to_millis
+
+STREAM = (
+    "CREATE STREAM ORDERS (ORDER_ID BIGINT KEY, CUSTOMER STRING, AMOUNT DOUBLE, N INT) "
+    "WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='{}', PARTITIONS=1);"
+)
+CSV = "order_id,customer,amount,n,at\n1,007,20.5,3,2026-01-05T09:10:00Z\n2,bob,,4,2026-01-05T09:20:00Z\n"
+
+
+def client(value_format: str = "JSON") -> EmbeddedClient:
+    made = EmbeddedClient.open(":memory:")
+    made.execute(STREAM.format(value_format))
+    return made
+
+
+def rows(made: EmbeddedClient) -> list[list[object]]:
+    sql = "SELECT ORDER_ID, CUSTOMER, AMOUNT, N, ROWTIME FROM ORDERS EMIT CHANGES LIMIT 2;"
+    return made.query(sql, properties={"auto.offset.reset": "earliest"}).rows
+
+
+EXPECTED = [[1, "007", 20.5, 3, 1767604200000], [2, "bob", None, 4, 1767604800000]]
+
+
+@pytest.mark.parametrize("value_format", ["JSON", "DELIMITED"])
+def test_a_csv_file_takes_the_streams_types_and_format(tmp_path: Path, value_format: str) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(CSV)
+    made = client(value_format)
+    assert load_file(made, path, "orders", timestamp="at") == 2
+    assert rows(made) == EXPECTED
+
+
+def test_registered_formats_are_inserted_without_event_time(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(CSV)
+    made = client("AVRO")
+    with pytest.raises(DataError, match="without an event time"):
+        load_file(made, path, "orders", timestamp="at")
+    assert load_file(made, path, "orders") == 2
+    assert [row[:4] for row in rows(made)] == [row[:4] for row in EXPECTED]
+
+
+def test_json_lines_and_gzip(tmp_path: Path) -> None:
+    lines = [
+        {"ORDER_ID": 1, "Customer": "007", "amount": 20.5, "n": 3, "at": 1767604200000},
+        {"ORDER_ID": 2, "Customer": "bob", "n": 4, "at": 1767604800000},
+    ]
+    path = tmp_path / "orders.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n".join(orjson.dumps(line) for line in lines)))
+    made = client()
+    load_file(made, path, "orders", timestamp="at")
+    assert rows(made) == EXPECTED
+
+
+def test_parquet(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    path = tmp_path / "orders.parquet"
+    table = arrow.table(
+        {
+            "order_id": [1, 2],
+            "customer": ["007", "bob"],
+            "amount": [20.5, None],
+            "n": [3, 4],
+            "at": [1767604200000, 1767604800000],
+        }
+    )
+    pyarrow.parquet.write_table(table, path)
+    made = client()
+    load_file(made, path, "orders", timestamp="at")
+    assert rows(made) == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["amount", "order_id"])
+def test_a_missing_column_is_named_and_nothing_is_loaded(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(CSV.replace(name, "other"))
+    made = client()
+    with pytest.raises(DataError) as caught:
+        load_file(made, path, "orders")
+    assert name.upper() in caught.value.message
+    assert "ORDERS" in caught.value.message
+    assert caught.value.location is not None
+    assert caught.value.location.file == str(path)
+    assert made.query("SELECT * FROM ORDERS;").rows == []
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (CSV + "3,x,cheap,1,2026-01-05T09:10:00Z\n", 4, "'cheap' in column amount is not a DOUBLE"),
+        (CSV + "3,x\n", 4, "The line has 2 cells, the header 5"),
+        (CSV + "3,x,1,1,yesterday\n", None, "'yesterday' is not a time"),
+    ],
+)
+def test_a_bad_row_stops_the_load_at_its_line(
+    tmp_path: Path, text: str, line: int | None, message: str
+) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(text)
+    made = client()
+    with pytest.raises(DataError) as caught:
+        load_file(made, path, "orders", timestamp="at")
+    assert message in caught.value.message
+    if line:
+        assert caught.value.location is not None
+        assert caught.value.location.line == line
+    assert made.query("SELECT * FROM ORDERS;").rows == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "", "is empty"),
+        ("a.jsonl", "{}\nnope\n", "Not JSON"),
+        ("a.jsonl", "[1]\n", "not a JSON object"),
+        ("a.xls", "x", "cannot tell what kind"),
+        ("a.parquet", "x", "not a Parquet file"),
+    ],
+)
+def test_files_that_are_not_what_they_say(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    made = client()
+    with pytest.raises(DataError, match=message):
+        load_file(made, path, "orders")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file"):
+        load_file(client(), tmp_path / "none.csv", "orders")
+
+
+def test_times() -> None:
+    assert to_millis("1970-01-01T00:00:01Z") == 1000
+    assert to_millis("1970-01-01T01:00:01+01:00") == 1000
+    assert to_millis("1970-01-01 00:00:01") == 1000
+    assert to_millis("1500") == 1500
+    assert to_millis(1500.7) == 1500
