@@ -24,7 +24,9 @@ class Calls:
         self.resolved: list[ResolvedAggregate] = []
         for call in step.calls:
             kinds = [gen.infer(a, types) for a in call.args] + [_literal_type(v) for v in call.literals]
-            self.resolved.append(gen.functions.aggregate(call.function, kinds, call.literals))
+            self.resolved.append(
+                gen.functions.aggregate(call.function, kinds, call.literals, gen.plan.settings)
+            )
         self.carried = len(step.carried)
         self.states = tuple(f"s{gen.index(step)}_{i}" for i in range(len(step.calls)))
         self.kept = tuple(f"c{gen.index(step)}_{i}" for i in range(self.carried))

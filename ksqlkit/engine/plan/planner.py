@@ -71,5 +71,6 @@ def plan_query(
         columns=() if sink is not None else relation.layout,
         limit=query.limit,
         statement=statement,
+        settings={n: v for n, v in request.properties.items() if n.startswith("ksql.functions.")},
         unpruned=relation.step,
     )

@@ -8,8 +8,8 @@ steps a window [start, end). Column names are unique in a schema; in joins each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ksqlkit.dialect import nodes as N
@@ -220,4 +220,5 @@ class QueryPlan:
     columns: tuple[str, ...] = ()
     limit: int | None = None
     statement: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)  # ksql.functions.*, for its functions
     unpruned: Step | None = None  # the root with all columns ksqlDB would carry along, for descriptions
