@@ -71,6 +71,7 @@ class Generator:
         self.segments: list[str] = []
         self.views: dict[int, str] = {}
         self.defined: set[str] = set()
+        self.queryable = False
         self._counter = 0
         self._out = Writer()
         self._first: list[str] = []
@@ -347,6 +348,10 @@ class Generator:
         args = (row.key_tuple, *row.key, *row.values, row.timestamp, row.headers, *(row.window or ()))
         self.line(f"{name}({', '.join(args)})")
 
+    def is_viewed(self, step: Step) -> bool:
+        """Whether something looks rows of the table up."""
+        return bool(self.registry.viewed(self, step))
+
     def view(self, step: Step) -> str:
         """The name of a function: hashable key -> (values, timestamp) or None, the step's current row."""
         if id(step) not in self.views:
@@ -359,6 +364,7 @@ class Generator:
 
     def source(self, result_view: Step | None) -> str:
         """Generate everything; `result_view` is the step that pull queries look into."""
+        self.queryable = result_view is not None
         handlers = [self.registry.produce(self, step) for step in self.steps if not step.inputs]
         looked = [] if result_view is None else [self.view(result_view)]
         text = ["def bind(env, partition, peers):", "    out = env.out", "    rows = env.rows"]

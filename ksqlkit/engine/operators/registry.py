@@ -121,6 +121,16 @@ class Registry:
             return self.is_table(step.input) and gen.wants_change(step)
         return False
 
+    def viewed(self, gen: Generator, step: Step) -> bool:
+        """Whether something looks rows of the table up: a join above it, or pull queries."""
+        while id(step) in gen.parent:
+            step = gen.parent[id(step)][0]
+            if isinstance(step, TableTableJoin | ForeignKeyJoin | StreamTableJoin):
+                return True
+            if isinstance(step, GroupBy | SelectKey):
+                return False
+        return gen.queryable
+
     def wants_old(self, gen: Generator, step: Step, side: str) -> int:
         """Whether the step asks the table below it for old rows: 0 no, 1 where they are at hand, 2 always.
 

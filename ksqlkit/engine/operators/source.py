@@ -34,18 +34,20 @@ def last_header(headers: Headers, name: str) -> bytes | None:
 def produce(gen: Generator, step: SourceStep) -> str:
     """Write the function that takes records of the source's topic; returns its name."""
     name = f"source_{gen.index(step)}"
-    stored = gen.store(step, TableStore) if step.source.kind == "TABLE" else None
-    if stored is not None:
+    table = step.source.kind == "TABLE"
+    stored = ""
+    if table and (gen.wants_old(step) or gen.is_viewed(step)):
+        stored = gen.store(step, TableStore)
         gen.prologue += [f"{stored}_data = {stored}.data", f"{stored}_dirty = {stored}.dirty.add"]
     with (
         gen.function(f"def {name}(records):"),
         gen.block("for offset, timestamp, key, value, headers in records:"),
     ):
         columns = _decode(gen, step)
-        if stored is None:
-            _stream(gen, step, columns)
-        else:
+        if table:
             _table(gen, step, columns, stored)
+        else:
+            _stream(gen, step, columns)
     return name
 
 
@@ -177,23 +179,24 @@ def _stream(gen: Generator, step: SourceStep, columns: dict[str, str]) -> None:
 
 
 def _table(gen: Generator, step: SourceStep, columns: dict[str, str], store: str) -> None:
-    """Keep the row; rows without a key are dropped."""
+    """Keep the row in the store, if there is one; rows without a key are dropped."""
     row = replace(_row(step, columns), key_nullable=False)
     assert row.values is not None
     packed = tuple_text(row.values)
     with gen.block("if k is None:"):
         gen.line("continue")
     with gen.capture() as body:
-        gen.line(f"hashed = {gen.hashed(step.schema, row)}")
         old = "None"
-        if gen.wants_old(step):
-            old = "old"
-            gen.line(f"old = ({store}_data.get(hashed) or (None,))[0]")
-        with gen.block("if new is None:"):
-            gen.line(f"{store}_data.pop(hashed, None)")
-        with gen.block("else:"):
-            gen.line(f"{store}_data[hashed] = (new, timestamp)")
-        gen.line(f"{store}_dirty(hashed)")
+        if store:
+            gen.line(f"hashed = {gen.hashed(step.schema, row)}")
+            if gen.wants_old(step):
+                old = "old"
+                gen.line(f"old = ({store}_data.get(hashed) or (None,))[0]")
+            with gen.block("if new is None:"):
+                gen.line(f"{store}_data.pop(hashed, None)")
+            with gen.block("else:"):
+                gen.line(f"{store}_data[hashed] = (new, timestamp)")
+            gen.line(f"{store}_dirty(hashed)")
         gen.forward_change(step, replace(row, values=None, change=("new", old)))
     with gen.block("if v is None:"):
         gen.line("new = None")

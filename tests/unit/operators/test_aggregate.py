@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.streaming import STREAM_L, TABLE_L, engine, errors, feed, plain, records, run
+from tests.support.streaming import STREAM_L, TABLE_L, engine, errors, failures, feed, plain, records, run
 
 COUNT_SUM = "CREATE TABLE O AS SELECT ID, COUNT(*) AS N, SUM(V) AS S FROM L GROUP BY ID;"
 
@@ -22,6 +22,14 @@ def test_an_argument_that_fails_is_null_and_reported() -> None:
     feed(made, [("L", "a", {"V": 2}, 1), ("L", "a", {"V": 0}, 2)])
     assert plain(records(made)) == [("a", {"N": 1, "S": 3}, 1), ("a", {"N": 2, "S": 3}, 2)]
     assert errors(made)[0].startswith("Error computing expression (6 / V)")
+
+
+def test_an_aggregate_that_fails_stops_the_query() -> None:
+    source = STREAM_L.replace("V INT", "V DECIMAL(2, 1)")
+    made = engine(source, "CREATE TABLE O AS SELECT ID, SUM(V) AS S FROM L GROUP BY ID;")
+    feed(made, [("L", "a", {"V": 9.9}, 1), ("L", "a", {"V": 9.9}, 2)])
+    assert len(records(made)) == 1
+    assert len(failures(made)) == 1
 
 
 def test_states_that_are_not_the_result() -> None:

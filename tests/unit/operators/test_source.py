@@ -82,6 +82,15 @@ def test_tables_drop_rows_without_a_key_and_pass_tombstones() -> None:
     assert out == [("a", {"V": 2}, 2), ("a", None, 3), ("b", None, 4)]
 
 
+def test_tables_that_nobody_looks_into_are_not_kept() -> None:
+    made = engine(TABLE_L)
+    push = made.query("SELECT * FROM L EMIT CHANGES;", properties={"auto.offset.reset": "earliest"})
+    feed(made, [("L", "a", {"V": 1}, 1)])
+    assert push.poll() == [("a", 1, None)]
+    assert "store" not in push._runner.compiled.text
+    push.close()
+
+
 def test_windowed_keys_are_read_and_written() -> None:
     made = engine(
         STREAM_L,
