@@ -150,6 +150,8 @@ class Engine:
                         raise StatementError("Neither a query nor a print statement")
             except StatementError as error:
                 raise statements.with_text(error, prepared.text) from None
+            except RecursionError:
+                raise statements.too_deep(prepared.text) from None
             finally:
                 self._work.notify_all()
 

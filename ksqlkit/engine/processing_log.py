@@ -6,6 +6,7 @@ The stream's columns are ksqlDB's; kinds that did not happen are null in a row.
 from __future__ import annotations
 
 import base64
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -77,7 +78,15 @@ class ProcessingLog:
             text = f"{count} more errors of this query were left out here"
             rows.append(_entry(f"processing.{query_id}", "WARN", now, 1, recordProcessingError=_record(text)))
         self._waiting, self._dropped = [], Counter()
-        return [Output(self.topic, 0, now, None, orjson.dumps(row)) for row in rows]
+        return [Output(self.topic, 0, now, None, _dumps(row)) for row in rows]
+
+
+def _dumps(row: dict[str, Any]) -> bytes:
+    """A row as JSON; half a surrogate pair, which JSON can escape and UTF-8 cannot hold, becomes `?`."""
+    try:
+        return orjson.dumps(row)
+    except TypeError:
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _record(message: str, record: str | None = None, cause: Sequence[str] = ()) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ksqlkit.dialect.parser.queries import query
 from ksqlkit.dialect.parser.types import sql_type
 from ksqlkit.dialect.types import SqlType
 
-_TOO_DEEP: Final = (
+TOO_DEEP: Final = (
     "Error processing statement: Statement is too large to parse. "
     "This may be caused by having too many nested expressions in the statement."
 )
@@ -36,7 +36,7 @@ def parse_single(sql: str, *, testing: bool = False) -> n.Statement:
     try:
         found = statement(p)
     except RecursionError:
-        p.fail(_TOO_DEEP, p.token)
+        p.fail(TOO_DEEP, p.token)
     if p.kind != EOF:
         _end(p, found)
         if p.kind != EOF:
@@ -49,7 +49,7 @@ def terminated(p: Cursor) -> n.Statement:
     try:
         found = statement(p)
     except RecursionError:
-        p.fail(_TOO_DEEP, p.token)
+        p.fail(TOO_DEEP, p.token)
     _end(p, found)
     return found
 

@@ -111,7 +111,11 @@ class Emitter:
         return self._constant(value, T.DOUBLE)
 
     def _decimal(self, value: decimal.Decimal, kind: T.Decimal) -> Code:
-        return Code(self.names.bind(runtime.dec_cast(value, kind.precision, kind.scale)), kind, False, False)
+        try:
+            constant = runtime.dec_cast(value, kind.precision, kind.scale)
+        except ArithmeticError:
+            raise StatementError(f"A decimal number of {kind.precision} digits is too long.") from None
+        return Code(self.names.bind(constant), kind, False, False)
 
     def _column(self, node: N.ColumnRef) -> Code:
         found = self.scope.get(node.name)

@@ -66,6 +66,11 @@ _LABELS: Final = {n.upper(): n for n in _SPELLED}
 _NO_ARGUMENT: Final = T.BIGINT  # ksqlDB gives COUNT(*) the record's timestamp
 
 
+def _unargued(name: str) -> tuple[ArgType, ...]:
+    """The argument types of an aggregate that is called without arguments: only COUNT may be."""
+    return (_NO_ARGUMENT,) if name.upper() == "COUNT" else ()
+
+
 @dataclass(frozen=True, slots=True)
 class ArgumentInfo:
     """An argument as DESCRIBE FUNCTION shows it."""
@@ -156,7 +161,7 @@ class Registry:
 
     def constants(self, name: str, args: Sequence[ArgType]) -> int:
         """How many trailing arguments of an aggregate call must be literals that configure it."""
-        overload, _ = self._choose(name, "AGGREGATE", args or (_NO_ARGUMENT,))
+        overload, _ = self._choose(name, "AGGREGATE", args or _unargued(name))
         return overload.signature.constants
 
     def aggregate(
@@ -167,7 +172,7 @@ class Registry:
         properties: Mapping[str, object] | None = None,
     ) -> ResolvedAggregate:
         """Resolve an aggregate; `params` leaves out the constants. Raises StatementError."""
-        overload, pattern = self._choose(name, "AGGREGATE", args or (_NO_ARGUMENT,))
+        overload, pattern = self._choose(name, "AGGREGATE", args or _unargued(name))
         count = overload.signature.constants
         columns = len(args) - count
         types = tuple(a for a in args[:columns] if a is not None and not isinstance(a, LambdaType))

@@ -82,8 +82,14 @@ def create_as_select(ctx: Context, prepared: Prepared) -> Result:
         check_upgrade(existing, source)
         if query_id in ctx.queries:
             check_query_upgrade(ctx.queries[query_id].plan, plan)
+    fresh = ctx.topic(topic.name) is None
     ctx.create_topic(topic)
-    ctx.start_query(PersistentQuery(query_id, prepared.text, plan, prepared.overrides))
+    try:
+        ctx.start_query(PersistentQuery(query_id, prepared.text, plan, prepared.overrides))
+    except Exception:
+        if fresh:
+            ctx.delete_topic(topic.name)
+        raise
     ctx.catalog.put(source, frozenset(plan.sources))
     command_id = f"{node.kind.lower()}/{name_text(node.name)}/create"
     return ctx.command(prepared, command_id, f"Created query with ID {query_id}", query_id)
