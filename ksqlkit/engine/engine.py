@@ -32,6 +32,7 @@ from ksqlkit.engine.statements.insert_values import make_record, writable
 from ksqlkit.errors import DataError, ParseError, StatementError
 
 IDLE_SECONDS = 0.05
+BREATH_SECONDS = 0.0003
 MAINTENANCE_SECONDS = 300.0  # as Kafka's log.retention.check.interval.ms
 RecordLike = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, int | None]
 
