@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from ksqlkit.client.http import HttpClient
+from ksqlkit.errors import ServerError
 from ksqlkit.process import ServerProcess
 
 KSQL_PORT = 8088
@@ -60,11 +65,25 @@ def run_stack(options: StackOptions) -> Iterator[Stack]:
         ServerProcess("embedded ksqlDB", command, health="/info") as ksql,
     ):
         client = HttpClient(ksql.url, timeout=120.0)  # waits for the server
-        scoring.url  # noqa: B018 (likewise; a taken port is an error here)
+        await_functions(client, scoring.url)
         try:
             yield Stack(ksql, scoring, client)
         finally:
             client.close()
+
+
+def await_functions(client: HttpClient, scoring_url: str, patience: float = 15.0) -> None:
+    """Wait until SQL sees the scoring server's functions: the two servers start side by side. Raises ServerError."""
+    with urllib.request.urlopen(f"{scoring_url}/v1/functions", timeout=patience) as reply:
+        wanted = {f["name"] for f in orjson.loads(reply.read())["functions"]}
+    until = time.monotonic() + patience
+    while True:
+        seen = {f["name"] for f in client.execute("SHOW FUNCTIONS;")[0]["functions"]}
+        if wanted <= seen:
+            return
+        if time.monotonic() > until:
+            raise ServerError(f"ksqlDB does not see the functions {', '.join(sorted(wanted - seen))}")
+        time.sleep(0.05)
 
 
 def free_port(host: str) -> int:

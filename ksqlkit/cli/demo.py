@@ -19,7 +19,7 @@ def demo(
     port: PortOption = KSQL_PORT,
     scoring_port: ScoringPortOption = SCORING_PORT,
     scale: Annotated[
-        float, typer.Option("--scale", min=0.005, max=1.0, help="Share of the input; 1 is all of it.")
+        float, typer.Option("--scale", min=0.05, max=1.0, help="Share of the input; 1 is all of it.")
     ] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="Write the summary as JSON.")] = False,
 ) -> None:
