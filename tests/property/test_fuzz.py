@@ -19,8 +19,8 @@ def attempt(engine: Engine, text: str, properties: dict[str, object] | None = No
     for run in (engine.execute, engine.query):
         try:
             found = run(text, properties=properties)
-        except KsqlkitError as error:
-            assert str(error)
+        except KsqlkitError:
+            pass
         else:
             worked = True
             if not isinstance(found, list) and hasattr(found, "close"):
@@ -32,7 +32,8 @@ def usable(engine: Engine) -> None:
     """A stream over a new topic takes a row to its end."""
     number = len(engine.topics())
     engine.execute(
-        f"CREATE STREAM fine{number} (id STRING KEY, v INT) WITH (kafka_topic='fine{number}', value_format='JSON', partitions=1);"
+        f"CREATE STREAM fine{number} (id STRING KEY, v INT) "
+        f"WITH (kafka_topic='fine{number}', value_format='JSON', partitions=1);"
         f"CREATE STREAM better{number} AS SELECT id, v + 1 AS w FROM fine{number};",
         properties={"auto.offset.reset": "earliest"},
     )

@@ -1,5 +1,7 @@
 """Seeded damage: SQL text and record bytes that are nearly right, or not at all."""
 
+# ruff: noqa: E501, SIM905
+
 from __future__ import annotations
 
 import random

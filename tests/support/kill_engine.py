@@ -19,12 +19,13 @@ TOPICS = ("clicks", "orders", "users", "cities")
 PARTITIONS = 2
 START = 1_700_000_000_000
 
-SOURCES = """\
-CREATE STREAM clicks (id STRING KEY, v INT, g STRING) WITH (kafka_topic='clicks', value_format='JSON', partitions=2);
-CREATE STREAM orders (id STRING KEY, v INT, g STRING) WITH (kafka_topic='orders', value_format='JSON', partitions=2);
-CREATE TABLE users (id STRING PRIMARY KEY, v INT, g STRING) WITH (kafka_topic='users', value_format='JSON', partitions=2);
-CREATE TABLE cities (id STRING PRIMARY KEY, v INT, g STRING) WITH (kafka_topic='cities', value_format='JSON', partitions=2);
-"""
+_ROW = "id STRING {key}, v INT, g STRING"
+_WITH = "WITH (kafka_topic='{topic}', value_format='JSON', partitions=2);"
+SOURCES = [
+    f"CREATE {kind} {topic} ({_ROW.format(key=key)}) {_WITH.format(topic=topic)}"
+    for kind, key, topics in (("STREAM", "KEY", TOPICS[:2]), ("TABLE", "PRIMARY KEY", TOPICS[2:]))
+    for topic in topics
+]
 
 # What each query writes has one right order: rows keep their partition, and time decides between topics.
 ORDERED = {
@@ -39,7 +40,8 @@ ORDERED = {
     "WITHIN 2 SECONDS GRACE PERIOD 3 SECONDS ON c.id = o.id;",
     "ENRICHED": "CREATE STREAM enriched AS SELECT c.id AS id, c.v AS v, u.g AS g FROM clicks c LEFT JOIN users u "
     "ON c.id = u.id;",
-    "PAIRS": "CREATE TABLE pairs AS SELECT u.id AS id, u.v AS v, c.v AS w FROM users u LEFT JOIN cities c ON u.id = c.id;",
+    "PAIRS": "CREATE TABLE pairs AS SELECT u.id AS id, u.v AS v, c.v AS w FROM users u LEFT JOIN cities c "
+    "ON u.id = c.id;",
 }
 
 # Several queries, or several partitions, write to one partition here: any order of theirs is right.
@@ -76,7 +78,7 @@ def work(path: str, batches: int) -> None:
     settings = {"auto.offset.reset": "earliest", "ksql.logging.processing.stream.auto.create": False}
     engine = Engine(SqliteLog(path), properties=settings)
     # A kill may come between two statements: what is there already is the first so many of them.
-    statements = [*SOURCES.strip().splitlines(), *ORDERED.values(), *UNORDERED.values(), *REST]
+    statements = [*SOURCES, *ORDERED.values(), *UNORDERED.values(), *REST]
     held = sum(1 for name in engine.log.load_meta() if name.startswith("command/"))
     for statement in statements[held:]:
         engine.execute(statement)

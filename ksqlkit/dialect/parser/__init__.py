@@ -141,7 +141,7 @@ def parse_expression_text(text: str) -> n.Expression:
     try:
         found = expression(p)
     except RecursionError:
-        p.fail(_TOO_DEEP, p.token)
+        p.fail(TOO_DEEP, p.token)
     _whole(p)
     return found
 
