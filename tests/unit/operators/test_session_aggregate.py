@@ -30,6 +30,11 @@ def test_the_gap_is_inclusive() -> None:
     assert sessions("10 MILLISECONDS", [5, 15, 26])[-1] == (26, 26, 1)
 
 
+def test_the_gap_is_inclusive_backwards_too() -> None:
+    assert sessions("10 MILLISECONDS", [20, 10])[-1] == (10, 20, 2)
+    assert sessions("10 MILLISECONDS", [21, 10])[-1] == (10, 10, 1)
+
+
 def test_a_row_between_merges_two_sessions() -> None:
     found = sessions("10 MILLISECONDS", [5, 20, 12])
     assert found == [(5, 5, 1), (20, 20, 1), (5, 5, None), (20, 20, None), (5, 20, 3)]

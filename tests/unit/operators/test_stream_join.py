@@ -53,6 +53,12 @@ def test_left_with_grace_waits_until_the_window_has_closed(closing: int, count: 
     assert found == [("a", {"V": 1, "W": None}, 100)] * count
 
 
+def test_only_what_has_closed_comes_out() -> None:
+    rows: list[Fed] = [*LEFT, ("L", "b", {"V": 2}, 101), ("R", "z", {"W": 9}, 116)]
+    found = join("LEFT", "10 MILLISECONDS GRACE PERIOD 5 MILLISECONDS", rows)
+    assert found == [("a", {"V": 1, "W": None}, 100)]
+
+
 def test_a_partner_takes_a_waiting_record_away() -> None:
     rows: list[Fed] = [*LEFT, ("R", "a", {"W": 2}, 109), ("R", "z", {"W": 9}, 200)]
     found = join("LEFT", "10 MILLISECONDS GRACE PERIOD 5 MILLISECONDS", rows)
