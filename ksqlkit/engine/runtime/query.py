@@ -156,12 +156,15 @@ class RunningQuery:
     # ---------------------------------------------------------------- running
 
     def poll(self, limit: int = 5000) -> int:
-        """Process up to `limit` records a task and commit once; returns how many were read."""
+        """Process up to `limit` records and commit once; returns how many were read. Tasks take turns to be first."""
         # A poll makes many small tuples and no cycles: looking for cycles meanwhile would cost a third of the time.
         collecting = gc.isenabled()
         gc.disable()
         try:
-            count = sum(self._poll_task(p, limit) for p in self._order())
+            count = 0
+            for partition in self._order():
+                if count < limit:
+                    count += self._poll_task(partition, limit - count)
             if count:
                 self._commit()
         except Exception:

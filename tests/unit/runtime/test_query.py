@@ -154,6 +154,18 @@ def test_several_partitions_are_read_by_timestamp_within_a_task() -> None:
     assert sorted(k or "" for k, _, _ in plain(records(made))) == keys
 
 
+def test_a_poll_reads_no_more_than_its_limit_and_leaves_no_partition_behind() -> None:
+    made = engine(STREAM_L, QUERIES[0], partitions=3)
+    (query,) = made.context.running.values()
+    made.context.running.clear()
+    feed(made, [("L", f"k{i}", {"V": 2}, i) for i in range(90)], each=False)
+    assert [query.poll(30) for _ in range(2)] == [30, 30]
+    assert sum(bool(made.read("L", p, 0, 1)) for p in range(3)) == 3
+    started = [p for p in range(3) if made.log.positions(query.plan.query_id)["L", p] > 0]
+    assert len(started) >= 2
+    assert query.poll(100) == 30
+
+
 def test_one_topic_under_two_names() -> None:
     other = STREAM_R.replace("'R'", "'L'").replace("W INT", "V INT").replace("H STRING", "G STRING")
     query = "CREATE STREAM O AS SELECT L.ID, L.V AS A, R.V AS B FROM L JOIN R WITHIN 5 MILLISECONDS ON L.ID = R.ID;"
