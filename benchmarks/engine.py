@@ -59,7 +59,8 @@ def orders(count: int) -> Iterator[Output]:
     rnd = random.Random(7)
     for i in range(count):
         value = (
-            b'{"ORDER_ID":%d,"AMOUNT":%.2f,"CITY":"city_%d","NOTE":"a note that fills the row up to its size","PAID":true}'
+            b'{"ORDER_ID":%d,"AMOUNT":%.2f,"CITY":"city_%d",'
+            b'"NOTE":"a note that fills the row up to its size","PAID":true}'
             % (i, rnd.random() * 100, i % 100)
         )
         yield Output("orders", 0, START + i * 10, b"user_%d" % rnd.randrange(USERS), value)

@@ -10,8 +10,9 @@ from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.protocol import Log, Record
 
-STREAM_L = "CREATE STREAM L (ID STRING KEY, V INT, G STRING) WITH (kafka_topic='L', value_format='JSON', partitions={n});"
-STREAM_R = "CREATE STREAM R (ID STRING KEY, W INT, H STRING) WITH (kafka_topic='R', value_format='JSON', partitions={n});"
+JSON = "WITH (kafka_topic='{}', value_format='JSON', partitions={n});"
+STREAM_L = "CREATE STREAM L (ID STRING KEY, V INT, G STRING) " + JSON.replace("{}", "L")
+STREAM_R = "CREATE STREAM R (ID STRING KEY, W INT, H STRING) " + JSON.replace("{}", "R")
 TABLE_L = STREAM_L.replace("STREAM", "TABLE").replace("KEY,", "PRIMARY KEY,")
 TABLE_R = STREAM_R.replace("STREAM", "TABLE").replace("KEY,", "PRIMARY KEY,")
 
