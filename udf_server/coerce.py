@@ -64,6 +64,8 @@ def _converter(target: SqlType) -> Converter:
         entry = _nullable(_converter(target.items[1]))
         return lambda v: {k: entry(x) for k, x in v.items()} if isinstance(v, dict) else _raise(v, target)
     if name == "STRUCT":
+        if not target.fields:
+            return lambda v: v if isinstance(v, dict) else _raise(v, target)
         parts = [(f, _nullable(_converter(t))) for f, t in zip(target.fields, target.items, strict=True)]
         return lambda v: {f: c(v.get(f)) for f, c in parts} if isinstance(v, dict) else _raise(v, target)
     if name == "DECIMAL":

@@ -18,7 +18,9 @@ _TOKEN: Final = re.compile(r"\s*(->|\.\.\.|`[^`]+`|\w+|[<>(),])")
 
 @dataclass(frozen=True, slots=True)
 class SqlType:
-    """A type: a name, the types inside it (ARRAY 1, MAP 2, STRUCT n), field names, or precision and scale."""
+    """A type: a name, the types inside it (ARRAY 1, MAP 2, STRUCT n), field names, or precision and scale.
+
+    As an argument, a STRUCT without fields takes any struct, as a dict with the names and values it came with."""
 
     name: str
     items: tuple[SqlType, ...] = ()
@@ -30,9 +32,8 @@ class SqlType:
         if self.name == "DECIMAL":
             return f"DECIMAL({self.precision}, {self.scale})"
         if self.name == "STRUCT":
-            return (
-                "STRUCT<" + ", ".join(f"{f} {t}" for f, t in zip(self.fields, self.items, strict=True)) + ">"
-            )
+            inside = ", ".join(f"{f} {t}" for f, t in zip(self.fields, self.items, strict=True))
+            return f"STRUCT<{inside or ' '}>"  # STRUCT<> is no type in ksqlDB's grammar
         return self.name + (f"<{', '.join(map(str, self.items))}>" if self.items else "")
 
 
@@ -87,7 +88,7 @@ class _Reader:
         self.take("<")
         fields: list[str] = []
         items: list[SqlType] = []
-        while True:
+        while not (name == "STRUCT" and self.peek() == ">"):
             if name == "STRUCT":
                 fields.append(self.take())
             items.append(self.type())
