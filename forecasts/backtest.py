@@ -1,4 +1,4 @@
-"""Rolling-origin backtest: how wrong each model would have been, and which to take.
+"""Rolling-origin backtest: how wrong each model would have been.
 
 A model is fitted once, at the first origin, and then only shown more history; so its later folds are honest and cheap.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecasts.models.base import Forecaster, find_model
+from forecasts.models.base import find_model
 from forecasts.series import Panel
 
 if TYPE_CHECKING:
@@ -20,47 +20,46 @@ if TYPE_CHECKING:
 
 FLOOR = "seasonal_naive"
 COMBINATION = "combination"
+SHARPER = (
+    4.0,
+    8.0,
+    16.0,
+)  # weights are errors to this negative power; the next one where the floor is missed
+LEAST_WEIGHT = 0.02
+SINGLE = 0.95  # a model of that weight gives its name to the forecast
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
     """`forecasts` and `actuals` are [model, fold, series, step] and [fold, series, step]; `errors` [model, series] are
-    mean absolute errors over folds and steps. `chosen` indexes `models` for each series; the last model is the mean
-    of each series' two best."""
+    mean absolute errors over folds and steps. `weights` [model, series] say what is combined, and `combined_errors`
+    [series] how wrong that would have been: never more than seasonal naive."""
 
     models: tuple[str, ...]
     forecasts: NDArray[np.float64]
     actuals: NDArray[np.float64]
     errors: Matrix
-    chosen: NDArray[np.int64]
-    pairs: NDArray[np.int64]  # [series, 2]: what the combination combines
+    weights: Matrix
+    combined_errors: NDArray[np.float64]
 
     def error_of(self, model: str) -> NDArray[np.float64]:
         """A model's error per series."""
         row: NDArray[np.float64] = self.errors[self.models.index(model)]
         return row
 
-    def residuals(self) -> NDArray[np.float64]:
-        """Actual minus forecast of the chosen model: [fold, series, step]."""
-        import numpy as np
+    def combined(self) -> NDArray[np.float64]:
+        """Forecasts of the combination: [fold, series, step]."""
+        return combine(self.weights, self.forecasts)
 
-        rows = np.arange(len(self.chosen))
-        picked = self.forecasts[self.chosen, :, rows, :]  # [series, fold, step]
-        result: NDArray[np.float64] = self.actuals - picked.transpose(1, 0, 2)
-        return result
-
-
-def cut(panel: Panel, steps: int) -> Panel:
-    """The panel without its last `steps` columns."""
-    if steps == 0:
-        return panel
-    ends = tuple(e - steps * panel.step for e in panel.ends)
-    lengths = tuple(max(0, n - steps) for n in panel.lengths)
-    return Panel(panel.ids, panel.values[:, :-steps], ends, lengths, panel.step)
+    def name_of(self, row: int) -> str:
+        """What a series' forecast is called: its one model, or "combination"."""
+        best = int(self.weights[:, row].argmax())
+        return self.models[best] if self.weights[best, row] >= SINGLE else COMBINATION
 
 
 def count_folds(panel: Panel, horizon: int, wanted: int, seasons: tuple[int, ...]) -> int:
-    """How many folds the shortest series allows, leaving two seasons (or 10 steps) to fit on; at least 1."""
+    """How many folds the shortest series allows, leaving two of the shortest seasons (or 10 steps) to fit on; at least
+    1."""
     spare = min(panel.lengths) - max(2 * seasons[0], 10)
     return max(1, min(wanted, spare // max(1, horizon)))
 
@@ -80,7 +79,7 @@ def run_backtest(
     names = tuple(dict.fromkeys((FLOOR, *models)))
     folds = count_folds(panel, horizon, folds, seasons)
     starts = [horizon * k for k in range(folds, 0, -1)]
-    actuals = np.stack([cut(panel, s - horizon).values[:, -horizon:] for s in starts])
+    actuals = np.stack([panel.cut(s - horizon).values[:, -horizon:] for s in starts])
     made = []
     for name in names:
         if on_model:
@@ -88,38 +87,68 @@ def run_backtest(
         made.append(np.stack(list(_folds(panel, starts, name, horizon, seasons))))
     forecasts = np.stack(made)
     errors = np.abs(forecasts - actuals).mean(axis=(1, 3))
-    pairs = np.argsort(errors, axis=0, kind="stable")[:2].T
-    if len(names) > 1:
-        rows = np.arange(len(panel.ids))
-        mean = (forecasts[pairs[:, 0], :, rows, :] + forecasts[pairs[:, 1], :, rows, :]) / 2
-        forecasts = np.concatenate([forecasts, mean.transpose(1, 0, 2)[None]])
-        errors = np.abs(forecasts - actuals).mean(axis=(1, 3))
-        names = (*names, COMBINATION)
-    else:
-        pairs = np.repeat(pairs, 2, axis=1)
-    return Backtest(names, forecasts, actuals, errors, errors.argmin(axis=0), pairs)
+    weights, combined = choose(forecasts, actuals, errors)
+    return Backtest(names, forecasts, actuals, errors, weights, combined)
+
+
+def choose(
+    forecasts: NDArray[np.float64], actuals: NDArray[np.float64], errors: Matrix
+) -> tuple[Matrix, NDArray[np.float64]]:
+    """Weights [model, series] by the models' errors, and the combination's errors [series]. Where the combination is
+    worse than the first model, the floor, weights are sharpened, at last to the best model alone."""
+    import numpy as np
+
+    floor = errors[0]
+    best = np.maximum(errors.min(0), 1e-300)
+    chosen = np.eye(len(errors))[errors.argmin(0)].T
+    result = errors.min(0)
+    for power in reversed(SHARPER):
+        weights = (np.maximum(errors, 1e-300) / best) ** -power
+        weights /= weights.sum(0)
+        weights[weights < LEAST_WEIGHT] = 0.0
+        weights /= weights.sum(0)
+        found = np.abs(combine(weights, forecasts) - actuals).mean(axis=(0, 2))
+        good = (found <= floor) & (best > 1e-300)
+        chosen[:, good], result[good] = weights[:, good], found[good]
+    return chosen, result
+
+
+def combine(weights: Matrix, forecasts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted means over models: [model, series] and [model, fold, series, step] -> [fold, series, step]."""
+    import numpy as np
+
+    result: NDArray[np.float64] = np.einsum("mn,mknh->knh", weights, forecasts)
+    return result
 
 
 def _folds(
     panel: Panel, starts: list[int], name: str, horizon: int, seasons: tuple[int, ...]
 ) -> Iterator[Matrix]:
-    forecaster: Forecaster = find_model(name).fit(cut(panel, starts[0]), horizon, seasons)
+    forecaster = find_model(name).fit(panel.cut(starts[0]), horizon, seasons)
     for start in starts:
-        yield forecaster(cut(panel, start))
+        yield forecaster(panel.cut(start))
 
 
-def forecast_chosen(panel: Panel, test: Backtest, *, horizon: int, seasons: tuple[int, ...]) -> Matrix:
-    """Each series' next steps by the model its backtest chose, fitted on the whole panel: [series, horizon]."""
-    import numpy as np
+@dataclass(slots=True)
+class Ensemble:
+    """Fitted models and their weights [model, series]; forecasts like any fitted model."""
 
-    needed = set()
-    for row, choice in enumerate(test.chosen):
-        name = test.models[choice]
-        needed |= {test.models[i] for i in test.pairs[row]} if name == COMBINATION else {name}
-    made = {n: find_model(n).fit(panel, horizon, seasons)(panel) for n in sorted(needed)}
-    rows = []
-    for row, choice in enumerate(test.chosen):
-        name = test.models[choice]
-        names = [test.models[i] for i in test.pairs[row]] if name == COMBINATION else [name]
-        rows.append(np.mean([made[n][row] for n in names], axis=0))
-    return np.stack(rows)
+    fitted: dict[str, Callable[[Panel], Matrix]]
+    weights: Matrix
+    models: tuple[str, ...]
+
+    def __call__(self, history: Panel) -> Matrix:
+        """Weighted forecasts [series, horizon]."""
+        import numpy as np
+
+        made = np.stack([self.fitted[name](history) for name in self.fitted])
+        rows = [self.models.index(name) for name in self.fitted]
+        combined: Matrix = combine(self.weights[rows], made[:, None])[0]
+        return combined
+
+
+def fit_chosen(panel: Panel, test: Backtest, *, horizon: int, seasons: tuple[int, ...]) -> Ensemble:
+    """What the backtest chose, fitted on the whole panel."""
+    names = [n for i, n in enumerate(test.models) if test.weights[i].any()]
+    fitted = {n: find_model(n).fit(panel, horizon, seasons) for n in names}
+    return Ensemble(dict(fitted), test.weights, test.models)

@@ -1,13 +1,16 @@
 """Prediction intervals from the backtest's residuals (split conformal, by step).
 
-For step j the interval is the forecast plus and minus the (1 - alpha)(1 + 1/n) quantile of the absolute residuals of
-steps near j, in units of each series' own error; so it needs no distribution and covers what it says on data like
-the folds. Source: Lei et al., "Distribution-free predictive inference for regression" (2018).
+Residuals are taken where the series' noise is even (see `transform`) and divided by the series' own mean; for step
+j the half width is then a quantile of those of all series at the steps around j. It needs no distribution and covers
+what it says on data like the folds. Source: Lei et al., "Distribution-free predictive inference for regression" (2018).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from forecasts.transform import Transform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,14 +21,47 @@ if TYPE_CHECKING:
 NEIGHBOURS = 0.1  # share of the horizon on each side that lends its residuals
 
 
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Half widths [series, step] by level, on the scale of `transform`."""
+
+    transform: Transform
+    widths: dict[int, Matrix]
+
+    def around(self, mean: Matrix) -> dict[int, tuple[Matrix, Matrix]]:
+        """Low and high [series, step] by level around forecasts; steps beyond the folds' are as wide as the last."""
+        import numpy as np
+
+        bounds = {}
+        centre = self.transform.forward(mean)
+        for level, width in self.widths.items():
+            steps = np.minimum(np.arange(mean.shape[1]), width.shape[1] - 1)
+            low, high = (self.transform.free(centre + side * width[:, steps]) for side in (-1, 1))
+            bounds[level] = np.minimum(low, mean), np.maximum(high, mean)
+        return bounds
+
+
+def make_bands(
+    values: Matrix, forecasts: NDArray[np.float64], actuals: NDArray[np.float64], levels: tuple[int, ...]
+) -> Bands:
+    """Bands from folds [fold, series, step] of series whose histories are `values` [series, time]."""
+    import numpy as np
+
+    transform = Transform.fit(values)
+    residuals = np.stack(
+        [transform.forward(a) - transform.forward(f) for a, f in zip(actuals, forecasts, strict=True)]
+    )
+    return Bands(transform, half_widths(residuals, levels))
+
+
 def half_widths(residuals: NDArray[np.float64], levels: tuple[int, ...]) -> dict[int, Matrix]:
     """Half widths [series, step] by level from residuals [fold, series, step]; wider for higher levels."""
     import numpy as np
 
     _folds, series, horizon = residuals.shape
     size = np.abs(residuals).mean(axis=(0, 2))
-    size = np.where(size > 0, size, 1.0)
-    scaled = np.abs(residuals) / size[None, :, None]
+    size = np.where(size > 0, size, 0.0)
+    scaled = np.abs(residuals) / np.where(size > 0, size, 1.0)[None, :, None]
     reach = max(1, round(horizon * NEIGHBOURS))
     widths = {}
     floor = np.zeros((series, horizon))

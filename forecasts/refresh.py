@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from forecasts.backtest import FLOOR, Backtest, forecast_chosen, run_backtest
-from forecasts.intervals import half_widths
+from forecasts.backtest import FLOOR, Backtest, fit_chosen, run_backtest
+from forecasts.intervals import make_bands
 from forecasts.series import Panel, build_panel
 from forecasts.spec import Spec
 from ksqlkit.client.protocol import Client
@@ -109,35 +109,27 @@ def _forecast(panel: Panel, spec: Spec, on_model: Callable[[str], None] | None) 
         folds=spec.folds,
         on_model=on_model,
     )
-    mean = forecast_chosen(panel, test, horizon=horizon, seasons=seasons)
-    widths = half_widths(test.residuals(), spec.levels)
-    return [_result(panel, row, spec, test, mean, widths) for row in range(len(panel.ids))]
+    mean = fit_chosen(panel, test, horizon=horizon, seasons=seasons)(panel)
+    bands = make_bands(panel.values, test.combined(), test.actuals, spec.levels).around(mean)
+    return [_result(panel, row, test, mean, bands) for row in range(len(panel.ids))]
 
 
 def _result(
-    panel: Panel, row: int, spec: Spec, test: Backtest, mean: Matrix, widths: dict[int, Matrix]
+    panel: Panel, row: int, test: Backtest, mean: Matrix, bands: dict[int, tuple[Matrix, Matrix]]
 ) -> SeriesForecast:
-    import numpy as np
-
-    never_negative = bool(np.nanmin(panel.values[row]) >= 0)
-    floor = 0.0 if never_negative else -np.inf
-    centre = np.maximum(mean[row], floor)
-    bounds = {}
-    for level, width in widths.items():
-        steps = np.minimum(np.arange(spec.horizon), width.shape[1] - 1)
-        low, high = np.maximum(centre - width[row, steps], floor), centre + width[row, steps]
-        bounds[level] = (tuple(map(float, low)), tuple(map(float, high)))
-    choice = int(test.chosen[row])
     return SeriesForecast(
         series=panel.ids[row],
         status=OK,
         start=panel.ends[row] + panel.step,
         step=panel.step,
-        model=test.models[choice],
-        error=float(test.errors[choice, row]),
+        model=test.name_of(row),
+        error=float(test.combined_errors[row]),
         naive_error=float(test.error_of(FLOOR)[row]),
-        mean=tuple(map(float, centre)),
-        bounds=bounds,
+        mean=tuple(map(float, mean[row])),
+        bounds={
+            level: (tuple(map(float, low[row])), tuple(map(float, high[row])))
+            for level, (low, high) in bands.items()
+        },
     )
 
 

@@ -23,7 +23,8 @@ class Panel:
     """Series of one step length.
 
     `values` is [series, time], NaN before a series begins; the last column is each series' last step, which starts at
-    `ends` (milliseconds). `lengths` counts the steps from a series' first to its last.
+    `ends` (milliseconds). `lengths` counts the steps from a series' first to its last. `known` are regressors, each
+    [series, time + ahead]: column for column with `values`, and as many more as are known of the future.
     """
 
     ids: tuple[tuple[Any, ...], ...]
@@ -31,11 +32,22 @@ class Panel:
     ends: tuple[int, ...]
     lengths: tuple[int, ...]
     step: int
+    known: tuple[Matrix, ...] = ()
 
     def tail(self, steps: int) -> Panel:
         """At most the last `steps` columns."""
+        drop = max(self.values.shape[1] - steps, 0)
         lengths = tuple(min(n, steps) for n in self.lengths)
-        return Panel(self.ids, self.values[:, -steps:], self.ends, lengths, self.step)
+        known = tuple(k[:, drop:] for k in self.known)
+        return Panel(self.ids, self.values[:, drop:], self.ends, lengths, self.step, known)
+
+    def cut(self, steps: int) -> Panel:
+        """Without the last `steps` columns; regressors are then known so much further ahead."""
+        if steps == 0:
+            return self
+        ends = tuple(e - steps * self.step for e in self.ends)
+        lengths = tuple(max(0, n - steps) for n in self.lengths)
+        return Panel(self.ids, self.values[:, :-steps], ends, lengths, self.step, self.known)
 
     def select(self, rows: list[int]) -> Panel:
         """Some of the series."""
@@ -45,6 +57,7 @@ class Panel:
             tuple(self.ends[i] for i in rows),
             tuple(self.lengths[i] for i in rows),
             self.step,
+            tuple(k[rows] for k in self.known),
         )
 
 

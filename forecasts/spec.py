@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from forecasts.models.base import NAMES
 from ksqlkit.errors import Location, ProjectError
 
-MODELS = ("seasonal_naive", "theta", "holt_winters", "ets", "xgboost")
+MODELS = NAMES
+DEFAULT_MODELS = ("theta", "holt_winters", "autoregression", "xgboost")
 UNITS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 
 
@@ -38,7 +40,7 @@ class Spec:
     seasons: tuple[int, ...] = (1,)
     horizon: int = 24
     levels: tuple[int, ...] = (80, 95)
-    models: tuple[str, ...] = MODELS
+    models: tuple[str, ...] = DEFAULT_MODELS
     folds: int = 6
     gaps: str = "interpolate"
     minimum: int = 20

@@ -1,60 +1,97 @@
-"""What a model is, and the models by name."""
+"""What a model is, and the models by name.
+
+A model learns from a panel and gives a fitted one, which forecasts from any history of the same series. Fitted models
+are plain data (arrays and numbers), so that they can be kept between refreshes and only shown what is new.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from forecasts.series import Panel
+from forecasts.transform import Transform
 
 if TYPE_CHECKING:
     from forecasts.series import Matrix
 
-# From a history to its next `horizon` steps: [series, horizon].
-Forecaster = Callable[[Panel], "Matrix"]
+
+class Fitted(Protocol):
+    """A fitted model; picklable."""
+
+    def __call__(self, history: Panel) -> Matrix:
+        """The steps after a history of the series it was fitted on: [series, horizon]."""
 
 
-class Model(Protocol):
-    """A way to forecast. Fitting gives a forecaster that takes any history of the same series."""
+class Method(Protocol):
+    """The inside of a model: it sees scaled values and may answer anything; the model keeps answers finite."""
 
-    @property
-    def name(self) -> str:
-        """Its name in specs and results."""
-
-    def fit(self, panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Forecaster:
-        """Learn from a panel. The forecaster may be given that panel, a later or an earlier one."""
+    def __call__(self, panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Fitted:
+        """Learn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batched:
-    """A model of `batched.py`; it has nothing to remember."""
+class Model:
+    """A way to forecast, by its name in specs and results."""
 
     name: str
-    function: Callable[[Matrix, int, int], Matrix]
-    longest_season: bool = False
+    method: Method
 
-    def fit(self, panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Forecaster:
-        """Bind horizon and season: the shortest one, or for seasonal naive the longest that fits twice."""
-        fits = [s for s in seasons if 2 * s <= panel.values.shape[1]]
-        season = (fits[-1] if self.longest_season else fits[0]) if fits else 1
-        return lambda history: self.function(history.values, horizon, season)
+    def fit(self, panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Scaled:
+        """Learn from a panel [series, time]; `seasons` ascend, in steps. Seasons that do not fit twice are left out."""
+        fits = tuple(s for s in seasons if s > 1 and 2 * s <= min(panel.lengths)) or (1,)
+        transform = Transform.fit(panel.values)
+        scaled = replace(panel, values=transform.forward(panel.values))
+        return Scaled(transform, self.method(scaled, horizon, fits), horizon)
+
+
+@dataclass(slots=True)
+class Scaled:
+    """A fitted model between the series' own scales and the model's."""
+
+    transform: Transform
+    inner: Fitted
+    horizon: int
+
+    def __call__(self, history: Panel) -> Matrix:
+        """Finite forecasts [series, horizon] in the series' unit."""
+        return self.transform.back(
+            self.inner(replace(history, values=self.transform.forward(history.values)))
+        )
+
+
+NAMES = (
+    "seasonal_naive",
+    "ses",
+    "holt",
+    "damped",
+    "theta",
+    "holt_winters",
+    "autoregression",
+    "xgboost",
+    "ets",
+    "sarimax",
+    "unobserved",
+    "stl",
+)
+BATCHED = NAMES[:7]  # fitted for all series at once
 
 
 def find_model(name: str) -> Model:
-    """The model of that name, imported when first asked for. Raises KeyError."""
-    from forecasts.models import batched
+    """The model of that name; its libraries are imported when it is first fitted. Raises KeyError."""
+    from forecasts.models import gbm, linear, smoothing, statistical
 
-    if name == "ets":
-        from forecasts.models.ets import Ets
-
-        return Ets()
-    if name == "xgboost":
-        from forecasts.models.gbm import GradientBoosting
-
-        return GradientBoosting()
-    return {
-        "seasonal_naive": Batched("seasonal_naive", batched.seasonal_naive, longest_season=True),
-        "theta": Batched("theta", batched.theta, longest_season=True),
-        "holt_winters": Batched("holt_winters", batched.holt_winters),
-    }[name]
+    methods: dict[str, Any] = {
+        "seasonal_naive": smoothing.SeasonalNaive.fit,
+        "autoregression": linear.fit,
+        "xgboost": gbm.fit,
+        "ets": statistical.fit_ets,
+        "sarimax": statistical.fit_sarimax,
+        "unobserved": statistical.fit_unobserved,
+        "stl": statistical.fit_stl,
+    }
+    if name in smoothing.FAMILY:
+        return Model(name, smoothing.FAMILY[name].fit)
+    method: Callable[..., Fitted] = methods[name]
+    return Model(name, method)

@@ -1,122 +1,95 @@
 """One XGBoost model for all series: direct forecasts, the step ahead being a feature.
 
-A row is (series, origin, step). Features: seasonal values known at the origin, recent levels, the calendar of the
-target time. Everything is divided by the series' scale, and the target is the difference from the same point of the
-last known season, so that series of any size share one model.
+What a row holds is in `gbm_features`.
 """
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from forecasts.models.base import Forecaster
+from forecasts.models.base import Fitted
+from forecasts.models.gbm_features import Layout, Rows, choose_base
+from forecasts.models.smoothing import SeasonalNaive
 from forecasts.series import Panel
 
 if TYPE_CHECKING:
     from forecasts.series import Matrix
 
-ROWS = 20_000  # training rows; more origins than that are thinned out
-ROUNDS = 80
+ROWS_LEAST, ROWS_A_SERIES, ROWS_MOST = 15_000, 500, 120_000  # training rows; origins are thinned out to that
+LEAST = 50  # rows below which there is nothing to learn
+ROUNDS = 150
+CLIP = 20.0  # targets are held to so many of a series' usual changes
 PARAMS: dict[str, Any] = {
-    "objective": "reg:pseudohubererror",
-    "huber_slope": 0.3,
-    "eta": 0.12,
-    "max_depth": 5,
-    "max_bin": 64,
-    "nthread": 2,
-    "subsample": 0.8,
-    "colsample_bytree": 0.9,
-    "min_child_weight": 5,
+    "objective": "reg:squarederror",
+    "eta": 0.08,
+    "max_depth": 6,
+    "subsample": 0.7,
+    "colsample_bytree": 0.6,
+    "min_child_weight": 20,
+    "max_bin": 128,
     "tree_method": "hist",
+    "nthread": 1,  # more threads wait for each other in turns where the machine has other work: five times slower
     "seed": 7,
     "verbosity": 0,
 }
 
 
-class GradientBoosting:
-    """Global direct gradient boosting."""
+@dataclass(slots=True)
+class Boosted:
+    """A trained booster and the layout of its rows."""
 
-    name = "xgboost"
+    layout: Layout
+    booster: Any
 
-    def fit(self, panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Forecaster:
-        """Train on origins spread over the panel's second half and what else has a whole season behind it."""
+    def __call__(self, history: Panel) -> Matrix:
+        """Forecasts [series, horizon]; where a series is too short for a base, its last value."""
         import numpy as np
-        import xgboost as xgb
 
-        season = seasons[-1] if 3 * seasons[-1] + horizon <= panel.values.shape[1] else seasons[0]
-        width = panel.values.shape[1]
-        first = min(2 * season + 1, max(width - horizon - 1, 1))
-        origins = np.arange(first, width - horizon + 1)
-        keep = max(1, ROWS // max(1, len(panel.ids) * horizon))
-        if len(origins) > keep:
-            origins = origins[np.linspace(0, len(origins) - 1, keep).astype(int)]
-        blocks = [_features(panel, int(o), horizon, seasons) for o in origins]
-        if not blocks:
-            return _fallback(horizon)
-        features = np.concatenate([b[0] for b in blocks])
-        base = np.concatenate([b[1] for b in blocks])
-        scale = np.concatenate([b[2] for b in blocks])
-        actual = np.concatenate([panel.values[:, o : o + horizon].ravel() for o in origins])
-        target = (actual - base) / scale
-        usable = np.isfinite(target)
-        if usable.sum() < 50:
-            return _fallback(horizon)
-        booster = xgb.train(PARAMS, xgb.DMatrix(features[usable], target[usable]), ROUNDS)
-
-        def forecast(history: Panel) -> Matrix:
-            rows, last, size = _features(history, history.values.shape[1], horizon, seasons)
-            change = booster.inplace_predict(rows)
-            result: Matrix = (last + change * size).reshape(len(history.ids), horizon)
-            return np.where(np.isfinite(result), result, history.values[:, -1:])
-
-        return forecast
+        layout = self.layout
+        recent = history.tail(layout.reach)
+        rows, base, scale = Rows(recent, layout).make([recent.values.shape[1]], range(layout.horizon))
+        change = np.clip(self.booster.inplace_predict(rows), -CLIP, CLIP)
+        result: Matrix = (base + change * scale).reshape(len(history.ids), layout.horizon)
+        return np.where(np.isfinite(result), result, history.values[:, -1:])
 
 
-def _fallback(horizon: int) -> Forecaster:
-    from forecasts.models.batched import seasonal_naive
-
-    return lambda history: seasonal_naive(history.values, horizon)
-
-
-def _features(panel: Panel, origin: int, horizon: int, seasons: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """Features [series * horizon, k], the last known seasonal value, and the scale of rows with that origin."""
+def fit(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Fitted:
+    """Train on origins spread over all of the panel that has a longest period behind it, as many as the budget allows;
+    with too little to learn from, the last season again."""
     import numpy as np
 
-    past = panel.values[:, :origin]
-    n, width = past.shape
-    recent = past[:, -min(width, 4 * max(seasons)) :]
-    with np.errstate(all="ignore"):
-        scale = np.nanmean(np.abs(recent), axis=1)
-    scale = np.where(np.isfinite(scale) & (scale > 1e-12), scale, 1.0)
-    steps = np.arange(1, horizon + 1)
-    columns: list[Any] = [np.broadcast_to(steps, (n, horizon))]
+    periods = (1, *(s for s in seasons if s > 1))
+    width = panel.values.shape[1]
+    first = max(min(max(periods) + 1, width // 2), 1)
+    origins = np.arange(first, width - horizon + 1)
+    if len(origins) == 0:
+        return SeasonalNaive.fit(panel, horizon, seasons)
+    behind = np.isfinite(panel.values).sum(0)[origins - first]  # series that began a period before
+    budget = min(ROWS_MOST, ROWS_LEAST + ROWS_A_SERIES * len(panel.ids))
+    thin = max(1, int(np.ceil(behind.sum() * horizon / budget)))
+    origins = origins[::-1][::thin][::-1]
+    layout = Layout(periods, horizon, choose_base(panel.values, horizon, periods))
+    rows, base, scale = Rows(panel, layout).make(origins, range(horizon))
+    actual = panel.values[:, origins[:, None] + np.arange(horizon)].reshape(-1)
+    target = np.clip((actual - base) / scale, -CLIP, CLIP)
+    usable = np.isfinite(target)
+    if usable.sum() < LEAST:
+        return SeasonalNaive.fit(panel, horizon, seasons)
+    xgb = import_xgboost()
+    data = xgb.QuantileDMatrix(rows[usable], target[usable], max_bin=PARAMS["max_bin"])
+    return Boosted(layout, xgb.train(PARAMS, data, ROUNDS))
 
-    def at(back: Any) -> Any:
-        """Values `back` steps before each target; NaN where unknown."""
-        index = width - 1 + steps - back
-        known = (index >= 0) & (index < width)
-        return np.where(known, past[:, np.clip(index, 0, width - 1)], np.nan)
 
-    base: Any = None
-    for season in seasons:
-        ahead = -(-steps // season) * season  # whole seasons back, so that the value is known
-        value = at(ahead)
-        base = value if base is None or np.isfinite(value).all() else base
-        earlier = np.stack([at(ahead + k * season) for k in range(4)])
-        known = np.isfinite(earlier)
-        mean = np.where(known, earlier, 0.0).sum(0) / np.maximum(known.sum(0), 1)
-        columns += [v / scale[:, None] for v in (value, earlier[1], np.where(known.any(0), mean, np.nan))]
-    last = past[:, -1:]
-    base = np.where(np.isfinite(base), base, np.where(np.isfinite(last), last, 0.0))
-    for span in (1, 3, seasons[0], max(seasons)):
-        window = past[:, -min(span, width) :]
-        with np.errstate(all="ignore"):
-            level = window.mean(1) / scale
-        columns.append(np.broadcast_to(level[:, None], (n, horizon)))
-    start = np.asarray(panel.ends)[:, None] - (panel.values.shape[1] - origin) * panel.step
-    times = start + steps[None, :] * panel.step
-    day = 86_400_000
-    columns += [(times // 3_600_000) % 24, (times // day + 3) % 7, (times % day) // panel.step]
-    features = np.stack([np.broadcast_to(c, (n, horizon)) for c in columns], axis=2)
-    rows = features.reshape(n * horizon, -1).astype(np.float32)
-    return rows, base.ravel(), np.repeat(scale, horizon)
+def import_xgboost() -> Any:
+    """xgboost without its scikit-learn wrappers, which take most of the time of its import and 130 MB."""
+    if "xgboost" not in sys.modules and "sklearn" not in sys.modules:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]  # makes its import fail, as if not installed
+        try:
+            import xgboost
+        finally:
+            del sys.modules["sklearn"]
+    else:
+        import xgboost
+    return xgboost

@@ -38,7 +38,11 @@ def panel(*rows: np.ndarray) -> Panel:
     )
 
 
-@pytest.mark.parametrize("model", MODELS)
+SLOW = ("sarimax", "unobserved")
+EVERY = [pytest.param(m, marks=pytest.mark.slow) if m in SLOW else m for m in MODELS]
+
+
+@pytest.mark.parametrize("model", EVERY)
 @pytest.mark.parametrize("shape", SERIES)
 def test_forecasts_are_finite_and_of_the_right_length(model: str, shape: str) -> None:
     given = panel(SERIES[shape], SERIES["seasonal"])
@@ -49,7 +53,7 @@ def test_forecasts_are_finite_and_of_the_right_length(model: str, shape: str) ->
     assert np.abs(result[0]).max() <= (10 * spread or 1e-3), "the forecast explodes"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", EVERY)
 @pytest.mark.parametrize("length", [3, 5, 13, 26])
 def test_short_series_do_not_break_a_model(model: str, length: int) -> None:
     given = panel(SERIES["seasonal"][:length])
