@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.push import PushQuery
+from ksqlkit.engine.rest.messages import PROTOBUF
+from ksqlkit.engine.rest.rows import make_framing
 from ksqlkit.engine.results import PullResult, QueryColumn, Result
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import make_deserializer
 from ksqlkit.engine.wire import make_row_encoder
 from ksqlkit.errors import KsqlkitError
 from tests.conformance import codec as C
+from tests.conformance import proto_text
 from tests.conformance.cases import Case, loads
 from tests.conformance.query import EARLIEST, Mismatch, Outcome, Runner, _parsed
 
@@ -47,6 +55,7 @@ class _RestRunner(Runner):
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         super().__init__({**spec, "properties": None})
+        self.drained: dict[int, tuple[list[Any], str | None]] = {}  # by identity of the answer
         self.request = {**EARLIEST, **(spec.get("properties") or {})}
 
     def run(self) -> None:
@@ -115,7 +124,13 @@ class _RestRunner(Runner):
         return True
 
     def drain(self, answer: Answer) -> tuple[list[Any], str | None]:
-        """All rows and the final message."""
+        """All rows and the final message; again the same when asked again."""
+        if id(answer) not in self.drained:
+            self.drained[id(answer)] = self._drain(answer)
+        return self.drained[id(answer)]
+
+    @staticmethod
+    def _drain(answer: Answer) -> tuple[list[Any], str | None]:
         if isinstance(answer, PullResult):
             return list(answer.rows), None
         if isinstance(answer, PushQuery):
@@ -128,6 +143,7 @@ class _RestRunner(Runner):
         """Each expected response in turn; INSERT and SET answer nothing."""
         rest = list(answers)
         previous: Answer | None = None
+        again: list[PullResult | PushQuery] = []  # the file has the queries' answers once more, as messages
         for number, wanted in enumerate(self.spec.get("responses", ()), 1):
             place = f"response {number}"
             if "admin" in wanted:
@@ -144,9 +160,33 @@ class _RestRunner(Runner):
                 previous = rest.pop(0) if rest else previous
                 if previous is None or isinstance(previous, Result):
                     raise Mismatch(f"{place}: no rows were answered")
+                again.append(previous)
                 self.check_rows(place, wanted["query"], previous)
             elif "queryProto" in wanted:
-                raise C.Unsupported("answers in protobuf are not supported")
+                self.check_messages(place, wanted["queryProto"], again.pop(0))
+
+    def check_messages(self, place: str, expected: list[Any], answer: PullResult | PushQuery) -> None:
+        """Header and rows of an answer in PROTOBUF, written by the HTTP layer and read back; rows in any order."""
+        rows, final = self.drain(answer)
+        framing = make_framing(PROTOBUF, "q", answer.columns, open_ended=False)
+        head, *parts = json.loads(framing.header() + framing.rows(rows) + framing.end(final))
+        columns = [Column(c.name, c.type) for c in answer.columns]
+        read = make_deserializer(Format("PROTOBUF_NOSR"), columns, is_key=False)
+        messages = [read(base64.b64decode(p["row"]["protobufBytes"])) for p in parts if "row" in p]
+        names = [(c.name, c.type) for c in columns]
+        actual = {
+            "protoSchema": head["header"]["protoSchema"],
+            "rows": sorted(proto_text.written(names, m or ()) for m in messages),
+            "final": [p["finalMessage"] for p in parts if "finalMessage" in p],
+        }
+        wanted = {
+            "protoSchema": expected[0]["header"]["protoSchema"],
+            "rows": sorted(p["row"] for p in expected if "row" in p),
+            "final": [p["finalMessage"] for p in expected if "finalMessage" in p],
+        }
+        for name, want in wanted.items():
+            if actual[name] != want:
+                raise Mismatch(f"{place}: {name} is {actual[name]!r}, expected {want!r}")
 
     def check_rows(self, place: str, expected: list[Any], answer: PullResult | PushQuery) -> None:
         """Header, rows and final message of a query. Rows of a table scan may come in any order."""

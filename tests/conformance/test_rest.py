@@ -7,26 +7,18 @@ import copy
 import pytest
 
 from tests.conformance.cases import Case, load_cases, reference
-from tests.conformance.gaps import gap_for, load_gaps, outcomes
+from tests.conformance.gaps import check
 from tests.conformance.rest import run_case
 from tests.conformance.test_query import NO_DATA
 
 pytestmark = pytest.mark.conformance
 IDS = [c.id for c in load_cases("rest")] if reference() else []
-GAPS = load_gaps()
 
 
 @pytest.mark.skipif(reference() is None, reason=NO_DATA)
 @pytest.mark.parametrize("name", IDS)
 def test_case(name: str) -> None:
-    case, outcome = outcomes("rest")[name]
-    gap = gap_for(GAPS, case, outcome)
-    if gap is None:
-        assert outcome.passed, outcome.reason
-    elif outcome.passed:
-        pytest.fail(f"passes although a gap is listed: {gap.reason}")
-    else:
-        pytest.xfail(gap.reason)
+    check("rest", name)
 
 
 MINI = {

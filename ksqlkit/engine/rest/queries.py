@@ -11,6 +11,7 @@ from ksqlkit.engine.rest.errors import PREPARING, error_entity, error_reply, mes
 from ksqlkit.engine.rest.messages import (
     DELIMITED,
     JSON,
+    PROTOBUF,
     V1,
     Refused,
     Reply,
@@ -28,7 +29,14 @@ ROWS_A_PART: Final = 5000
 PROGRESS_SECONDS: Final = 0.5
 PRINT_SECONDS: Final = 0.1
 _NOT_ONE_QUERY: Final = ("Expected exactly one", "Neither a query")
-QUERY_ANSWERS: Final = {V1: V1, JSON: V1, DELIMITED: DELIMITED, "*/*": DELIMITED, "application/*": DELIMITED}
+QUERY_ANSWERS: Final = {
+    V1: V1,
+    JSON: V1,
+    DELIMITED: DELIMITED,
+    PROTOBUF: PROTOBUF,
+    "*/*": DELIMITED,
+    "application/*": DELIMITED,
+}
 STREAM_ANSWERS: Final = QUERY_ANSWERS | {JSON: JSON}
 
 

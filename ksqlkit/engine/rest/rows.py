@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import orjson
 
-from ksqlkit.engine.rest.messages import DELIMITED, JSON, V1
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.rest.messages import DELIMITED, JSON, PROTOBUF, V1
 from ksqlkit.engine.results import QueryColumn, Tombstone, schema_text
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import make_serializer, proto_schema
 from ksqlkit.engine.wire import make_row_encoder
 
 Row = Sequence[Any]
@@ -114,10 +118,28 @@ class V1Array:
         return self._before + orjson.dumps({"errorMessage": entity}) + b"]"
 
 
+class V1Protobuf(V1Array):
+    """As V1Array, with each row's values as one PROTOBUF message in base64; the header has the messages' schema."""
+
+    def __init__(self, query_id: str, columns: tuple[QueryColumn, ...], *, open_ended: bool) -> None:
+        super().__init__(query_id, columns, open_ended=open_ended)
+        named = [Column(c.name, c.type) for c in columns]
+        proto = proto_schema.write_proto([(c.name, c.type) for c in columns])
+        head = {"queryId": query_id, "schema": schema_text(columns), "protoSchema": proto}
+        self._head = b"[" + orjson.dumps({"header": head})
+        self._write = make_serializer(Format("PROTOBUF_NOSR"), named, is_key=False)
+
+    def row(self, row: Row) -> bytes:
+        """One row's object."""
+        gone = b',"tombstone":true' if isinstance(row, Tombstone) else b""
+        return b'{"row":{"protobufBytes":"' + base64.b64encode(self._write(row) or b"") + b'"' + gone + b"}}"
+
+
 def make_framing(kind: str, query_id: str, columns: tuple[QueryColumn, ...], *, open_ended: bool) -> Framing:
     """The framing of a media type."""
     makers: dict[str, Callable[[], Framing]] = {
         V1: lambda: V1Array(query_id, columns, open_ended=open_ended),
+        PROTOBUF: lambda: V1Protobuf(query_id, columns, open_ended=open_ended),
         JSON: lambda: FlatArray(query_id, columns),
         DELIMITED: lambda: Delimited(query_id, columns),
     }

@@ -214,7 +214,7 @@ def _message_lines(
             members = (("value", kind),)
         options = ""
         if members is not None:
-            text = f"{column}Entry" if entry else names.next()
+            text = names.next() + ("Entry" if entry else "")
             inner, more = _message_lines(members, "" if entry else nullable, text, names, indent + "  ")
             nested += ["", *inner]
             used |= more
