@@ -37,16 +37,21 @@ def drop_source(ctx: Context, prepared: Prepared) -> Result:
     if node.delete_topic:
         if source.read_only:
             raise StatementError(f"Cannot delete topic for read-only source: {node.name}", error_code=40000)
+        shared = [s.name for s in ctx.catalog if s.topic == source.topic and s.name != node.name]
+        if shared:
+            raise StatementError(
+                f"Refusing to delete topic. Found other data sources ({', '.join(shared)}) using topic "
+                f"{source.topic}"
+            )
         exists = "IF EXISTS " if node.if_exists else ""
         prepared.text = terminated(f"DROP {node.kind} {exists}{node.name}")
     _check_references(ctx, node.name, source.query_id)
-    shared = [s.name for s in ctx.catalog if s.topic == source.topic and s.name != node.name]
     ctx.catalog.remove(node.name)
     result = ctx.command(prepared, command_id, f"Source `{node.name}` (topic: {source.topic}) was dropped.")
     if source.query_id in ctx.queries:
         assert source.query_id is not None
         ctx.stop_query(source.query_id)
-    if node.delete_topic and not shared:
+    if node.delete_topic:
         ctx.delete_topic(source.topic)
     return result
 
