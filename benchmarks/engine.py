@@ -1,101 +1,120 @@
-"""The engine, topic to topic on a durable log: rows per second against real ksqlDB on a machine of the same kind."""
+"""Queries from topic to topic on a durable log: input rows per second, in process."""
 
 from __future__ import annotations
 
-import random
-import tempfile
+import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cache, partial
 
-from ksqlkit.engine.engine import Engine
-from ksqlkit.engine.log.protocol import Commit, Output
-from ksqlkit.engine.log.sqlite import SqliteLog
+from benchmarks.data import ORDERS, RETURNS, USERS_TABLE, durable_engine, orders, users, write
+from benchmarks.result import KSQLDB, Benchmark, Result
+from ksqlkit.engine.log.protocol import Output
 
 ROWS = 500_000
-USERS = 1_000
 ROUNDS = 3  # the best of them counts: other work on the machine only ever slows a round down
-START = 1_700_000_000_000
-SOURCE = (
-    "CREATE STREAM ORDERS (USER_ID STRING KEY, ORDER_ID BIGINT, AMOUNT DOUBLE, CITY STRING, NOTE STRING, "
-    "PAID BOOLEAN) WITH (kafka_topic='orders', value_format='JSON', partitions=1);"
-)
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A query, and what ksqlDB 7.9.1 did with it (rows per second, one stream thread, 2 cores)."""
+    """Statements, the last of them the query; `peer` is the upper end of what ksqlDB 7.9.1 did with it."""
 
     name: str
-    statement: str
-    peer: int
+    statements: tuple[str, ...]
+    peer: int | None = None
+    rows: int = ROWS
+    sides: bool = False  # half of the rows go to a second stream
 
+
+_TOTALS = "CREATE TABLE RESULT AS SELECT USER_ID, COUNT(*) AS N, SUM(AMOUNT) AS TOTAL FROM ORDERS {} GROUP BY USER_ID;"
 
 WORKLOADS = (
     Workload(
         "filter and projection",
-        "CREATE STREAM RESULT AS SELECT USER_ID, AMOUNT * 2 AS DOUBLED, UCASE(CITY) AS CITY FROM ORDERS "
-        "WHERE AMOUNT > 20;",
-        77_500,
+        (
+            ORDERS,
+            "CREATE STREAM RESULT AS SELECT USER_ID, AMOUNT * 2 AS DOUBLED, UCASE(CITY) AS CITY FROM ORDERS "
+            "WHERE AMOUNT > 20;",
+        ),
+        87_000,
     ),
-    Workload(
-        "COUNT and SUM by 1,000 keys",
-        "CREATE TABLE RESULT AS SELECT USER_ID, COUNT(*) AS N, SUM(AMOUNT) AS TOTAL FROM ORDERS GROUP BY USER_ID;",
-        36_000,
-    ),
+    Workload("COUNT and SUM by 1,000 keys", (ORDERS, _TOTALS.format("")), 38_000),
     Workload(
         "COUNT and SUM by 1,000 keys in 1-minute windows",
-        "CREATE TABLE RESULT AS SELECT USER_ID, COUNT(*) AS N, SUM(AMOUNT) AS TOTAL FROM ORDERS "
-        "WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY USER_ID;",
-        48_000,
+        (ORDERS, _TOTALS.format("WINDOW TUMBLING (SIZE 1 MINUTE)")),
+        51_000,
+    ),
+    Workload(
+        "COUNT and SUM in hopping windows, 1 minute by 20 seconds",
+        (ORDERS, _TOTALS.format("WINDOW HOPPING (SIZE 1 MINUTE, ADVANCE BY 20 SECONDS)")),
+        rows=200_000,
+    ),
+    Workload(
+        "COUNT and SUM in session windows of 5 seconds",
+        (ORDERS, _TOTALS.format("WINDOW SESSION (5 SECONDS)")),
+        rows=200_000,
+    ),
+    Workload(
+        "stream-table join",
+        (
+            ORDERS,
+            USERS_TABLE,
+            "CREATE STREAM RESULT AS SELECT O.USER_ID, ORDER_ID, AMOUNT, NAME FROM ORDERS O "
+            "LEFT JOIN USERS U ON O.USER_ID = U.USER_ID;",
+        ),
+    ),
+    Workload(
+        "stream-stream join within 10 seconds",
+        (
+            ORDERS,
+            RETURNS,
+            "CREATE STREAM RESULT AS SELECT O.USER_ID, O.ORDER_ID, R.ORDER_ID AS RETURN_ID, R.AMOUNT FROM ORDERS O "
+            "JOIN RETURNS R WITHIN 10 SECONDS GRACE PERIOD 1 MINUTE ON O.USER_ID = R.USER_ID;",
+        ),
+        rows=200_000,
+        sides=True,
     ),
 )
 
 
-def orders(count: int) -> Iterator[Output]:
-    """Rows of about 110 bytes, 100 a second."""
-    rnd = random.Random(7)
-    for i in range(count):
-        value = (
-            b'{"ORDER_ID":%d,"AMOUNT":%.2f,"CITY":"city_%d",'
-            b'"NOTE":"a note that fills the row up to its size","PAID":true}'
-            % (i, rnd.random() * 100, i % 100)
-        )
-        yield Output("orders", 0, START + i * 10, b"user_%d" % rnd.randrange(USERS), value)
+@cache
+def _orders(count: int, topic: str, seed: int) -> list[Output]:
+    return list(orders(count, topic=topic, seed=seed))
 
 
-def measure(workload: Workload, rows: list[Output]) -> float:
-    """Rows per second of one run, from the first poll to the last commit."""
-    with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(SqliteLog(Path(folder) / "log.db"))
-        try:
-            engine.execute(SOURCE)
-            for at in range(0, len(rows), 10_000):
-                engine.log.commit(Commit(outputs=rows[at : at + 10_000]))
-            engine.execute(workload.statement, properties={"auto.offset.reset": "earliest"})
-            started = time.perf_counter()
-            engine.run_until_idle()
-            return len(rows) / (time.perf_counter() - started)
-        finally:
-            engine.close()
+def rows_of(workload: Workload) -> list[Sequence[Output]]:
+    """What lies in the topics before the query starts."""
+    if workload.sides:
+        half = workload.rows // 2
+        return [_orders(half, "orders", 7), _orders(half, "returns", 8)]
+    tables = [list(users())] if USERS_TABLE in workload.statements else []
+    return [*tables, _orders(workload.rows, "orders", 7)]
 
 
-def run(rows: int = ROWS, rounds: int = ROUNDS) -> list[dict[str, Any]]:
-    """One result per workload."""
-    data = list(orders(rows))
-    results = []
-    for workload in WORKLOADS:
-        best = max(measure(workload, data) for _ in range(rounds))
-        results.append(
-            {
-                "name": f"engine: {workload.name}",
-                "value": round(best),
-                "unit": "rows/s",
-                "peer": "ksqlDB 7.9.1, one stream thread",
-                "peer_value": workload.peer,
-                "ratio": round(best / workload.peer, 2),
-            }
-        )
-    return results
+def measure(workload: Workload) -> float:
+    """Rows per second of one run, from the query's start to its last commit."""
+    data = rows_of(workload)
+    with durable_engine() as engine:
+        for statement in workload.statements[:-1]:
+            engine.execute(statement)
+        for rows in data:
+            write(engine, rows)
+        gc.collect()
+        started = time.perf_counter()
+        engine.execute(workload.statements[-1])
+        read = engine.run_until_idle()
+        seconds = time.perf_counter() - started
+        assert read == sum(map(len, data))
+        return workload.rows / seconds
+
+
+def run(workload: Workload) -> Iterator[Result]:
+    """The best of some rounds."""
+    best = max(measure(workload) for _ in range(ROUNDS))
+    yield Result(
+        f"engine: {workload.name}", round(best), "rows/s", KSQLDB if workload.peer else None, workload.peer
+    )
+
+
+BENCHMARKS = tuple(Benchmark(f"engine: {w.name}", partial(run, w)) for w in WORKLOADS)

@@ -1,0 +1,1 @@
+"""Accuracy on public data sets, beside published figures."""

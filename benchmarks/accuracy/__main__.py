@@ -1,0 +1,45 @@
+"""`python -m benchmarks.accuracy [SET ...]`: measure, print, and write build/accuracy.json."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+
+from benchmarks.accuracy.registry import data_folder, find_sets
+
+OUTPUT = Path(__file__).resolve().parents[2] / "build" / "accuracy.json"
+
+
+def main(names: list[str]) -> int:
+    """Measure the named sets, or all; results of others stay in the file. Returns the exit code."""
+    sets = find_sets()
+    unknown = [n for n in names if n not in sets]
+    if unknown:
+        print(f"No set {', '.join(unknown)}; there are: {', '.join(sets)}", file=sys.stderr)
+        return 2
+    folder = data_folder()
+    if not folder.is_dir():
+        print(f"No data at {folder}; set ACCURACY_DATA", file=sys.stderr)
+        return 1
+    chosen = names or list(sets)
+    kept = [s for s in orjson.loads(OUTPUT.read_bytes()) if s["set"] not in chosen] if OUTPUT.exists() else []
+    scores = []
+    for name in chosen:
+        start = time.perf_counter()
+        found = sets[name](folder)
+        seconds = time.perf_counter() - start
+        for score in found:
+            beside = "" if score.published is None else f"  published {score.published:g}"
+            print(f"{score.set:12} {score.metric:28} {score.value:10.4f}{beside}", flush=True)
+        scores += [asdict(s) | {"seconds": round(seconds, 1)} for s in found]
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_bytes(orjson.dumps(kept + scores, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""The data sets that are measured, and where their data lie."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+# Modules of this folder; each has SETS, a dict from name to a function that measures and gives scores.
+MODULES = ("m4", "load")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One figure; `published` is what it is to be compared with, `settings` what makes it repeatable."""
+
+    set: str
+    metric: str
+    value: float
+    published: float | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+Measure = Callable[[Path], list[Score]]
+
+
+def data_folder() -> Path:
+    """Where the data sets lie: ACCURACY_DATA, or `shared/data` beside the checkout."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(os.environ.get("ACCURACY_DATA", default))
+
+
+def find_sets() -> dict[str, Measure]:
+    """All sets by name."""
+    found: dict[str, Measure] = {}
+    for name in MODULES:
+        found |= import_module(f"benchmarks.accuracy.{name}").SETS
+    return found
