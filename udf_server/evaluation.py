@@ -53,3 +53,21 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     import numpy as np
 
     return float(np.mean((np.asarray(labels, dtype=np.float64) - np.asarray(probabilities)) ** 2))
+
+
+def f1_scores(labels: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
+    """`accuracy`, and F1 over the classes that occur: `macro_f1` their mean, `weighted_f1` weighted by how many labels
+    each has. Both are class numbers from 0."""
+    import numpy as np
+
+    y, p = np.asarray(labels, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    size = int(max(y.max(initial=0), p.max(initial=0))) + 1
+    right = np.bincount(y[y == p], minlength=size)
+    true, said = np.bincount(y, minlength=size), np.bincount(p, minlength=size)
+    f1 = 2 * right / np.maximum(true + said, 1)
+    occurs = (true + said) > 0
+    return {
+        "accuracy": float((y == p).mean()),
+        "macro_f1": float(f1[occurs].mean()),
+        "weighted_f1": float((f1 * true).sum() / true.sum()),
+    }

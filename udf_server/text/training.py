@@ -1,0 +1,302 @@
+"""Fits text classifiers: each member on the texts, then how much each counts on texts it was not fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ksqlkit.errors import DataError
+from udf_server.evaluation import f1_scores
+from udf_server.models.store import Metadata, ModelStore
+from udf_server.text.classifier import TextClassifier, dump
+from udf_server.text.members import (
+    EMBEDDING_WEIGHT,
+    Boosted,
+    Linear,
+    Member,
+    Mood,
+    Telling,
+    Texts,
+    log_softmax,
+    presence,
+)
+from udf_server.text.ngrams import Kind, Ngrams
+from udf_server.text.tuning import fit_tuned
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from udf_server.text.embedding import Floats
+
+    Labels = NDArray[np.int64]
+
+MANY_CLASSES: Final = 20  # past this, trees are slow and one held-out part is enough
+WORDS: Final = Kind("word", 1, 2)
+LETTERS: Final = Kind("char", 2, 5)
+BYTES: Final = Kind("char", 1, 3, inside=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to fit. `seen` is in how many texts an n-gram of each kind must be; `lean` adjusts the classes' thresholds
+    towards the mean of their F1 scores, for classes of very different size."""
+
+    kinds: tuple[tuple[Kind, int], ...] = ((WORDS, 1), (LETTERS, 2))
+    members: tuple[str, ...] = ("linear", "telling", "tuned", "boosted", "mood")
+    embedding: bool = True
+    strictness: float = 0.5  # C of the linear support vector machine
+    folds: int = 4
+    lean: bool = False
+    seed: int = 7
+
+
+LANGUAGE: Final = Recipe()
+PAYLOADS: Final = Recipe(kinds=((BYTES, 2),), members=("linear",), embedding=False, strictness=10.0)
+
+
+def fit_texts(
+    texts: Sequence[str], labels: Sequence[str], recipe: Recipe = LANGUAGE
+) -> tuple[TextClassifier, dict[str, float]]:
+    """A classifier and its cross-validated metrics (accuracy, macro_f1, weighted_f1).
+
+    Raises DataError when there are fewer than two classes or a class with fewer texts than folds.
+    """
+    import numpy as np
+
+    if len(texts) != len(labels):
+        raise DataError(f"{len(texts)} texts but {len(labels)} labels")
+    classes, numbers = np.unique(np.array(labels, dtype=str), return_inverse=True)
+    fewest = int(np.bincount(numbers).min()) if len(texts) else 0
+    if len(classes) < 2 or fewest < 2:
+        raise DataError(
+            f"{len(texts)} texts of {len(classes)} classes, {fewest} in the smallest, cannot teach a classifier",
+            hint="give at least two classes and two texts of each",
+        )
+    if len(classes) > MANY_CLASSES:
+        recipe = replace(recipe, members=tuple(m for m in recipe.members if m not in ("boosted", "mood")))
+    held, truth = _held_out(texts, numbers, len(classes), recipe)
+    shares = _shares(held, truth) if truth.size else dict.fromkeys(recipe.members, 1.0)
+    votes: Floats = sum((shares[m] * s for m, s in held.items()), start=np.zeros(1, dtype=np.float32))
+    lean = _lean(votes, truth, len(classes)) if recipe.lean else np.zeros(len(classes), dtype=np.float32)
+    members = _fit_members(Texts(texts), numbers, len(classes), recipe)
+    metrics = f1_scores(truth, (votes + lean).argmax(axis=1)) if truth.size else {}
+    return TextClassifier(tuple(classes.tolist()), members, shares, lean), metrics
+
+
+def train_texts(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    store: ModelStore,
+    *,
+    name: str,
+    recipe: Recipe = LANGUAGE,
+    promote: bool = True,
+    description: str = "",
+) -> Metadata:
+    """Fit a classifier and publish it under a name that CLASSIFY takes; its metrics are cross-validated."""
+    classifier, metrics = fit_texts(texts, labels, recipe)
+    return store.publish(
+        name,
+        dump(classifier),
+        kind="text",
+        file="model.npz",
+        features=["text"],
+        metrics=metrics,
+        training_data={
+            "description": description,
+            "rows": len(texts),
+            "classes": len(classifier.classes),
+            "shares": dict(classifier.shares),
+            "seed": recipe.seed,
+        },
+        promote=promote,
+    )
+
+
+def _held_out(
+    texts: Sequence[str], labels: Labels, classes: int, recipe: Recipe
+) -> tuple[dict[str, Floats], Labels]:
+    """Each member's scores of texts that it was not fitted to, and those texts' labels."""
+    import numpy as np
+
+    parts: dict[str, list[Floats]] = {m: [] for m in recipe.members}
+    truth: list[Labels] = []
+    for rows, rest in _splits(labels, recipe, single=classes > MANY_CLASSES):
+        known, asked = Texts([texts[r] for r in rest]), Texts([texts[r] for r in rows])
+        for name, member in _fit_members(known, labels[rest], classes, recipe).items():
+            parts[name].append(member.scores(asked))
+        truth.append(labels[rows])
+    return {m: np.concatenate(found) for m, found in parts.items()}, np.concatenate(truth)
+
+
+def _splits(labels: Labels, recipe: Recipe, *, single: bool) -> Iterable[tuple[Labels, Labels]]:
+    """Held-out rows and the rest, the classes spread evenly over the folds."""
+    import numpy as np
+
+    folds = max(recipe.folds, 2)
+    order = np.random.default_rng(recipe.seed).permutation(len(labels))
+    sorted_by_class = order[np.argsort(labels[order], kind="stable")]
+    fold = np.empty(len(labels), dtype=np.int64)
+    fold[sorted_by_class] = np.arange(len(labels)) % folds
+    for number in range(1 if single else folds):
+        yield np.flatnonzero(fold == number), np.flatnonzero(fold != number)
+
+
+def _shares(held: Mapping[str, Floats], truth: Labels) -> dict[str, float]:
+    """The factors that make the held-out labels likeliest, none below zero."""
+    import numpy as np
+    from scipy.optimize import minimize
+
+    scores = np.stack(list(held.values())).astype(np.float64)
+    rows = np.arange(truth.size)
+
+    def loss(factors: Any) -> tuple[float, Any]:
+        found = log_softmax(np.tensordot(factors, scores, axes=1))
+        left = np.exp(found)
+        left[rows, truth] -= 1
+        slope = np.einsum("mnk,nk->m", scores, left) / truth.size
+        return -float(found[rows, truth].mean()), slope
+
+    start = np.full(len(held), 1 / len(held))
+    best = minimize(loss, start, jac=True, bounds=[(0, None)] * len(held), method="L-BFGS-B").x
+    return dict(zip(held, map(float, best), strict=True))
+
+
+def _lean(votes: Floats, truth: Labels, classes: int) -> Floats:
+    """What to add for each class so that the mean of macro and weighted F1 is highest on held-out texts."""
+    import numpy as np
+
+    lean = np.zeros(classes, dtype=np.float32)
+    best = _balance(votes, truth)
+    for _ in range(2):
+        for at in range(classes):
+            for step in np.arange(-2.0, 2.05, 0.1):
+                tried = lean.copy()
+                tried[at] = step
+                found = _balance(votes + tried, truth)
+                if found > best:
+                    best, lean = found, tried
+    return lean
+
+
+def _balance(votes: Floats, truth: Labels) -> float:
+    found = f1_scores(truth, votes.argmax(axis=1))
+    return (found["macro_f1"] + found["weighted_f1"]) / 2
+
+
+def _fit_members(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> dict[str, Member]:
+    return {name: _FITTERS[name](given, labels, classes, recipe) for name in recipe.members}
+
+
+def _fit_linear(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    import numpy as np
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.svm import LinearSVC
+
+    blocks = [Ngrams.learn(given.texts, kind, seen=seen) for kind, seen in recipe.kinds]
+    parts = [_matrix(block, given.texts) for block in blocks]
+    if recipe.embedding:
+        parts.append(csr_matrix(EMBEDDING_WEIGHT * given.embedding))
+    machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(hstack(parts).tocsr(), labels)
+    weights, intercept = _per_class(machine, labels, classes)
+    ends = np.cumsum([0] + [p.shape[1] for p in parts])
+    cut = [weights[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return Linear(blocks, cut[: len(blocks)], cut[-1] if recipe.embedding else None, intercept)
+
+
+def _fit_telling(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    words = Ngrams.learn(given.texts, WORDS)
+    ones = presence(words, given.texts)
+    used = np.stack([np.asarray(ones[labels == k].sum(axis=0)).ravel() + 1 for k in range(classes)])
+    rest = used.sum(axis=0, keepdims=True) - used + 1
+    ratio = np.log(used / used.sum(axis=1, keepdims=True)) - np.log(rest / rest.sum(axis=1, keepdims=True))
+    factors = np.abs(ratio).max(axis=0).astype(np.float32)
+    scaled = words.encode(given.texts).scaled(factors)
+    matrix = _sparse(scaled, len(factors))
+    if classes == 2:
+        machine = LogisticRegression(C=3.0, solver="liblinear", random_state=recipe.seed).fit(matrix, labels)
+    else:
+        machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(matrix, labels)
+    weights, intercept = _per_class(machine, labels, classes)
+    return Telling(words, factors, weights, intercept)
+
+
+def _fit_tuned(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    many = classes > MANY_CLASSES
+    epochs, rate = (20, 1e-2) if many else (5, 5e-3)
+    return fit_tuned(given, labels, classes, epochs=epochs, rate=rate, seed=recipe.seed)
+
+
+def _fit_boosted(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    from udf_server.models.boosting import import_xgboost
+
+    xgboost = import_xgboost()
+    words = Ngrams.learn(given.texts, Kind("word", 1, 1), seen=8)
+    if not words.vocabulary:
+        words = Ngrams.learn(given.texts, Kind("word", 1, 1))
+    parameters = {
+        "objective": "binary:logistic" if classes == 2 else "multi:softprob",
+        "max_depth": 5,
+        "eta": 0.15,
+        "subsample": 0.8,
+        "colsample_bytree": 0.3,
+        "min_child_weight": 2,
+        "max_bin": 16,
+        "tree_method": "hist",
+        "nthread": 1,
+        "seed": recipe.seed,
+        **({} if classes == 2 else {"num_class": classes}),
+    }
+    data = xgboost.DMatrix(presence(words, given.texts), labels)
+    booster = xgboost.train(parameters, data, num_boost_round=200)
+    return Boosted(words, bytes(booster.save_raw("ubj")))
+
+
+def _fit_mood(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    from sklearn.linear_model import LogisticRegression
+
+    machine = LogisticRegression(random_state=recipe.seed).fit(given.mood, labels)
+    weights, intercept = _per_class(machine, labels, classes)
+    return Mood(weights, intercept)
+
+
+_FITTERS: Final[dict[str, Callable[[Texts, Labels, int, Recipe], Member]]] = {
+    "linear": _fit_linear,
+    "telling": _fit_telling,
+    "tuned": _fit_tuned,
+    "boosted": _fit_boosted,
+    "mood": _fit_mood,
+}
+
+
+def _matrix(block: Ngrams, texts: Sequence[str]) -> Any:
+    return _sparse(block.encode(texts), len(block.vocabulary))
+
+
+def _sparse(found: Any, width: int) -> Any:
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+    starts = np.concatenate(([0], np.cumsum(found.counts)))
+    return csr_matrix((found.values, found.columns, starts), shape=(len(found.counts), width))
+
+
+def _per_class(machine: Any, labels: Labels, classes: int) -> tuple[Floats, Floats]:
+    """Weights, features by classes, and intercepts; a class that was not among the labels never wins."""
+    import numpy as np
+
+    coefficients, offsets = machine.coef_, machine.intercept_
+    if len(coefficients) == 1:
+        coefficients = np.concatenate((-coefficients, coefficients)) / 2
+        offsets = np.concatenate((-offsets, offsets)) / 2
+    weights = np.zeros((coefficients.shape[1], classes), dtype=np.float32)
+    intercept = np.full(classes, -1e3, dtype=np.float32)
+    present = np.unique(labels)
+    weights[:, present], intercept[present] = coefficients.T, offsets
+    return weights, intercept
