@@ -60,6 +60,7 @@ def run_stack(options: StackOptions) -> Iterator[Stack]:
     ]
     command += ["--log", str(options.log) if options.log else ":memory:"]
     command += ["--scoring", f"http://{options.host}:{scoring_port}"]
+    command += ["--property", "ksql.logging.processing.stream.auto.create=true"]
     with (
         ServerProcess("scoring server", scoring_command, health="/livez") as scoring,
         ServerProcess("embedded ksqlDB", command, health="/info") as ksql,

@@ -234,8 +234,11 @@ def test_a_taken_port_is_a_clear_error(folder: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ServerError, match=f"cannot listen on 127.0.0.1:{port}"):
-            scoring_server(folder, port=port)
+        with (
+            scoring_server(folder, port=port) as server,
+            pytest.raises(ServerError, match=f"cannot listen on 127.0.0.1:{port}"),
+        ):
+            assert server.url
         found = subprocess.run(
             [sys.executable, "-m", "udf_server", "--port", str(port)],
             capture_output=True,
