@@ -13,6 +13,7 @@ _VOLATILE = (
     (re.compile(r"202[6-9]/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3} Z"), "NOW"),
     (re.compile(r"ksqlRefClusterAAAAAAAA|ksqlkitEmbeddedCluster"), "CLUSTER"),
     (re.compile(r'"commandSequenceNumber":\d+'), '"commandSequenceNumber":0'),
+    (re.compile(r'("version":\d+,"id":)\d+'), r"\g<1>0"),  # of schemas
     (re.compile(r"\[[0-9.]+ (TEXT|CLOSE)\]"), r"[\1]"),
     # the position and Java class in messages about JSON are Jackson's own
     (re.compile(r"(Invalid JSON in request)[^\"\\]*(\\.[^\"\\]*)*"), r"\1"),
@@ -29,6 +30,9 @@ _UNORDERED = (
     "readQueries",
     "writeQueries",
 )
+
+
+_METRICS = ("statistics", "errorStats", "clusterStatistics", "clusterErrorStats")
 
 
 class _Digits(str):
@@ -70,13 +74,19 @@ def normal(body: str) -> str:
 
 def _parsed(body: str) -> Any:
     """A JSON value, or a list of the lines' values; rows of a query in a fixed order."""
-    try:
-        found = _loads(body)
-    except ValueError:
-        found = [_line(line) for line in body.splitlines() if line]
+    found = _value(body)
     if isinstance(found, list) and len(found) > 1 and _is_head(found[0]):
         return [found[0], *sorted(found[1:], key=repr)]
     return _sorted_lists(found)
+
+
+def _value(body: str) -> Any:
+    for text in (body, body + "]"):  # a stream that was left open
+        try:
+            return _loads(text)
+        except ValueError:
+            continue
+    return [_line(line) for line in body.splitlines() if line]
 
 
 def _kinds_of_rows(body: Any) -> Any:
@@ -113,6 +123,7 @@ def _is_head(value: Any) -> bool:
 
 def _sorted_lists(value: Any) -> Any:
     if isinstance(value, dict):
+        value = {k: None if k in _METRICS else v for k, v in value.items()}
         return {
             k: sorted(map(_sorted_lists, v), key=repr)
             if k in _UNORDERED and isinstance(v, list)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
-from ksqlkit.engine.rest import admin, inserts, queries, statements, topics
+from ksqlkit.engine.rest import admin, inserts, queries, statements, subjects, topics
 from ksqlkit.engine.rest.auth import Guard
 from ksqlkit.engine.rest.errors import error_reply
 from ksqlkit.engine.rest.messages import Refused, Reply, Request, Stream
@@ -43,6 +43,10 @@ ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/topics", topics.get_topics),
     ("GET", "/topics/*", topics.get_topic),
     ("POST", "/topics/*", topics.post_topic),
+    ("GET", "/subjects", subjects.get_subjects),
+    ("GET", "/subjects/*/versions", subjects.get_versions),
+    ("GET", "/subjects/*/versions/*", subjects.get_version),
+    ("GET", "/schemas/ids/*", subjects.get_schema),
 )
 NOT_FOUND: Final = Reply(
     b"<html><body><h1>Resource not found</h1></body></html>", "text/html; charset=utf-8", 404

@@ -47,10 +47,10 @@ def _value(value: Any) -> Any:
         return schema(value)
     if isinstance(value, R.FieldInfo):
         shown = {"name": value.name, "schema": schema(value.schema)}
-        if value.type is not None:
-            shown["type"] = value.type
         if value.header_key is not None:
             shown["headerKey"] = value.header_key
+        if value.type is not None:
+            shown["type"] = value.type
         return shown
     if is_dataclass(value):
         return {json_name(f.name): _value(getattr(value, f.name)) for f in fields(value)}
