@@ -1,7 +1,8 @@
-"""`python -m benchmarks.accuracy [SET ...]`: measure, print, and write build/accuracy.json."""
+"""`python -m benchmarks.accuracy [--test DIR] [SET ...]`: measure, print, and write build/accuracy.json."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import asdict
@@ -16,6 +17,13 @@ OUTPUT = Path(__file__).resolve().parents[2] / "build" / "accuracy.json"
 
 def main(names: list[str]) -> int:
     """Measure the named sets, or all; results of others stay in the file. Returns the exit code."""
+    if "--test" in names:
+        at = names.index("--test")
+        if at + 1 == len(names):
+            print("--test takes a folder of test files", file=sys.stderr)
+            return 2
+        os.environ["ACCURACY_TEST"] = names[at + 1]
+        names = names[:at] + names[at + 2 :]
     sets = find_sets()
     unknown = [n for n in names if n not in sets]
     if unknown:

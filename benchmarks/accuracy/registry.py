@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # Modules of this folder; each has SETS, a dict from name to a function that measures and gives scores.
-MODULES = ("m4", "load")
+MODULES = ("m4", "load", "nab")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,13 @@ def data_folder() -> Path:
     """Where the data sets lie: ACCURACY_DATA, or `shared/data` beside the checkout."""
     default = Path(__file__).resolve().parents[3] / "shared" / "data"
     return Path(os.environ.get("ACCURACY_DATA", default))
+
+
+def test_folder() -> Path | None:
+    """A folder of test files kept back, in the formats of the shown ones (ACCURACY_TEST, or `--test`); None to measure
+    on a split of the shown data."""
+    given = os.environ.get("ACCURACY_TEST")
+    return Path(given) if given else None
 
 
 def find_sets() -> dict[str, Measure]:
