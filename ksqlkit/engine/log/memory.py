@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ksqlkit.engine.log.protocol import Commit, Record, TopicInfo
-from ksqlkit.engine.log.retention import Policy, compacted, expired
+from ksqlkit.engine.log.retention import Policy, compacted, expired, size, worth_compacting
 from ksqlkit.errors import ServerError
 
 
 class _Partition:
-    """Records kept, in offset order, and the offset the next one will get."""
+    """Records kept, in offset order, the offset the next one will get, and how far it is compacted."""
 
-    __slots__ = ("begin", "end", "records")
+    __slots__ = ("begin", "clean", "end", "records")
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.begin = 0
         self.end = 0
+        self.clean = 0
 
 
 class MemoryLog:
@@ -135,8 +136,10 @@ class MemoryLog:
             if gone:
                 part.begin = part.records[gone].offset if gone < before else part.end
                 part.records = part.records[gone:]
-            if policy.compact:
+            fresh = sum(size(r) for r in part.records if r.offset >= part.clean)
+            if worth_compacting(policy, fresh, sum(map(size, part.records))):
                 part.records = compacted(part.records, policy, now)
+                part.clean = part.end
             removed += before - len(part.records)
         return removed
 

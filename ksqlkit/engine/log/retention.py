@@ -1,8 +1,10 @@
-"""Which records a topic's settings let go: cleanup.policy, retention.ms, retention.bytes,
+"""Which records a topic's settings let go: cleanup.policy, retention.ms, retention.bytes, segment.bytes,
 delete.retention.ms.
 
 Unlike a Kafka broker there is no default retention: a topic keeps its records unless its own configuration
-says otherwise, because event times of loaded data are often years old. Compaction drops what Kafka drops.
+says otherwise, because event times of loaded data are often years old. Compaction drops what Kafka drops; as a
+broker leaves a topic's active segment alone, it waits for `segment.bytes` of new records, of which a small topic's
+history is never more.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from ksqlkit.engine.log.protocol import Record, TopicInfo
 
 DAY_MILLIS = 86_400_000
+SEGMENT_BYTES = 16_777_216
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Policy:
     max_age: int | None = None
     max_bytes: int | None = None
     tombstone_age: int = DAY_MILLIS
+    segment_bytes: int = SEGMENT_BYTES
 
     @classmethod
     def of(cls, info: TopicInfo) -> Policy:
@@ -41,7 +45,13 @@ class Policy:
             limit("retention.ms"),
             limit("retention.bytes"),
             int(config.get("delete.retention.ms", DAY_MILLIS)),
+            int(config.get("segment.bytes", SEGMENT_BYTES)),
         )
+
+
+def worth_compacting(policy: Policy, fresh: int, total: int) -> bool:
+    """Whether `fresh` of a partition's `total` bytes, not compacted so far, are a segment and half of it all."""
+    return policy.compact and fresh >= policy.segment_bytes and 2 * fresh >= total
 
 
 def size(record: Record) -> int:

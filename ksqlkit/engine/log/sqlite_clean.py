@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ksqlkit.engine.log.chunk import Chunk
 from ksqlkit.engine.log.protocol import Record, TopicInfo
-from ksqlkit.engine.log.retention import Policy, expired, size
+from ksqlkit.engine.log.retention import Policy, expired, size, worth_compacting
 
 _TARGET_RECORDS: Final = 5000
 _TARGET_BYTES: Final = 1_000_000
@@ -58,7 +58,8 @@ def clean(db: sqlite3.Connection, part: Part, info: TopicInfo, now: int) -> Resu
     before = _count(db, part.first, rows)
     first = _expire(db, part, policy, rows, now)
     compacted_to = part.clean
-    if policy.compact and (part.next - part.clean) * 2 >= sum(row.records for row in rows):
+    fresh = sum(row.bytes for row in rows if row.last >= part.clean)
+    if worth_compacting(policy, fresh, sum(row.bytes for row in rows)):
         _compact(db, part.id, first, policy, rows, now)
         compacted_to = part.next
     else:

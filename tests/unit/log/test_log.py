@@ -181,7 +181,7 @@ def test_compaction(log: Log, split: int) -> None:
     records = [Output("t", 0, 1000 + i, k, b"%d" % i) for i, k in enumerate(keys)]
     records[5] = records[5]._replace(value=None)
     batches = [records[i : i + split] for i in range(0, len(records), split)]
-    fill(log, {"cleanup.policy": "compact", "retention.ms": "1"}, batches)
+    fill(log, {"cleanup.policy": "compact", "retention.ms": "1", "segment.bytes": "1"}, batches)
     assert log.maintain(2000) == 4
     kept = [(3, b"3"), (5, None), (6, b"6"), (7, b"7")]
     assert [(r.offset, r.value) for r in log.read("t", 0, 0, 100)] == kept
@@ -193,9 +193,21 @@ def test_compaction(log: Log, split: int) -> None:
     assert [r.offset for r in log.read("t", 0, 0, 100)] == [3, 6, 11]
 
 
+def test_compaction_waits_for_a_segment_of_new_records(log: Log) -> None:
+    records = [Output("t", 0, 1000, b"k", b"%03d" % i) for i in range(9)]  # 4 bytes each
+    fill(log, {"cleanup.policy": "compact", "segment.bytes": "40"}, [records])
+    assert log.maintain(2000) == 0
+    log.commit(Commit(outputs=records[:1]))
+    assert log.maintain(2000) == 9
+    log.commit(Commit(outputs=records))
+    assert log.maintain(2000) == 0
+    log.commit(Commit(outputs=records[:1]))
+    assert log.maintain(2000) == 10
+
+
 def test_compaction_with_retention(log: Log) -> None:
     records = [Output("t", 0, 1000 + i, b"k%d" % (i % 3), b"") for i in range(9)]
-    fill(log, {"cleanup.policy": "compact,delete", "retention.ms": "100"}, [records])
+    fill(log, {"cleanup.policy": "compact,delete", "retention.ms": "100", "segment.bytes": "1"}, [records])
     log.maintain(1107)  # 1000 to 1006 are too old
     assert [r.offset for r in log.read("t", 0, 0, 9)] == [7, 8]
 
