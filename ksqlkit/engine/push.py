@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.log.protocol import Commit, Log, Record, TopicInfo
 from ksqlkit.engine.results import QueryColumn, schema_text
-from ksqlkit.errors import KsqlkitError
+from ksqlkit.errors import InternalError, KsqlkitError
 
 BUFFER_ROWS = 100_000  # a client that does not read holds up its own query at this many rows
 Row = tuple[Any, ...]
@@ -129,6 +129,9 @@ class PushQuery:
             moved = self._runner.poll()
         except KsqlkitError as error:
             self.error = error
+            return 0
+        except Exception as error:  # one query's failure must not stop the others
+            self.error = InternalError(f"The query failed: {type(error).__name__}: {error}")
             return 0
         if moved == 0 and self.ends and self.final_message is None:
             self.final_message = "Query Completed"

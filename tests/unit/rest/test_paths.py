@@ -243,3 +243,31 @@ def test_guard(header: str | None, status: int) -> None:
 def test_an_auth_file_that_lets_nobody_in_is_refused(lines: list[str]) -> None:
     with pytest.raises(ProjectError):
         Guard(lines)
+
+
+def test_a_query_that_fails_under_way_says_so_and_the_others_go_on() -> None:
+    engine = Engine()
+    engine.execute(STREAM)
+
+    with rest_server(engine) as url, httpx.Client(base_url=url, timeout=10) as client:
+        body = {"sql": "SELECT * FROM s EMIT CHANGES;", "properties": {"auto.offset.reset": "earliest"}}
+        with client.stream("POST", "/query-stream", json=body) as found:
+            lines = found.iter_lines()
+            next(lines)
+            (push,) = engine.context.pushes.values()
+            push.attach(FailingRunner())
+            refused = next(line for line in lines if line)
+        assert "MemoryError: no room" in refused
+        client.post("/ksql", json={"ksql": "INSERT INTO s VALUES ('a', 1);"})
+        limited = {**body, "sql": "SELECT n FROM s EMIT CHANGES LIMIT 1;"}
+        assert client.post("/query-stream", json=limited).text.splitlines()[1] == "[1]"
+
+
+class FailingRunner:
+    """Feeds a query with nothing but an error."""
+
+    def poll(self, limit: int = 5000) -> int:
+        raise MemoryError("no room")
+
+    def close(self, *, drop: bool) -> None:
+        return
