@@ -267,6 +267,7 @@ def _refusal(response: httpx.Response) -> StatementError | ServerError:
         body = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         body = {}
+    body = body if isinstance(body, dict) else {}
     message = body.get("message") or f"HTTP {response.status_code} from {response.url.path}"
     if response.status_code >= 500:
         return ServerError(message)

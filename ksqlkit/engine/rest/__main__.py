@@ -57,11 +57,14 @@ def _run(options: argparse.Namespace) -> None:
         print(f"ksqlkit listening on {url_of(found)}", flush=True)
         stop_with_parent()
 
-    try:
-        asyncio.run(serve(App(service, guard), found, ready))
-    finally:
+    def stopping() -> None:
         if scoring is not None:
             scoring.close()  # first: calls that wait for it let go of the engine
+
+    try:
+        asyncio.run(serve(App(service, guard), found, ready, stopping=stopping))
+    finally:
+        stopping()
         service.close()
         engine.close()
         found.close()

@@ -74,7 +74,10 @@ def open_log(path: str) -> Log:
         return MemoryLog()
     from ksqlkit.engine.log.sqlite import SqliteLog
 
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(f"cannot make the folder of the log {path}: {error.strerror}") from None
     return SqliteLog(path)
 
 

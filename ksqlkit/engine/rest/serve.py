@@ -36,9 +36,17 @@ def url_of(found: socket.socket) -> str:
 
 
 async def serve(
-    app: App, found: socket.socket, ready: Callable[[], None], stop: asyncio.Event | None = None
+    app: App,
+    found: socket.socket,
+    ready: Callable[[], None],
+    stop: asyncio.Event | None = None,
+    *,
+    stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer until SIGTERM or SIGINT (or `stop` is set); then end the streams and let requests finish."""
+    """Answer until SIGTERM or SIGINT (or `stop` is set); then end the streams and let requests finish.
+
+    `ready` is called when connections are accepted, `stopping` first of all when the end is asked for.
+    """
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
 
@@ -61,6 +69,7 @@ async def serve(
     async def stopped() -> None:
         ready()
         await stop.wait()
+        await asyncio.to_thread(stopping)
         await asyncio.to_thread(app.service.close_streams)
 
     await hypercorn_serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
