@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from udf_server.errors import ModelError
 from udf_server.models.boosting import import_xgboost
+from udf_server.models.derive import Derived
 from udf_server.models.store import Metadata, ModelStore
 
 if TYPE_CHECKING:
@@ -23,10 +24,14 @@ class LoadedModel(Protocol):
     metadata: Metadata
 
     def predict(self, matrix: Floats) -> Floats:
-        """One calibrated number per row."""
+        """One number per row: the calibrated probability of the second of two classes, the number of the likeliest
+        of several, or the value."""
 
-    def attributions(self, matrix: Floats) -> Floats:
-        """Rows by features: what each feature adds to the raw margin."""
+    def probabilities(self, matrix: Floats) -> Floats:
+        """Rows by classes; raises ModelError for a model of values."""
+
+    def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
+        """Rows by features: what each feature adds, in the model's own unit (log-odds for boosted classifiers)."""
 
 
 def load(store: ModelStore, name: str, version: int) -> LoadedModel:
@@ -80,23 +85,40 @@ class XGBoostModel:
         self.metadata = metadata
         self._booster = self._xgboost.Booster(model_file=bytearray(content))
         self._booster.set_param({"nthread": 1})
+        self._booster.feature_names = None  # rows come as plain matrices
         self._calibrate = Calibration(metadata.calibration)
+        self._derived = Derived(metadata.features, metadata.settings.get("derived", ()))
+        if self._booster.num_features() != self._derived.width:
+            raise ModelError(f"it takes {self._booster.num_features()} features, not {self._derived.width}")
 
     def predict(self, matrix: Floats) -> Floats:
-        """Calibrated probability of the positive class."""
-        raw: Floats = self._booster.inplace_predict(matrix).astype("float64")
-        return self._calibrate(raw)
+        """As the protocol has it."""
+        raw: Floats = self._booster.inplace_predict(self._derived(matrix)).astype("float64")
+        likeliest: Floats = raw.argmax(axis=1).astype("float64") if raw.ndim == 2 else self._calibrate(raw)
+        return likeliest
 
-    def attributions(self, matrix: Floats) -> Floats:
-        """Approximate Shapley values in log-odds."""
-        found: Floats = self._booster.predict(
-            self._xgboost.DMatrix(matrix), pred_contribs=True, approx_contribs=True
+    def probabilities(self, matrix: Floats) -> Floats:
+        """Rows by classes."""
+        _refuse_values(self.metadata)
+        raw: Floats = self._booster.inplace_predict(self._derived(matrix)).astype("float64")
+        return raw if raw.ndim == 2 else of_two(self._calibrate(raw))
+
+    def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
+        """Shapley values of the raw margin, approximate or exact; of several classes, those of the likeliest."""
+        import numpy as np
+
+        found = self._booster.predict(
+            self._xgboost.DMatrix(self._derived(matrix)), pred_contribs=True, approx_contribs=not exact
         )
-        return found[:, :-1].astype("float64")
+        if found.ndim == 3:
+            found = found[np.arange(len(found)), found.sum(axis=2).argmax(axis=1)]
+        contributions: Floats = found[:, :-1].astype("float64")
+        return self._derived.fold(contributions)
 
 
 class LinearModel:
-    """Weights and intercept from .npz; a logistic link, missing values as the feature's mean."""
+    """Weights and intercept from .npz, missing values as the feature's mean; a logistic link unless the task is
+    regression."""
 
     def __init__(self, metadata: Metadata, content: bytes) -> None:
         import io
@@ -113,21 +135,54 @@ class LinearModel:
         self._calibrate = Calibration(metadata.calibration)
 
     def predict(self, matrix: Floats) -> Floats:
-        """Calibrated probability of the positive class."""
+        """As the protocol has it."""
         import numpy as np
 
         margin = self.attributions(matrix).sum(axis=1) + self._intercept
+        if self.metadata.settings.get("task") == "regression":
+            return margin
         return self._calibrate(1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500))))
 
-    def attributions(self, matrix: Floats) -> Floats:
-        """Weight times distance from the mean."""
+    def probabilities(self, matrix: Floats) -> Floats:
+        """Rows by two classes."""
+        _refuse_values(self.metadata)
+        return of_two(self.predict(matrix))
+
+    def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
+        """Weight times distance from the mean: exact, for a sum."""
         import numpy as np
 
         contributions: Floats = np.nan_to_num(matrix - self._means) * self._weights
         return contributions
 
 
+def of_two(second: Floats) -> Floats:
+    """Probabilities of both classes from those of the second."""
+    import numpy as np
+
+    return np.column_stack((1.0 - second, second))
+
+
+def _refuse_values(metadata: Metadata) -> None:
+    if metadata.settings.get("task") == "regression":
+        raise ModelError(f"model {metadata.name} predicts a value, not classes")
+
+
+def _forest(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.models.forest import ForestModel
+
+    return ForestModel(metadata, content)
+
+
+def _onnx(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.models.onnx import OnnxModel
+
+    return OnnxModel(metadata, content)
+
+
 _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "xgboost": XGBoostModel,
     "linear": LinearModel,
+    "forest": _forest,
+    "onnx": _onnx,
 }

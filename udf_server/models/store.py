@@ -30,8 +30,9 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is known of a model version. `calibration` is for the kind's reader; `metrics` are on held-out
-    rows."""
+    """What is known of a model version. `calibration` and `settings` (`task`, `derived`,
+    `baseline`, `threshold`) are for the kind's reader; `metrics` are on held-out rows. `categories` are the known values of features that are words, `classes` the answers of a model that chooses
+    among several, the ordinary one first."""
 
     name: str
     version: int
@@ -42,7 +43,10 @@ class Metadata:
     metrics: Mapping[str, float] = field(default_factory=dict)
     training_data: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     created_at: str = ""
+    categories: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
 
 class ModelStore:
@@ -86,7 +90,8 @@ class ModelStore:
         path = self._folder(name) / str(version) / "metadata.json"
         try:
             raw = orjson.loads(path.read_bytes())
-            return Metadata(**{**raw, "features": tuple(raw["features"])})
+            classes = tuple(raw.get("classes", ()))
+            return Metadata(**{**raw, "features": tuple(raw["features"]), "classes": classes})
         except FileNotFoundError as error:
             raise ModelError(f"model {name!r} has no version {version}") from error
         except (KeyError, TypeError, ValueError) as error:
@@ -118,6 +123,9 @@ class ModelStore:
         metrics: Mapping[str, float] | None = None,
         training_data: Mapping[str, Any] | None = None,
         calibration: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        categories: Mapping[str, Sequence[str]] | None = None,
+        classes: Sequence[str] = (),
         promote: bool = True,
     ) -> Metadata:
         """Write the next version; with `promote` it goes live at once."""
@@ -134,7 +142,10 @@ class ModelStore:
             metrics=dict(metrics or {}),
             training_data=dict(training_data or {}),
             calibration=dict(calibration or {}),
+            settings=dict(settings or {}),
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            categories=dict(categories or {}),
+            classes=tuple(classes),
         )
         draft = folder / f".{version}.{os.getpid()}"
         shutil.rmtree(draft, ignore_errors=True)

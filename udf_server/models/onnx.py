@@ -1,0 +1,81 @@
+"""ONNX models, by onnxruntime where it is installed (the extra `onnx`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from udf_server.errors import ModelError
+from udf_server.models.explain import occlusion, shapley
+from udf_server.models.store import Metadata
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def open_session(content: bytes) -> Any:
+    """An inference session on one thread; raises ModelError where onnxruntime is missing or refuses the model."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ModelError("ONNX models need onnxruntime: install ksqlkit[onnx]") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen kinds, of no common parent
+        raise ModelError(f"onnxruntime refuses the model: {error}") from error
+
+
+class OnnxModel:
+    """A model of one input, rows by features (float or double), whose last float output is the answer: one number a
+    row, or a number a class."""
+
+    def __init__(self, metadata: Metadata, content: bytes) -> None:
+        self.metadata = metadata
+        self._session = open_session(content)
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1 or inputs[0].type not in ("tensor(float)", "tensor(double)"):
+            shown = ", ".join(f"{i.name} {i.type}" for i in inputs)
+            raise ModelError(f"an ONNX model takes one matrix of float or double; this one takes {shown}")
+        self._input = inputs[0].name
+        self._type = "float32" if inputs[0].type == "tensor(float)" else "float64"
+        outputs = [
+            o.name for o in self._session.get_outputs() if o.type in ("tensor(float)", "tensor(double)")
+        ]
+        if not outputs:
+            raise ModelError("the ONNX model has no output of numbers; export it without a ZipMap")
+        self._output = outputs[-1]
+
+    def predict(self, matrix: Floats) -> Floats:
+        """As the protocol has it."""
+        raw = self._outputs(matrix)
+        if raw.shape[1] == 1:
+            return raw[:, 0]
+        return raw[:, 1] if raw.shape[1] == 2 else raw.argmax(axis=1).astype("float64")
+
+    def probabilities(self, matrix: Floats) -> Floats:
+        """Rows by classes."""
+        raw = self._outputs(matrix)
+        if raw.shape[1] == 1:
+            raise ModelError(f"model {self.metadata.name} predicts a value, not classes")
+        return raw
+
+    def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
+        """Against the baseline (zeros where the model came without one): by occlusion, or exact Shapley values."""
+        import numpy as np
+
+        given = self.metadata.settings.get("baseline") or [0.0] * len(self.metadata.features)
+        return (shapley if exact else occlusion)(self._margin, matrix, np.array(given, dtype=np.float64))
+
+    def _margin(self, matrix: Floats) -> Floats:
+        raw = self._outputs(matrix)
+        return raw[:, 1] if raw.shape[1] == 2 else raw.max(axis=1)
+
+    def _outputs(self, matrix: Floats) -> Floats:
+        (raw,) = self._session.run([self._output], {self._input: matrix.astype(self._type)})
+        found: Floats = raw.astype("float64")
+        return found.reshape(len(matrix), -1)
