@@ -5,12 +5,14 @@ Every series is treated alone, whatever else is in the batch, so that a replay g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from forecasts.models.batched import Matrix
+    from forecasts.series import Matrix
 
+# The naive forecast comes first: another model must beat it.
+MODELS: Final = ("seasonal_naive", "theta", "holt_winters")
 LEVEL: Final = 90
 FOLDS: Final = 4
 _SHORTEST: Final = 4  # values to fit on in a fold
@@ -48,10 +50,7 @@ def _forecast(values: Matrix, horizon: int, season: int) -> tuple[Matrix, Matrix
     import numpy as np
 
     from forecasts.intervals import half_widths
-    from forecasts.models.batched import holt_winters, seasonal_naive, theta
 
-    # The naive forecast comes first: another model must beat it.
-    models: tuple[Callable[[Matrix, int, int], Matrix], ...] = (seasonal_naive, theta, holt_winters)
     n = values.shape[1]
     ahead = max(1, min(horizon, n // (FOLDS + 1)))
     origins = [n - ahead - fold * max(1, ahead // 2) for fold in range(FOLDS)]
@@ -59,20 +58,30 @@ def _forecast(values: Matrix, horizon: int, season: int) -> tuple[Matrix, Matrix
     ahead = min(ahead, n - max(origins))
     misses = np.array(
         [
-            [model(values[:, :at], ahead, season) - values[:, at : at + ahead] for at in origins]
-            for model in models
+            [_run(name, values[:, :at], ahead, season) - values[:, at : at + ahead] for at in origins]
+            for name in MODELS
         ]
     )
     best = np.abs(misses).mean(axis=(1, 3)).argmin(axis=0)
     mean = np.empty((len(values), horizon))
     width = np.empty_like(mean)
-    for index, model in enumerate(models):
+    for index, name in enumerate(MODELS):
         chosen = best == index
         if chosen.any():
-            mean[chosen] = model(values[chosen], horizon, season)
+            mean[chosen] = _run(name, values[chosen], horizon, season)
     # Past the steps that the folds reach, errors are taken to grow as those of a random walk.
     growth = np.sqrt(np.maximum(1.0, np.arange(1, horizon + 1) / ahead))
     for series, index in enumerate(best):
         known = half_widths(misses[index][:, series : series + 1], (LEVEL,))[LEVEL][0]
         width[series] = known[np.minimum(np.arange(horizon), ahead - 1)] * growth
     return mean, width
+
+
+def _run(name: str, values: Matrix, horizon: int, season: int) -> Matrix:
+    """The next steps [series, horizon] of one batched model, fitted to these values."""
+    from forecasts.models.base import find_model
+    from forecasts.series import Panel
+
+    count, length = values.shape
+    panel = Panel(tuple((i,) for i in range(count)), values, (0,) * count, (length,) * count, 1)
+    return find_model(name).fit(panel, horizon, (season,))(panel)

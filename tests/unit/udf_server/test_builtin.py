@@ -52,7 +52,7 @@ def test_forecast_takes_gaps_and_refuses_nonsense_by_row(tmp_path: Path) -> None
     answer = call(tmp_path, "FORECAST", rows)
     assert [r for r, _, _ in answer.errors] == [1, 2, 3, 4]
     assert len(answer.values[0]) == 2
-    assert [b["MEAN"] for b in answer.values[5]] == [5.0, 5.0, 5.0]
+    assert [b["MEAN"] for b in answer.values[5]] == pytest.approx([5.0, 5.0, 5.0])
 
 
 def test_classify_knows_the_topic_of_support_messages(tmp_path: Path) -> None:
