@@ -3,14 +3,14 @@ outer join that have found no partner yet."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ksqlkit.engine.state.session_store import segment_interval
 from ksqlkit.engine.state.store import Codec, Key
 
-Row = tuple[int, int, Any]  # timestamp, sequence number, values
+Row = tuple[Any, ...]  # timestamp, sequence number, values
 
 
 class JoinStore:
@@ -21,6 +21,7 @@ class JoinStore:
         self.retention = retention
         self.interval = segment_interval(retention)
         self.time = -1
+        self._oldest = 0  # number of the oldest segment kept
         self._sequence = 0
         self._segments: dict[int, dict[Key, list[Row]]] = {}
         self._changed: dict[tuple[Key, int, int], Any] = {}
@@ -29,14 +30,28 @@ class JoinStore:
         """Keep a record."""
         if timestamp > self.time:
             self.time = timestamp
-        oldest = (self.time - self.retention) // self.interval
+            oldest = (timestamp - self.retention) // self.interval
+            if oldest > self._oldest:
+                self._expire(oldest)
         segment = timestamp // self.interval
-        if segment < oldest:
+        if segment < self._oldest:
             return
-        self._sequence += 1
-        row = (timestamp, self._sequence, values)
-        insort(self._segments.setdefault(segment, {}).setdefault(key, []), row, key=lambda r: (r[0], r[1]))
-        self._changed[(key, timestamp, self._sequence)] = values
+        self._sequence = sequence = self._sequence + 1
+        held = self._segments.get(segment)
+        if held is None:
+            held = self._segments[segment] = {}
+        rows = held.get(key)
+        if rows is None:
+            held[key] = [(timestamp, sequence, values)]
+        elif rows[-1][0] <= timestamp:
+            rows.append((timestamp, sequence, values))
+        else:
+            insort(rows, (timestamp, sequence, values))  # the number decides before values are compared
+        self._changed[key, timestamp, sequence] = values
+
+    def _expire(self, oldest: int) -> None:
+        """Drop the segments before that one."""
+        self._oldest = oldest
         for old in [s for s in self._segments if s < oldest]:
             for gone, rows in self._segments.pop(old).items():
                 for ts, sequence, _ in rows:
@@ -54,8 +69,9 @@ class JoinStore:
         for number in numbers:
             rows = segments.get(number, {}).get(key)
             if rows:
-                start = bisect_left(rows, low, key=lambda r: r[0])
-                found += rows[start : bisect_right(rows, high, key=lambda r: r[0])]
+                start = 0 if rows[0][0] >= low else bisect_left(rows, (low,))
+                end = len(rows) if rows[-1][0] <= high else bisect_left(rows, (high + 1,))
+                found += rows[start:end]
         return found
 
     def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
@@ -63,9 +79,10 @@ class JoinStore:
         for raw_key, raw in entries:
             key, timestamp, sequence = codec.decode_key(raw_key)
             rows = self._segments.setdefault(timestamp // self.interval, {}).setdefault(key, [])
-            insort(rows, (timestamp, sequence, codec.decode(raw)), key=lambda r: (r[0], r[1]))
+            insort(rows, (timestamp, sequence, codec.decode(raw)))
             self.time = max(self.time, timestamp)
             self._sequence = max(self._sequence, sequence)
+        self._oldest = (self.time - self.retention) // self.interval
 
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
         """What changed since the last drain."""

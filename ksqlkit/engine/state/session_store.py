@@ -8,7 +8,7 @@ from typing import Any
 
 from ksqlkit.engine.state.store import Codec, Key
 
-Session = tuple[int, int, Any]  # end, start, entry
+Session = tuple[Any, ...]  # end, start, entry: no two sessions of a key have the same bounds
 
 
 def segment_interval(retention: int) -> int:
@@ -16,7 +16,7 @@ def segment_interval(retention: int) -> int:
     return max(retention // 2, 60_000)
 
 
-def _bounds(place: tuple[int, int, Any]) -> tuple[int, int]:
+def _bounds(place: tuple[Any, ...]) -> tuple[int, int]:
     return place[0], place[1]
 
 
@@ -28,6 +28,7 @@ class SessionStore:
         self.retention = retention
         self.interval = segment_interval(retention)
         self.time = -1
+        self._oldest = 0  # number of the oldest segment kept
         self.data: dict[Key, list[Session]] = {}
         self.dirty: set[tuple[Key, int, int]] = set()
         self._segments: dict[int, set[tuple[Key, int, int]]] = {}
@@ -40,19 +41,25 @@ class SessionStore:
         if not sessions:
             return []
         low = max(earliest_end, self.time - self.retention + 1)
-        return [s for s in sessions if s[0] >= low and s[1] <= latest_start]
+        if sessions[-1][0] < low:
+            return []
+        return [s for s in sessions[bisect_left(sessions, (low,)) :] if s[1] <= latest_start]
 
     def get(self, key: Key, start: int, end: int) -> Any:
         """The entry of one session, or None."""
-        return next((s[2] for s in self.data.get(key, ()) if s[0] == end and s[1] == start), None)
+        sessions = self.data.get(key, [])
+        at = bisect_left(sessions, (end, start))
+        return sessions[at][2] if at < len(sessions) and sessions[at][:2] == (end, start) else None
 
     def remove(self, key: Key, end: int, start: int) -> None:
         """Forget one session."""
-        left = [s for s in self.data.get(key, ()) if s[0] != end or s[1] != start]
-        if left:
-            self.data[key] = left
-        else:
-            self.data.pop(key, None)
+        sessions = self.data.get(key, [])
+        at = bisect_left(sessions, (end, start))
+        if at < len(sessions) and sessions[at][:2] == (end, start):
+            if len(sessions) == 1:
+                del self.data[key]
+            else:
+                del sessions[at]
         self.time = max(self.time, end)
         self._segments.get(end // self.interval, set()).discard((key, end, start))
         if self._ordered:
@@ -62,12 +69,19 @@ class SessionStore:
 
     def put(self, key: Key, end: int, start: int, entry: Any) -> None:
         """Add or replace a session; segments that retention has passed expire."""
-        self.time = max(self.time, end)
+        if end > self.time:
+            self.time = end
         oldest = (self.time - self.retention) // self.interval
         if end // self.interval < oldest:
             return
         self._insert(key, (end, start, entry))
         self.dirty.add((key, end, start))
+        if oldest > self._oldest:
+            self._expire(oldest)
+
+    def _expire(self, oldest: int) -> None:
+        """Drop the segments before that one."""
+        self._oldest = oldest
         for segment in [s for s in self._segments if s < oldest]:
             for place in list(self._segments[segment]):
                 self.remove(*place)
@@ -75,12 +89,17 @@ class SessionStore:
 
     def _insert(self, key: Key, session: Session) -> None:
         end, start, _ = session
-        sessions = self.data.setdefault(key, [])
-        for index, old in enumerate(sessions):
-            if old[0] == end and old[1] == start:
-                sessions[index] = session
+        sessions = self.data.get(key)
+        if sessions is None:
+            self.data[key] = [session]
+        elif sessions[-1][:2] < (end, start):
+            sessions.append(session)
+        else:
+            at = bisect_left(sessions, (end, start))
+            if sessions[at][:2] == (end, start):
+                sessions[at] = session
                 return
-        insort(sessions, session, key=_bounds)
+            sessions.insert(at, session)
         self._segments.setdefault(end // self.interval, set()).add((key, end, start))
         if self._ordered:
             insort(self._by_end, (end, start, key), key=_bounds)
