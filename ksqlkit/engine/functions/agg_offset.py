@@ -16,7 +16,7 @@ from ksqlkit.engine.functions.define import Aggregation, Family
 offsets = Family("AGGREGATE")
 
 # Starts above every number that an earlier process stored; only the order of the numbers has a meaning.
-_sequence: Final = itertools.count(time.time_ns())
+_tick: Final = itertools.count(time.time_ns()).__next__
 
 _SHAPES: Final = (
     ("T", "T"),
@@ -46,11 +46,14 @@ def earliest(_types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregati
     def add(state: list[Any], v: Any) -> list[Any]:
         if len(state) >= size or (v is None and skip):
             return state
-        return [*state, [next(_sequence), v]]
+        return [*state, [_tick(), v]]
+
+    def add_one(state: list[Any], v: Any) -> list[Any]:
+        return state if state or (v is None and skip) else [[_tick(), v]]
 
     return Aggregation(
         init=list,
-        add=add,
+        add=add if n else add_one,
         merge=lambda a, b: sorted([*a, *b], key=_order)[:size],
         result=_values if n else _first,
     )
@@ -64,11 +67,11 @@ def latest(_types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation
     def add(state: list[Any], v: Any) -> list[Any]:
         if v is None and skip:
             return state
-        return (
-            [*state[len(state) - size + 1 :], [next(_sequence), v]]
-            if len(state) >= size
-            else [*state, [next(_sequence), v]]
-        )
+        kept = state[len(state) - size + 1 :] if len(state) >= size else state
+        return [*kept, [_tick(), v]]
+
+    def add_one(state: list[Any], v: Any) -> list[Any]:
+        return state if v is None and skip else [[_tick(), v]]
 
     def merge(a: list[Any], b: list[Any]) -> list[Any]:
         if n is None:
@@ -76,7 +79,7 @@ def latest(_types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation
         # ksqlDB keeps the oldest n of two merged sessions here, and so do we.
         return sorted([*a, *b], key=_order)[:size]
 
-    return Aggregation(init=list, add=add, merge=merge, result=_values if n else _first)
+    return Aggregation(init=list, add=add if n else add_one, merge=merge, result=_values if n else _first)
 
 
 def _order(entry: Sequence[Any]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.log.protocol import Log, Record
@@ -11,6 +11,7 @@ from ksqlkit.engine.serde import make_deserializer
 from ksqlkit.engine.serde.registry import SchemaRegistry
 
 TimeOf = Callable[[Record], int]
+_NEVER: Final = 1 << 200  # after every timestamp: the head of an input at its end
 
 
 def record_time(record: Record) -> int:
@@ -51,13 +52,14 @@ class PartitionInput:
         self.records: list[Record] = []
         self.at = 0
 
-    def fill(self, limit: int) -> bool:
-        """Make sure a record is at hand; False at the end of the partition."""
-        if self.at < len(self.records):
-            return True
-        self.records = self.log.read(self.topic, self.partition, self.position, limit)
-        self.at = 0
-        return bool(self.records)
+    def head(self, limit: int) -> int:
+        """The time of the next record, with up to `limit` read where none is at hand; late at the end."""
+        if self.at >= len(self.records):
+            self.records = self.log.read(self.topic, self.partition, self.position, limit)
+            self.at = 0
+            if not self.records:
+                return _NEVER
+        return self.time_of(self.records[self.at])
 
     def take(self, count: int) -> list[Record]:
         """The next records; they count as processed."""
@@ -82,19 +84,22 @@ class PartitionInput:
 def merged(inputs: list[PartitionInput], limit: int) -> Iterator[tuple[int, list[Record]]]:
     """(index of the input, run of records) until `limit` records are out or all partitions are at their end."""
     left = limit
+    heads = [source.head(limit) for source in inputs]
     while left > 0:
-        ready = [i for i, source in enumerate(inputs) if source.fill(limit)]
-        if not ready:
+        # The smallest head goes first, of equal ones that of the first input; up to where the next smallest stands.
+        first = second = -1
+        low = bound = _NEVER
+        for index, moment in enumerate(heads):
+            if moment < low:
+                second, bound = first, low
+                first, low = index, moment
+            elif moment < bound:
+                second, bound = index, moment
+        if first < 0:
             return
-        if len(ready) == 1:
-            source = inputs[ready[0]]
-            taken = source.take(left)
-            left -= len(taken)
-            yield ready[0], taken
-            continue
-        heads = sorted((inputs[i].time_of(inputs[i].records[inputs[i].at]), i) for i in ready)
-        first, (bound, second) = heads[0][1], heads[1]
         source = inputs[first]
-        taken = source.take(source.run_below(bound, inclusive=first < second, limit=left))
+        count = left if second < 0 else source.run_below(bound, inclusive=first < second, limit=left)
+        taken = source.take(count)
         left -= len(taken)
         yield first, taken
+        heads[first] = source.head(limit)
