@@ -1,0 +1,62 @@
+package io.ksqlkit.bridge;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The latest answers of a deterministic function, and which are under way, so that equal rows at one time make one
+ * call. Split by hash, since many stream threads ask at once. Only answers are kept, never failures.
+ */
+final class ResultCache {
+    private static final int PARTS = 16;
+
+    private static final class Part extends LinkedHashMap<Object, CompletableFuture<Object>> {
+        private final int limit;
+
+        Part(int limit) {
+            super(16, 0.75f, true);
+            this.limit = limit;
+        }
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Object, CompletableFuture<Object>> eldest) {
+            return size() > limit;
+        }
+    }
+
+    private final Part[] parts = new Part[PARTS];
+
+    ResultCache(int entries) {
+        for (int i = 0; i < PARTS; i++) {
+            parts[i] = new Part(Math.max(1, entries / PARTS));
+        }
+    }
+
+    private Part part(Object key) {
+        int hash = key.hashCode();
+        return parts[(hash ^ hash >>> 16) & PARTS - 1];
+    }
+
+    /**
+     * The answer for a key, being made or there; or null, and then {@code mine} stands for it and the caller must
+     * complete it or {@link #forget} it.
+     */
+    CompletableFuture<Object> begin(Object key, CompletableFuture<Object> mine) {
+        Part part = part(key);
+        synchronized (part) {
+            CompletableFuture<Object> found = part.get(key);
+            if (found == null) {
+                part.put(key, mine);
+            }
+            return found;
+        }
+    }
+
+    void forget(Object key, CompletableFuture<Object> mine) {
+        Part part = part(key);
+        synchronized (part) {
+            part.remove(key, mine);
+        }
+    }
+}
