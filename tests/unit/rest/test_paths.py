@@ -207,7 +207,8 @@ def test_websocket(url: str) -> None:
 def test_push_queries_of_clients_that_leave_are_closed(url: str, engine: Engine) -> None:
     body = {"ksql": "SELECT * FROM s EMIT CHANGES;"}
     with httpx.Client() as client, client.stream("POST", f"{url}/query", json=body) as found:
-        next(found.iter_bytes())
+        parts = found.iter_bytes()  # kept: the connection is closed with it
+        next(parts)
         assert len(engine.context.pushes) == 1
     for _ in range(200):
         if not engine.context.pushes:
