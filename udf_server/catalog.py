@@ -16,7 +16,7 @@ from udf_server.function import Function
 
 logger = logging.getLogger("udf_server")
 
-BUILTIN: Final = ("fraud", "forecast", "classify", "sentiment", "anomaly")
+BUILTIN: Final = ("fraud", "forecast", "classify", "sentiment", "anomaly", "embed", "moderate", "geoip", "threat")
 ENTRY_POINTS: Final = "udf_server.functions"
 
 _Stamp = tuple[int, int, int]

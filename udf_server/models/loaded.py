@@ -36,7 +36,12 @@ class LoadedModel(Protocol):
 
 def load(store: ModelStore, name: str, version: int) -> LoadedModel:
     """Read, verify and build a model; raises ModelError."""
-    metadata, content = store.read(name, version)
+    return load_bytes(*store.read(name, version))
+
+
+def load_bytes(metadata: Metadata, content: bytes) -> LoadedModel:
+    """Build a model of its bytes; raises ModelError."""
+    name, version = metadata.name, metadata.version
     reader = _READERS.get(metadata.kind)
     if reader is None:
         raise ModelError(
@@ -140,7 +145,8 @@ class LinearModel:
 
         margin = self.attributions(matrix).sum(axis=1) + self._intercept
         if self.metadata.settings.get("task") == "regression":
-            return margin
+            value: Floats = margin
+            return value
         return self._calibrate(1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500))))
 
     def probabilities(self, matrix: Floats) -> Floats:
@@ -148,7 +154,7 @@ class LinearModel:
         _refuse_values(self.metadata)
         return of_two(self.predict(matrix))
 
-    def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
+    def attributions(self, matrix: Floats, exact: bool = False) -> Floats:  # noqa: ARG002
         """Weight times distance from the mean: exact, for a sum."""
         import numpy as np
 
@@ -180,9 +186,16 @@ def _onnx(metadata: Metadata, content: bytes) -> LoadedModel:
     return OnnxModel(metadata, content)
 
 
+def _text(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.text.model import TextModel
+
+    return TextModel(metadata, content)
+
+
 _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "xgboost": XGBoostModel,
     "linear": LinearModel,
     "forest": _forest,
     "onnx": _onnx,
+    "text": _text,
 }

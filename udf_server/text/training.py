@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
@@ -202,7 +203,7 @@ def _fit_linear(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> M
     machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(hstack(parts).tocsr(), labels)
     weights, intercept = _per_class(machine, labels, classes)
     ends = np.cumsum([0] + [p.shape[1] for p in parts])
-    cut = [weights[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    cut = [weights[a:b] for a, b in pairwise(ends.tolist())]
     return Linear(blocks, cut[: len(blocks)], cut[-1] if recipe.embedding else None, intercept)
 
 

@@ -1,0 +1,1 @@
+"""Places of IP addresses, from files in MaxMind's format."""

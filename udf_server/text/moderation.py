@@ -1,0 +1,74 @@
+"""Moderation by a lexicon of our own: words and phrases for each category, read through common disguises.
+
+It knows strong language, not intent: irony, reclaimed words and quotation it cannot tell. A classifier trained under
+the name `moderation` knows a community's own texts better and takes over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+THRESHOLD: Final = 0.5  # of a category's score, from which a text is flagged
+CATEGORIES: Final = ("hate", "harassment", "violence", "sexual", "self_harm", "profanity")
+MAX_CHARACTERS: Final = 20_000
+_DISGUISES: Final = str.maketrans(
+    {"@": "a", "4": "a", "3": "e", "1": "i", "!": "i", "0": "o", "$": "s", "5": "s", "7": "t"}
+)
+_DISGUISED: Final = re.compile(r"(?=\S*[^\W\d_])(?=\S*[@431!0$57])[\w@!$]*[\w@$]")
+_SPACED: Final = re.compile(r"\b(?:[a-z][ .*_-]){2,}[a-z]\b")
+_STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
+_NOISE: Final = re.compile(r"https?://\S+|&\w+;|&#\d+;")
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """By category, the rules: a pattern and how sure a match makes, 0..1."""
+
+    rules: dict[str, list[tuple[re.Pattern[str], float]]]
+
+    def scores(self, text: str) -> dict[str, float]:
+        """0..1 for each category; matches of several rules add up as independent doubts do."""
+        read = normal(text)
+        out = {}
+        for category, rules in self.rules.items():
+            doubt = 1.0
+            for pattern, sure in rules:
+                if pattern.search(read):
+                    doubt *= 1.0 - sure
+            out[category] = 1.0 - doubt
+        return out
+
+
+def normal(text: str) -> str:
+    """Lower case, links and entities taken out, digits and signs that stand for letters turned back, letters spelled
+    apart joined, stretched ones shortened."""
+    plain = _NOISE.sub(" ", text[:MAX_CHARACTERS].lower())
+    plain = _DISGUISED.sub(lambda m: m[0].translate(_DISGUISES), plain)
+    plain = _SPACED.sub(lambda m: re.sub(r"[ .*_-]", "", m[0]), plain)
+    return _STRETCHED.sub(r"\1\1", plain)
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    """The shipped lexicon, read once. Lines of `moderation.tsv`: category, how sure, words or phrases with `|` between;
+    a trailing `*` stands for any ending. Words that make a rule equally sure are one pattern."""
+    rules: dict[str, list[tuple[re.Pattern[str], float]]] = {c: [] for c in CATEGORIES}
+    content = (files("udf_server.text") / "data" / "moderation.tsv").read_text(encoding="utf-8")
+    for line in content.splitlines():
+        if line and not line.startswith("#"):
+            category, sure, words = line.split("\t")
+            rules[category].append((_pattern(words.split("|")), float(sure)))
+    return Lexicon(rules)
+
+
+def _pattern(words: Sequence[str]) -> re.Pattern[str]:
+    parts = (
+        re.escape(w.removesuffix("*")).replace(r"\ ", r"\s+") + (r"\w*" if w.endswith("*") else "")
+        for w in words
+    )
+    return re.compile(r"(?<!\w)(?:" + "|".join(parts) + r")(?!\w)")

@@ -1,0 +1,1 @@
+"""Attacks: rules for requests, and training on connections."""
