@@ -1,6 +1,7 @@
 """`make conformance`: run every case, print passed/total by feature, write build/conformance.json.
 
-Optional arguments: names of kinds (query, rest) or of features to run only those; then nothing is written.
+Optional arguments: names of kinds (query, rest) or of features to run only those; then nothing is written. With
+`--docs` nothing runs: docs/ksqldb-support.md is made from the cases and the known gaps.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.conformance import query, rest
+from tests.conformance import docs, query, rest
 from tests.conformance.cases import Case, load_cases, reference
 
 RUNNERS: dict[str, Callable[[Case], query.Outcome]] = {"query": query.run_case, "rest": rest.run_case}
@@ -63,6 +64,11 @@ def main(arguments: list[str]) -> int:
     if reference() is None:
         print("No reference data: set KSQLDB_REFERENCE or put it at ../shared/ksqldb", file=sys.stderr)
         return 2
+    if arguments == ["--docs"]:
+        docs.PAGE.parent.mkdir(exist_ok=True)
+        docs.PAGE.write_text(docs.page(), encoding="utf-8")
+        print(f"wrote {docs.PAGE.relative_to(docs.PAGE.parents[1])}")
+        return 0
     only = set(arguments)
     reports: dict[str, Any] = {}
     for kind in RUNNERS:
