@@ -96,7 +96,7 @@ class Context:
 
     def schemas_copy(self) -> SchemaRegistry | None:
         """The registry's content, to change without consequences."""
-        return None if self.schemas is None else SchemaRegistry(self.schemas.entries())
+        return None if self.schemas is None else self.schemas.fork()
 
     # ------------------------------------------------------------ topics
 

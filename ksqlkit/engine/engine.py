@@ -43,8 +43,9 @@ class Engine:
     Without `start()` nothing moves by itself: `run_until_idle()` (or reading a push query) does the work. With a
     durable log, an engine made on the same log goes on where the last one stopped.
 
-    AVRO, PROTOBUF and JSON_SR need a schema registry: `schemas`, or the engine's own one, which lies in the log and
-    which the property ksql.schema.registry.url = 'embedded' asks for. Raises StatementError for invalid properties.
+    AVRO, PROTOBUF and JSON_SR need a schema registry: `schemas`, or what the property ksql.schema.registry.url names:
+    the URL of a Schema Registry, or 'embedded' for the engine's own one, which lies in the log. Raises StatementError
+    for invalid properties.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Engine:
             functions=self.functions,
             clock=self.clock,
             properties=settings,
-            schemas=schemas if schemas is not None else _own_schemas(self.log, settings),
+            schemas=schemas if schemas is not None else _registry(self.log, settings),
         )
         self._lock = self._ctx.lock
         self._work = threading.Condition(self._lock)
@@ -373,11 +374,18 @@ def _prepare(ctx: Context, text: str, node: N.Statement | None) -> Prepared:
     return Prepared(node, text, text, dict(ctx.request_overrides))
 
 
-def _own_schemas(log: Log, settings: Properties) -> SchemaRegistry | None:
+def _registry(log: Log, settings: Properties) -> SchemaRegistry | None:
+    """The registry that the settings name: the engine's own, one elsewhere, or none."""
     url = settings["ksql.schema.registry.url"]
-    if url and url != EMBEDDED:
+    if url == EMBEDDED:
+        return KeptSchemas(log)
+    if not url:
+        return None
+    if not url.startswith(("http://", "https://")):
         raise StatementError(
-            f"Invalid value {url} for configuration ksql.schema.registry.url: only '{EMBEDDED}' is supported",
-            hint=f"'{EMBEDDED}' asks for a registry inside the engine, which calls no other; or leave it out",
+            f"Invalid value {url} for configuration ksql.schema.registry.url",
+            hint=f"Give the URL of a Schema Registry, or '{EMBEDDED}' for one inside the engine.",
         )
-    return KeptSchemas(log) if url else None
+    from ksqlkit.engine.serde.remote_registry import RemoteRegistry
+
+    return RemoteRegistry(url, settings["ksql.schema.registry.basic.auth.user.info"] or None)

@@ -56,6 +56,7 @@ _KSQL: Final = (
     Property("ksql.service.id", "default_", editable=False),
     Property("ksql.extension.dir", "ext", editable=False),
     Property("ksql.schema.registry.url", "", editable=False),
+    Property("ksql.schema.registry.basic.auth.user.info", "", editable=False),
     Property("ksql.connect.url", "http://localhost:8083", editable=False),
     Property("ksql.output.topic.name.prefix", "", editable=False),
     Property("ksql.persistence.default.format.key", "KAFKA"),

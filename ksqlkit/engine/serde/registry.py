@@ -87,6 +87,10 @@ class SchemaRegistry:
         seen = {entry.id for entry in listed}
         return listed + [replace(e) for e in self._by_id.values() if e.id not in seen]
 
+    def fork(self) -> SchemaRegistry:
+        """An independent copy, on which statements are tried."""
+        return SchemaRegistry(self.entries())
+
 
 def subject_name(topic: str, *, is_key: bool) -> str:
     """The subject of a topic's keys or values."""
