@@ -44,9 +44,14 @@ ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
     ("GET", "/topics/*", topics.get_topic),
     ("POST", "/topics/*", topics.post_topic),
     ("GET", "/subjects", subjects.get_subjects),
+    ("POST", "/subjects/*", subjects.post_subject),
+    ("DELETE", "/subjects/*", subjects.delete_subject),
     ("GET", "/subjects/*/versions", subjects.get_versions),
+    ("POST", "/subjects/*/versions", subjects.post_version),
     ("GET", "/subjects/*/versions/*", subjects.get_version),
     ("GET", "/schemas/ids/*", subjects.get_schema),
+    ("GET", "/schemas/types", subjects.get_types),
+    ("GET", "/config", subjects.get_config),
 )
 NOT_FOUND: Final = Reply(
     b"<html><body><h1>Resource not found</h1></body></html>", "text/html; charset=utf-8", 404

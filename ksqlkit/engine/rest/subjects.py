@@ -1,16 +1,22 @@
-"""What the engine's own schema registry holds, by Schema Registry's reading calls."""
+"""The engine's schema registry, by Schema Registry's own calls.
+
+There are no compatibility rules: any new version of a schema is taken, as with compatibility NONE.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from ksqlkit.engine.rest.messages import Refused, Reply, Request
 from ksqlkit.engine.rest.service import Service
-from ksqlkit.engine.serde.registry import Registered, SchemaRegistry
+from ksqlkit.engine.serde.registry import Registered, SchemaKind, SchemaRegistry
 
 KIND: Final = "application/vnd.schemaregistry.v1+json"
+T = TypeVar("T")
+KINDS: Final = ("JSON", "PROTOBUF", "AVRO")
 
 
 async def get_subjects(service: Service, _request: Request) -> Reply:
@@ -41,6 +47,61 @@ async def get_schema(service: Service, request: Request) -> Reply:
     if entry is None:
         raise Refused(404, 40403, f"Schema {wanted} not found", content_type=KIND)
     return _reply(_schema(entry))
+
+
+async def post_version(service: Service, request: Request) -> Reply:
+    """Register a schema under a subject; answers its id."""
+    kind, schema = await _body(request)
+    entry = await service.run(_locked, service, _registry(service).register, request.parts[0], kind, schema)
+    return _reply({"id": entry.id})
+
+
+async def post_subject(service: Service, request: Request) -> Reply:
+    """Look a schema up under a subject."""
+    kind, schema = await _body(request)
+    wanted = schema if kind == "PROTOBUF" else orjson.loads(schema)
+    for entry in _versions(service, request.parts[0]):
+        known = entry.schema if kind == "PROTOBUF" else orjson.loads(entry.schema)
+        if (entry.kind, known) == (kind, wanted):
+            return _reply(
+                {"subject": entry.subject, "version": entry.version, "id": entry.id, **_schema(entry)}
+            )
+    raise Refused(404, 40403, "Schema not found", content_type=KIND)
+
+
+async def delete_subject(service: Service, request: Request) -> Reply:
+    """Forget a subject; answers the versions that went."""
+    _versions(service, request.parts[0])
+    return _reply(await service.run(_locked, service, _registry(service).delete_subject, request.parts[0]))
+
+
+async def get_types(_service: Service, _request: Request) -> Reply:
+    """The kinds of schemas."""
+    return _reply(KINDS)
+
+
+async def get_config(_service: Service, _request: Request) -> Reply:
+    """The compatibility level: none is checked."""
+    return _reply({"compatibilityLevel": "NONE"})
+
+
+def _locked(service: Service, change: Callable[..., T], *args: Any) -> T:
+    """Changes of the registry go to the engine's log, which has one writer at a time."""
+    with service.engine.context.lock:
+        return change(*args)
+
+
+async def _body(request: Request) -> tuple[SchemaKind, str]:
+    try:
+        body = orjson.loads(await request.body())
+        kind, schema = body.get("schemaType", "AVRO"), body["schema"]
+        if kind not in KINDS or not isinstance(schema, str):
+            raise ValueError(kind)
+        if kind != "PROTOBUF":
+            orjson.loads(schema)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(422, 42201, f"Invalid schema: {error}", content_type=KIND) from None
+    return kind, schema
 
 
 def _schema(entry: Registered) -> dict[str, Any]:
