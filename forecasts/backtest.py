@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 FLOOR = "seasonal_naive"
 COMBINATION = "combination"
-SHARPER = (
-    4.0,
-    8.0,
-    16.0,
-)  # weights are errors to this negative power; the next one where the floor is missed
+# weights are errors to this negative power; the next one where the floor is missed
+SHARPER = (2.0, 4.0, 8.0, 16.0)
+SHARED = 0.4  # how far a series' errors are drawn to those of all: its own folds are few
 LEAST_WEIGHT = 0.02
 SINGLE = 0.95  # a model of that weight gives its name to the forecast
 
@@ -51,6 +49,23 @@ class Backtest:
         """Forecasts of the combination: [fold, series, step]."""
         return combine(self.weights, self.forecasts)
 
+    def honest(self) -> NDArray[np.float64]:
+        """Forecasts [fold, series, step] of the combinations that the other folds would have chosen: what intervals
+        are made from, for the chosen one has seen these folds."""
+        import numpy as np
+
+        folds = self.forecasts.shape[1]
+        if folds == 1:
+            return self.combined()
+        made = []
+        for fold in range(folds):
+            others = np.delete(self.forecasts, fold, axis=1)
+            actuals = np.delete(self.actuals, fold, axis=0)
+            errors = np.abs(others - actuals).mean(axis=(1, 3))
+            weights, _ = choose(others, actuals, errors)
+            made.append(combine(weights, self.forecasts[:, [fold]])[0])
+        return np.stack(made)
+
     def name_of(self, row: int) -> str:
         """What a series' forecast is called: its one model, or "combination"."""
         best = int(self.weights[:, row].argmax())
@@ -58,10 +73,11 @@ class Backtest:
 
 
 def count_folds(panel: Panel, horizon: int, wanted: int, seasons: tuple[int, ...]) -> int:
-    """How many folds the shortest series allows, leaving two of the shortest seasons (or 10 steps) to fit on; at least
-    1."""
-    spare = min(panel.lengths) - max(2 * seasons[0], 10)
-    return max(1, min(wanted, spare // max(1, horizon)))
+    """How many folds the shortest series allows: as many as leave three of the longest seasons to fit on, else one or
+    two that leave two of the shortest."""
+    enough, least = (min(panel.lengths) - max(n, 10) for n in (3 * seasons[-1], 2 * seasons[0]))
+    folds = max(enough // horizon, min(2, least // horizon))
+    return max(1, min(wanted, folds))
 
 
 def run_backtest(
@@ -100,10 +116,12 @@ def choose(
 
     floor = errors[0]
     best = np.maximum(errors.min(0), 1e-300)
+    ratio = np.log(np.maximum(errors, 1e-300) / best)
+    ratio = (1 - SHARED) * ratio + SHARED * np.median(ratio, axis=1, keepdims=True)
     chosen = np.eye(len(errors))[errors.argmin(0)].T
     result = errors.min(0)
     for power in reversed(SHARPER):
-        weights = (np.maximum(errors, 1e-300) / best) ** -power
+        weights = np.exp(-power * (ratio - ratio.min(0)))
         weights /= weights.sum(0)
         weights[weights < LEAST_WEIGHT] = 0.0
         weights /= weights.sum(0)

@@ -40,6 +40,16 @@ class Bands:
             bounds[level] = np.minimum(low, mean), np.maximum(high, mean)
         return bounds
 
+    def covered(self, forecasts: NDArray[np.float64], actuals: NDArray[np.float64]) -> dict[int, float]:
+        """Percent of values within their band by level, over folds [fold, series, step]."""
+        import numpy as np
+
+        inside: dict[int, list[float]] = {level: [] for level in self.widths}
+        for forecast, actual in zip(forecasts, actuals, strict=True):
+            for level, (low, high) in self.around(forecast).items():
+                inside[level].append(float(((low <= actual) & (actual <= high)).mean()))
+        return {level: 100 * float(np.mean(shares)) for level, shares in inside.items()}
+
 
 def make_bands(
     values: Matrix, forecasts: NDArray[np.float64], actuals: NDArray[np.float64], levels: tuple[int, ...]
@@ -60,7 +70,6 @@ def half_widths(residuals: NDArray[np.float64], levels: tuple[int, ...]) -> dict
 
     _folds, series, horizon = residuals.shape
     size = np.abs(residuals).mean(axis=(0, 2))
-    size = np.where(size > 0, size, 0.0)
     scaled = np.abs(residuals) / np.where(size > 0, size, 1.0)[None, :, None]
     reach = max(1, round(horizon * NEIGHBOURS))
     widths = {}

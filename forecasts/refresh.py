@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from forecasts.backtest import FLOOR, Backtest, fit_chosen, run_backtest
-from forecasts.intervals import make_bands
+from forecasts.fitting import Fit, fit_panel, group_by_length
 from forecasts.series import Panel, build_panel
 from forecasts.spec import Spec
 from ksqlkit.client.protocol import Client
 from ksqlkit.errors import DataError
-
-if TYPE_CHECKING:
-    from forecasts.series import Matrix
 
 _PLAIN = re.compile(r"[A-Z_][A-Z0-9_]*")
 OK, TOO_SHORT, NO_VALUES = "OK", "TOO_SHORT", "NO_VALUES"
@@ -65,11 +61,34 @@ def forecast_panel(
     results = {i: _without(panel, i, spec) for i in short}
     results |= {i: SeriesForecast(panel.ids[i], NO_VALUES, "all values are missing") for i in empty}
     good = [i for i in range(len(panel.ids)) if i not in results]
-    # A backtest has as many folds as its shortest series allows: series of like length go together.
-    for rows in _by_length(panel, good, spec):
-        part = panel.select(rows).tail(spec.window)
-        results |= dict(zip(rows, _forecast(part, spec, on_model), strict=True))
+    for rows in group_by_length(panel, good, spec):
+        part = panel.select(rows)
+        fit = fit_panel(part, spec, on_model=on_model)
+        results |= dict(zip(rows, make_results(fit, part), strict=True))
     return [results[i] for i in range(len(panel.ids))]
+
+
+def make_results(fit: Fit, panel: Panel) -> list[SeriesForecast]:
+    """Forecasts of a fit after a panel of its series."""
+    mean = fit.forecast(panel)
+    bounds = fit.bands.around(mean)
+    return [
+        SeriesForecast(
+            series=panel.ids[row],
+            status=OK,
+            start=panel.ends[row] + panel.step,
+            step=panel.step,
+            model=fit.names[row],
+            error=float(fit.errors[row]),
+            naive_error=float(fit.naive_errors[row]),
+            mean=tuple(map(float, mean[row])),
+            bounds={
+                level: (tuple(map(float, low[row])), tuple(map(float, high[row])))
+                for level, (low, high) in bounds.items()
+            },
+        )
+        for row in range(len(panel.ids))
+    ]
 
 
 def refresh(
@@ -83,54 +102,9 @@ def refresh(
     return forecast_panel(panel, spec, on_model=on_model)
 
 
-def _by_length(panel: Panel, rows: list[int], spec: Spec) -> list[list[int]]:
-    groups: dict[int, list[int]] = {}
-    full = (spec.folds + 1) * spec.horizon + 2 * max(spec.seasons)
-    for i in rows:
-        length = min(panel.lengths[i], spec.window)
-        groups.setdefault(full if length >= full else length.bit_length(), []).append(i)
-    return list(groups.values())
-
-
 def _without(panel: Panel, row: int, spec: Spec) -> SeriesForecast:
     reason = f"{panel.lengths[row]} steps, {max(spec.minimum, 3)} are needed"
     return SeriesForecast(panel.ids[row], TOO_SHORT, reason, panel.ends[row] + panel.step, panel.step)
-
-
-def _forecast(panel: Panel, spec: Spec, on_model: Callable[[str], None] | None) -> list[SeriesForecast]:
-    seasons = tuple(s for s in spec.seasons if 2 * s < min(panel.lengths)) or (1,)
-    horizon = spec.horizon
-    backtest_horizon = max(1, min(horizon, min(panel.lengths) // 3))
-    test = run_backtest(
-        panel,
-        horizon=backtest_horizon,
-        seasons=seasons,
-        models=spec.models,
-        folds=spec.folds,
-        on_model=on_model,
-    )
-    mean = fit_chosen(panel, test, horizon=horizon, seasons=seasons)(panel)
-    bands = make_bands(panel.values, test.combined(), test.actuals, spec.levels).around(mean)
-    return [_result(panel, row, test, mean, bands) for row in range(len(panel.ids))]
-
-
-def _result(
-    panel: Panel, row: int, test: Backtest, mean: Matrix, bands: dict[int, tuple[Matrix, Matrix]]
-) -> SeriesForecast:
-    return SeriesForecast(
-        series=panel.ids[row],
-        status=OK,
-        start=panel.ends[row] + panel.step,
-        step=panel.step,
-        model=test.name_of(row),
-        error=float(test.combined_errors[row]),
-        naive_error=float(test.error_of(FLOOR)[row]),
-        mean=tuple(map(float, mean[row])),
-        bounds={
-            level: (tuple(map(float, low[row])), tuple(map(float, high[row])))
-            for level, (low, high) in bands.items()
-        },
-    )
 
 
 def _millis(value: Any) -> int:

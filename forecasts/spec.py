@@ -12,8 +12,15 @@ from forecasts.models.base import NAMES
 from ksqlkit.errors import Location, ProjectError
 
 MODELS = NAMES
-DEFAULT_MODELS = ("theta", "holt_winters", "autoregression", "xgboost")
+DEFAULT_MODELS = ("theta", "holt_winters", "autoregression", "direct", "xgboost")
 UNITS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+_DAY = 86_400_000
+# steps from and to which a cycle of the calendar counts, and its length; all in milliseconds
+CYCLES = (
+    (60_000, 12 * 3_600_000, _DAY),
+    (600_000, _DAY, 7 * _DAY),
+    (7 * _DAY, 7 * _DAY, 364 * _DAY),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,8 @@ class Spec:
     `source` is a table that SQL keeps; `series` its columns that name a series and `types` their SQL types (STRING
     where not given); `time` is the column with the step's start (milliseconds; WINDOWSTART for windowed tables) and
     `value` what is forecast. `frequency` is the step's length ("hour", "15 minutes"), found from the data if None.
-    `seasons` and `horizon` are in steps, the longest season last. `levels` are interval levels in percent. `gaps` says
+    `seasons` and `horizon` are in steps; seasons not given are those of the
+    calendar. `levels` are interval levels in percent. `gaps` says
     what a missing step means: "zero" or "interpolate". `minimum` is the least number of steps a series needs; `window`
     limits how many of the last steps models see.
     """
@@ -37,14 +45,14 @@ class Spec:
     time: str = "WINDOWSTART"
     where: str | None = None
     frequency: str | None = None
-    seasons: tuple[int, ...] = (1,)
+    seasons: tuple[int, ...] = ()
     horizon: int = 24
     levels: tuple[int, ...] = (80, 95)
     models: tuple[str, ...] = DEFAULT_MODELS
-    folds: int = 6
+    folds: int = 8
     gaps: str = "interpolate"
     minimum: int = 20
-    window: int = 2_000
+    window: int = 4_000
     schedule: str | None = None
 
     @property
@@ -52,6 +60,13 @@ class Spec:
         """Series columns with their SQL types."""
         types = self.types or ("STRING",) * len(self.series)
         return tuple(zip(self.series, types, strict=True))
+
+    def seasons_for(self, step: int) -> tuple[int, ...]:
+        """Seasons in steps, ascending: those given, or what a step of so many milliseconds implies."""
+        if self.seasons:
+            return tuple(sorted(self.seasons))
+        found = {length // step for shortest, longest, length in CYCLES if shortest <= step <= longest}
+        return tuple(sorted(n for n in found if n > 1)) or (1,)
 
     @property
     def step(self) -> int | None:

@@ -69,22 +69,24 @@ NAMES = (
     "theta",
     "holt_winters",
     "autoregression",
+    "direct",
     "xgboost",
     "ets",
     "sarimax",
     "unobserved",
     "stl",
 )
-BATCHED = NAMES[:7]  # fitted for all series at once
+BATCHED = NAMES[:8]  # fitted for all series at once
 
 
 def find_model(name: str) -> Model:
     """The model of that name; its libraries are imported when it is first fitted. Raises KeyError."""
-    from forecasts.models import gbm, linear, smoothing, statistical
+    from forecasts.models import direct, gbm, linear, naive, smoothing, statistical
 
     methods: dict[str, Any] = {
-        "seasonal_naive": smoothing.SeasonalNaive.fit,
+        "seasonal_naive": naive.fit,
         "autoregression": linear.fit,
+        "direct": direct.fit,
         "xgboost": gbm.fit,
         "ets": statistical.fit_ets,
         "sarimax": statistical.fit_sarimax,

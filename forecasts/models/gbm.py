@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from forecasts.models import naive
 from forecasts.models.base import Fitted
-from forecasts.models.gbm_features import Layout, Rows, choose_base
-from forecasts.models.smoothing import SeasonalNaive
+from forecasts.models.gbm_features import Layout, Rows
 from forecasts.series import Panel
 
 if TYPE_CHECKING:
@@ -65,18 +65,18 @@ def fit(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Fitted:
     first = max(min(max(periods) + 1, width // 2), 1)
     origins = np.arange(first, width - horizon + 1)
     if len(origins) == 0:
-        return SeasonalNaive.fit(panel, horizon, seasons)
+        return naive.fit(panel, horizon, seasons)
     behind = np.isfinite(panel.values).sum(0)[origins - first]  # series that began a period before
     budget = min(ROWS_MOST, ROWS_LEAST + ROWS_A_SERIES * len(panel.ids))
     thin = max(1, int(np.ceil(behind.sum() * horizon / budget)))
     origins = origins[::-1][::thin][::-1]
-    layout = Layout(periods, horizon, choose_base(panel.values, horizon, periods))
+    layout = Layout(periods, horizon, naive.choose_base(panel.values, horizon, periods))
     rows, base, scale = Rows(panel, layout).make(origins, range(horizon))
     actual = panel.values[:, origins[:, None] + np.arange(horizon)].reshape(-1)
     target = np.clip((actual - base) / scale, -CLIP, CLIP)
     usable = np.isfinite(target)
     if usable.sum() < LEAST:
-        return SeasonalNaive.fit(panel, horizon, seasons)
+        return naive.fit(panel, horizon, seasons)
     xgb = import_xgboost()
     data = xgb.QuantileDMatrix(rows[usable], target[usable], max_bin=PARAMS["max_bin"])
     return Boosted(layout, xgb.train(PARAMS, data, ROUNDS))

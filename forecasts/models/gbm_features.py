@@ -36,25 +36,6 @@ class Layout:
         return max((CYCLES + 1) * max(self.periods) + self.horizon, 2 * max(self.periods) + 100, LAGS + 2)
 
 
-def choose_base(values: Matrix, horizon: int, periods: tuple[int, ...]) -> NDArray[np.int64]:
-    """Per series the period whose repetition missed the last horizons by least."""
-    import numpy as np
-
-    width = values.shape[1]
-    steps = np.arange(horizon)
-    origins = np.arange(width - horizon, max(width - 7 * horizon, horizon) - 1, -horizon)
-    misses = []
-    for period in periods:
-        at = origins[:, None] + steps
-        back = at - (steps // period + 1) * period
-        miss = np.abs(values[:, at] - np.where(back >= 0, values[:, np.maximum(back, 0)], np.nan))
-        known = np.isfinite(miss)
-        total = np.where(known, miss, 0.0).sum((1, 2)) / np.maximum(known.sum((1, 2)), 1)
-        misses.append(np.where(known.any((1, 2)), total, np.inf))
-    found: NDArray[np.int64] = np.stack(misses).argmin(0)
-    return found
-
-
 class Rows:
     """Features of a panel; rolling sums are made once."""
 

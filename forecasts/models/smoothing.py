@@ -27,27 +27,6 @@ if TYPE_CHECKING:
 BLOCK = 16_384  # series x candidates at a time: what stays in a processor's cache
 
 
-@dataclass(slots=True)
-class SeasonalNaive:
-    """The last season again; of several seasons the longest."""
-
-    horizon: int
-    season: int
-
-    @classmethod
-    def fit(cls, _panel: Panel, horizon: int, seasons: tuple[int, ...]) -> SeasonalNaive:
-        """Nothing is learned."""
-        return cls(horizon, seasons[-1])
-
-    def __call__(self, history: Panel) -> Matrix:
-        """Repeat the end of the history."""
-        import numpy as np
-
-        last = history.values[:, -self.season :]
-        last = np.where(np.isfinite(last), last, history.values[:, -1:])
-        return np.tile(last, (1, -(-self.horizon // last.shape[1])))[:, : self.horizon]
-
-
 @dataclass(frozen=True, slots=True)
 class Smoothing:
     """A member of the family: which parameters it has, and how many candidates of them are tried."""

@@ -42,7 +42,7 @@ def test_a_combination_beats_its_parts_where_their_errors_cancel() -> None:
     actuals = np.zeros((1, 1, 4))
     forecasts = np.array([[1.0, 1, 1, 1], [-1, -1, -1, -1], [3, 3, 3, 3]])[:, None, None, :]
     weights, error = choose(forecasts, actuals, np.array([[1.0], [1.0], [3.0]]))
-    assert error[0] < 0.1
+    assert error[0] < 0.2
     assert weights[2, 0] < weights[0, 0]
 
 

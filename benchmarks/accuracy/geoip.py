@@ -1,0 +1,45 @@
+"""Countries of addresses by whichever databases GEOIP_DATABASE names, and the time of a look-up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from benchmarks.accuracy.files import kept_back, read_csv
+from benchmarks.accuracy.registry import Score
+from udf_server.errors import ModelError
+from udf_server.geoip.places import Places
+
+ROUNDS = 3
+
+
+def geoip(folder: Path) -> list[Score]:
+    """Agreement over the addresses a database knows and over all, and microseconds a look-up, none answered from
+    memory. Without a database of one's own only the time is measured, on MaxMind's test file."""
+    places, own = Places(), True
+    try:
+        kinds = places.names()
+    except ModelError:
+        places, own = Places([folder / "geoip" / "GeoLite2-City-Test.mmdb"]), False
+        kinds = places.names()
+    out = []
+    for path in kept_back("lookups*.csv") or [folder / "geoip" / "lookups_10k.csv"]:
+        addresses, countries = read_csv(path, "ip", "country")
+        note = {"databases": kinds, "addresses": len(addresses), "test": path.stem}
+        if own:
+            found = [place and place["COUNTRY"] for place in places.look_up(addresses)]
+            right = sum(f == c for f, c in zip(found, countries, strict=True))
+            known = sum(f is not None for f in found)
+            out.append(Score("geoip", "agreement, %", 100 * right / len(found), 94.0, note))
+            out.append(Score("geoip", "agreement where known, %", 100 * right / max(known, 1), None, note))
+        best = float("inf")
+        for _ in range(ROUNDS):
+            places.forget()
+            start = time.perf_counter()
+            places.look_up(addresses)
+            best = min(best, time.perf_counter() - start)
+        out.append(Score("geoip", "microseconds a look-up", 1e6 * best / len(addresses), None, note))
+    return out
+
+
+SETS = {"geoip": geoip}

@@ -1,0 +1,81 @@
+"""A fit: what the backtest chose for some series, fitted, with bands; it forecasts from any later history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from forecasts.backtest import FLOOR, Ensemble, fit_chosen, run_backtest
+from forecasts.intervals import Bands, make_bands
+from forecasts.series import Panel
+from forecasts.spec import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from forecasts.series import Matrix
+
+
+@dataclass(slots=True)
+class Fit:
+    """`errors` are the combination's mean absolute errors over the folds per series, `naive_errors` seasonal naive's;
+    `model_errors` [model, series] those of each model and `weights` what it counts; `covered` the share of the folds'
+    values within each level's band, in percent."""
+
+    ids: tuple[tuple[Any, ...], ...]
+    names: tuple[str, ...]
+    models: tuple[str, ...]
+    model_errors: Matrix
+    weights: Matrix
+    errors: NDArray[np.float64]
+    naive_errors: NDArray[np.float64]
+    covered: dict[int, float]
+    ensemble: Ensemble
+    bands: Bands
+    ends: tuple[int, ...]
+
+    def forecast(self, panel: Panel) -> Matrix:
+        """Next steps [series, horizon] after a history of the same series, which may have gone on since."""
+        mean: Matrix = self.ensemble(panel)
+        return mean
+
+
+def fit_panel(panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | None = None) -> Fit:
+    """Backtest and fit series that are all long enough (see `Spec.minimum`)."""
+    panel = panel.tail(spec.window)
+    shortest = min(panel.lengths)
+    seasons = tuple(s for s in spec.seasons_for(panel.step) if 2 * s < shortest) or (1,)
+    test = run_backtest(
+        panel,
+        horizon=max(1, min(spec.horizon, shortest // 3)),
+        seasons=seasons,
+        models=spec.models,
+        folds=spec.folds,
+        on_model=on_model,
+    )
+    bands = make_bands(panel.values, test.honest(), test.actuals, spec.levels)
+    return Fit(
+        ids=panel.ids,
+        names=tuple(map(test.name_of, range(len(panel.ids)))),
+        models=test.models,
+        model_errors=test.errors,
+        weights=test.weights,
+        errors=test.combined_errors,
+        naive_errors=test.error_of(FLOOR),
+        covered=bands.covered(test.honest(), test.actuals),
+        ensemble=fit_chosen(panel, test, horizon=spec.horizon, seasons=seasons),
+        bands=bands,
+        ends=panel.ends,
+    )
+
+
+def group_by_length(panel: Panel, rows: list[int], spec: Spec) -> list[list[int]]:
+    """Rows of like length: a backtest has as many folds as its shortest series allows, so these go together."""
+    groups: dict[int, list[int]] = {}
+    full = (spec.folds + 1) * spec.horizon + 2 * max(spec.seasons_for(panel.step))
+    for i in rows:
+        length = min(panel.lengths[i], spec.window)
+        groups.setdefault(full if length >= full else length.bit_length(), []).append(i)
+    return list(groups.values())
