@@ -8,10 +8,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -133,18 +132,11 @@ def test_properties_of_the_command_line() -> None:
 
 
 @pytest.fixture
-def ksql_python(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """ksql-python, by its maintained successor. It passes `cert`, which httpx takes no more since 0.28."""
+def ksql_python() -> Any:
+    """ksql-python, by its maintained successor, as it is; it needs httpx before 0.28."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of its own imports
         import ksql
-        import ksql.api
-
-    def without_cert(call: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, cert=None, **rest: call(*args, **rest)
-
-    calls = {name: without_cert(getattr(httpx, name)) for name in ("get", "request", "stream")}
-    monkeypatch.setattr(ksql.api, "httpx", SimpleNamespace(Client=httpx.Client, **calls))
     return ksql
 
 
