@@ -11,6 +11,17 @@ from ksqlkit.dialect import nodes as N
 Visit = Callable[[N.Expression], N.Expression | None]
 
 
+_PARTS: dict[type[N.Expression], tuple[str, ...]] = {}
+
+
+def _parts(kind: type[N.Expression]) -> tuple[str, ...]:
+    """The names of a kind's fields, its place in the text left out."""
+    found = _PARTS.get(kind)
+    if found is None:
+        found = _PARTS[kind] = tuple(f.name for f in fields(kind) if f.name != "span")
+    return found
+
+
 def _nodes(value: object) -> Iterator[N.Expression]:
     if isinstance(value, N.Expression):
         yield value
@@ -24,9 +35,8 @@ def _nodes(value: object) -> Iterator[N.Expression]:
 
 def children(expr: N.Expression) -> Iterator[N.Expression]:
     """The direct sub-expressions, in the order they are written."""
-    for f in fields(expr):
-        if f.name != "span":
-            yield from _nodes(getattr(expr, f.name))
+    for name in _parts(type(expr)):
+        yield from _nodes(getattr(expr, name))
 
 
 def walk(expr: N.Expression) -> Iterator[N.Expression]:
@@ -50,13 +60,11 @@ def rewrite(expr: N.Expression, visit: Visit) -> N.Expression:
     if found is not None:
         return found
     changes: dict[str, Any] = {}
-    for f in fields(expr):
-        if f.name == "span":
-            continue
-        old = getattr(expr, f.name)
+    for name in _parts(type(expr)):
+        old = getattr(expr, name)
         new = _rewrite_value(old, visit)
         if new is not old:
-            changes[f.name] = new
+            changes[name] = new
     return replace(expr, **changes) if changes else expr
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import types as T
@@ -20,7 +20,7 @@ from ksqlkit.engine.expressions.coercion import coerce_list, decimal_type
 from ksqlkit.engine.functions.contract import INTERVAL_UNIT, FunctionRegistry
 from ksqlkit.errors import StatementError
 
-Emit = Callable[[Any], Code]
+Emit = Callable[["Emitter", Any], Code]
 
 
 class Emitter:
@@ -41,43 +41,13 @@ class Emitter:
         self.lambdas = lambdas or {}
         self.types_only = types_only
         self._types: dict[int, tuple[N.Expression, T.SqlType | None]] = {}
-        self._emit: dict[type[N.Expression], Emit] = {
-            N.NullLiteral: lambda _: Code("None", None, True, False, constant=True),
-            N.BooleanLiteral: lambda n: self._constant(n.value, T.BOOLEAN),
-            N.IntegerLiteral: lambda n: self._constant(n.value, T.INTEGER),
-            N.LongLiteral: lambda n: self._constant(n.value, T.BIGINT),
-            N.DoubleLiteral: self._double,
-            N.DecimalLiteral: lambda n: self._decimal(n.value, decimal_type(n.value)),
-            N.StringLiteral: lambda n: self._constant(n.value, T.STRING),
-            N.ColumnRef: self._column,
-            N.LambdaVariable: self._lambda_variable,
-            N.IntervalUnit: lambda n: self._constant(n.unit, INTERVAL_UNIT),
-            N.Arithmetic: self._arithmetic,
-            N.Signed: lambda n: arithmetic.signed(self.names, n.sign, self(n.operand)),
-            N.Comparison: self._comparison,
-            N.Logical: self._logical,
-            N.Not: lambda n: self._plain(f"(not {self._condition(n.operand, self(n.operand)).source})", True),
-            N.IsNull: lambda n: self._is_null(n.operand, "is"),
-            N.IsNotNull: lambda n: self._is_null(n.operand, "is not"),
-            N.Between: self._between,
-            N.InList: self._in,
-            N.Like: self._like,
-            N.SearchedCase: self._case,
-            N.Cast: self._cast,
-            N.Subscript: self._subscript,
-            N.Dereference: self._dereference,
-            N.ArrayConstructor: self._array,
-            N.MapConstructor: self._map,
-            N.StructConstructor: self._struct,
-            N.FunctionCall: lambda n: call(self, n),
-        }
 
     def __call__(self, node: N.Expression) -> Code:
         """Code of an expression. Raises StatementError."""
-        emit = self._emit.get(type(node))
+        emit = _EMIT.get(type(node))
         if emit is None:
             raise StatementError(f"{shown(node)} is not supported here.")
-        return emit(node)
+        return emit(self, node)
 
     def within(self, params: Mapping[str, Variable]) -> Emitter:
         """An emitter for the body of a lambda with these parameters."""
@@ -349,3 +319,34 @@ _ALL_NULL = (
     + _ISSUE
     + ". As a workaround, you may cast a NULL {} to the desired type."
 )
+
+_EMIT: Final[dict[type[N.Expression], Emit]] = {
+    N.NullLiteral: lambda _e, _n: Code("None", None, True, False, constant=True),
+    N.BooleanLiteral: lambda e, n: e._constant(n.value, T.BOOLEAN),
+    N.IntegerLiteral: lambda e, n: e._constant(n.value, T.INTEGER),
+    N.LongLiteral: lambda e, n: e._constant(n.value, T.BIGINT),
+    N.DoubleLiteral: Emitter._double,
+    N.DecimalLiteral: lambda e, n: e._decimal(n.value, decimal_type(n.value)),
+    N.StringLiteral: lambda e, n: e._constant(n.value, T.STRING),
+    N.ColumnRef: Emitter._column,
+    N.LambdaVariable: Emitter._lambda_variable,
+    N.IntervalUnit: lambda e, n: e._constant(n.unit, INTERVAL_UNIT),
+    N.Arithmetic: Emitter._arithmetic,
+    N.Signed: lambda e, n: arithmetic.signed(e.names, n.sign, e(n.operand)),
+    N.Comparison: Emitter._comparison,
+    N.Logical: Emitter._logical,
+    N.Not: lambda e, n: e._plain(f"(not {e._condition(n.operand, e(n.operand)).source})", True),
+    N.IsNull: lambda e, n: e._is_null(n.operand, "is"),
+    N.IsNotNull: lambda e, n: e._is_null(n.operand, "is not"),
+    N.Between: Emitter._between,
+    N.InList: Emitter._in,
+    N.Like: Emitter._like,
+    N.SearchedCase: Emitter._case,
+    N.Cast: Emitter._cast,
+    N.Subscript: Emitter._subscript,
+    N.Dereference: Emitter._dereference,
+    N.ArrayConstructor: Emitter._array,
+    N.MapConstructor: Emitter._map,
+    N.StructConstructor: Emitter._struct,
+    N.FunctionCall: call,
+}
