@@ -21,7 +21,7 @@ demo: install
 	@$(BIN)/ksqlkit demo
 
 dev: install
-	@$(BIN)/ksqlkit dev
+	@$(BIN)/ksqlkit dev --demo
 
 test: install
 	@$(BIN)/python -m pytest

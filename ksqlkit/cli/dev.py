@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,12 @@ from ksqlkit.cli.options import ProjectOption, open_config
 from ksqlkit.cli.output import guarded, messages
 from ksqlkit.errors import KsqlkitError, ServerError
 from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, run_stack
+
+if TYPE_CHECKING:
+    from ksqlkit.project.config import Config
+
+REPORT = "demo.json"  # in the data folder: the demo has run, and what it measured
+BEGUN = ".begun"  # instead of its suffix: it has not finished
 
 PortOption = Annotated[
     int,
@@ -48,18 +54,47 @@ def dev(
     folder = data or Path.cwd() / ".ksqlkit"
     folder.mkdir(parents=True, exist_ok=True)
     models = folder / "models" if demo else config.models
-    options = StackOptions(
-        models, config.functions, folder / "log.db", host, port, 0 if port == 0 else scoring_port
-    )
+    log = folder / "log.db"
+    if demo:
+        _forget_half_a_demo(folder, log)
+    options = StackOptions(models, config.functions, log, host, port, 0 if port == 0 else scoring_port)
     with run_stack(options) as stack:
         if demo:
-            from ksqlkit.demo.job import run_job
-
-            run_job(stack, config, models)
+            _demo(stack, config, models, folder / REPORT)
         else:
             _apply(stack, config.root)
         print_connections(stack)
         _wait(stack)
+
+
+def _demo(stack: Stack, config: Config, models: Path, report: Path) -> None:
+    """Run the demo's job once per data folder; later its figures are shown again."""
+    import orjson
+
+    from ksqlkit.demo.job import run_job
+    from ksqlkit.demo.report import Report
+    from ksqlkit.demo.summary import print_summary
+
+    if report.exists():
+        messages.print("The demo's input is there already; these are the figures of its run.")
+        print_summary(Report(**orjson.loads(report.read_bytes())))
+        return
+    begun = report.with_suffix(BEGUN)
+    begun.touch()
+    done = run_job(stack, config, models)
+    report.write_bytes(orjson.dumps(done.as_dict(), option=orjson.OPT_INDENT_2))
+    begun.unlink()
+    print_summary(done)
+
+
+def _forget_half_a_demo(folder: Path, log: Path) -> None:
+    """A demo that was stopped half-way would load its first half twice: begin anew."""
+    begun = (folder / REPORT).with_suffix(BEGUN)
+    if begun.exists():
+        messages.print(f"The last demo was stopped half-way; its records in {folder} are dropped.")
+        for path in (log, *folder.glob(log.name + "*")):
+            path.unlink(missing_ok=True)
+        begun.unlink()
 
 
 def print_connections(stack: Stack) -> None:
