@@ -143,9 +143,14 @@ class Engine:
             try:
                 match prepared.node:
                     case N.QueryStatement(query) if query.emit is None:
-                        return run_pull(ctx, prepared, self._pump)
+                        found = run_pull(ctx, prepared, self._pump)
+                        if not isinstance(found, PullResult):
+                            self._work.notify_all()
+                        return found
                     case N.QueryStatement():
-                        return ctx.open_push(prepared, self._pump)
+                        push = ctx.open_push(prepared, self._pump)
+                        self._work.notify_all()
+                        return push
                     case N.Print():
                         return PrintedTopic(ctx, prepared.node, self._pump)
                     case _:
@@ -154,8 +159,6 @@ class Engine:
                 raise statements.with_text(error, prepared.text) from None
             except RecursionError:
                 raise statements.too_deep(prepared.text) from None
-            finally:
-                self._work.notify_all()
 
     def close_query(self, query_id: str) -> bool:
         """End a push query; whether there was one of that id."""
