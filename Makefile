@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo dev test lint type bench check conformance wheel lock clean
+.PHONY: install demo dev test lint type bench accuracy check conformance wheel lock clean
 
 install: $(STAMP)
 
@@ -35,6 +35,10 @@ type: install
 
 bench: install
 	@$(BIN)/python -m benchmarks
+
+# Beside published figures, on ACCURACY_DATA; TEST=folder for test files kept back.
+accuracy: install
+	@$(BIN)/python -m benchmarks.accuracy $(SETS) $(if $(TEST),--test $(TEST))
 
 conformance: install
 	@$(BIN)/python -m tests.conformance

@@ -7,6 +7,7 @@ else in the system's usual folders, and read again when they change.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -48,7 +49,8 @@ class Places:
         self._given = paths
         self._open: dict[Path, _Open] = {}
         self._cache: dict[str, dict[str, Any] | None] = {}
-        self._looked = -LOOK_AGAIN
+        self._readers: list[tuple[Reader, bool]] = []
+        self._looked = -math.inf
         self._lock = threading.Lock()
 
     def look_up(self, addresses: Sequence[str]) -> list[dict[str, Any] | None]:
@@ -72,22 +74,30 @@ class Places:
         self._refresh()
         return [o.reader.metadata().database_type for o in self._open.values()]
 
+    def forget(self) -> None:
+        """Drop remembered answers."""
+        self._cache = {}
+
     def _one(self, text: str) -> dict[str, Any] | None:
+        place: dict[str, Any] | None = None
         try:
-            address = ip_address(text.strip())
+            if ":" in text or not text[-1:].isdigit():
+                address = ip_address(text.strip())
+                text = str(getattr(address, "ipv4_mapped", None) or address)
+            for reader, ipv4 in self._readers:
+                if ipv4 and ":" in text:
+                    continue
+                record = reader.get(text)
+                if isinstance(record, dict):
+                    found = fields_of(record)
+                    place = (
+                        found
+                        if place is None
+                        else {k: found[k] if v is None else v for k, v in place.items()}
+                    )
         except ValueError:
             return None
-        mapped = getattr(address, "ipv4_mapped", None)
-        place = dict(_NOWHERE)
-        for opened in self._open.values():
-            if (mapped or address).version == 6 and opened.reader.metadata().ip_version == 4:
-                continue
-            record = opened.reader.get(mapped or address)
-            if isinstance(record, Mapping):
-                for name, value in _fields(record).items():
-                    if place[name] is None:
-                        place[name] = value
-        return place
+        return dict(_NOWHERE) if place is None else place
 
     def _refresh(self) -> None:
         if time.monotonic() - self._looked < LOOK_AGAIN:
@@ -125,6 +135,7 @@ class Places:
                 opened[path] = self._open[path]
         if {p: o.stamp for p, o in opened.items()} != {p: o.stamp for p, o in self._open.items()}:
             self._open, self._cache = opened, {}
+            self._readers = [(o.reader, o.reader.metadata().ip_version == 4) for o in opened.values()]
 
     def _paths(self) -> Iterable[Path]:
         given = self._given
@@ -135,8 +146,8 @@ class Places:
             yield from sorted(path.glob("*.mmdb")) if path.is_dir() else [path] if path.exists() else []
 
 
-def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Our fields that a record has, whichever way it is laid out."""
+def fields_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Our fields of a record, whichever way it is laid out; None for those it has not."""
     country, place = record.get("country"), record.get("location")
     region, city = record.get("subdivisions"), record.get("city")
     registered = record.get("registered_country")
@@ -149,7 +160,7 @@ def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
     at = place if isinstance(place, Mapping) else record
     first = region[0] if isinstance(region, list) and region else None
     number = record.get("autonomous_system_number") or record.get("asn")
-    found = {
+    return {
         "COUNTRY": code,
         "REGION": _name(first) or _text(record, "state1", "region", "region_name"),
         "CITY": _name(city) or _text(record, "city", "city_name"),
@@ -157,7 +168,6 @@ def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
         "LONGITUDE": _number(at.get("longitude", at.get("lng"))),
         "ASN": int(str(number).upper().removeprefix("AS")) if number else None,
     }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _name(part: Any) -> str | None:
