@@ -9,6 +9,7 @@ import typer
 from ksqlkit import __version__
 from ksqlkit.cli import output
 from ksqlkit.cli.apply import apply
+from ksqlkit.cli.bridge import bridge
 from ksqlkit.cli.datagen import datagen
 from ksqlkit.cli.demo import demo
 from ksqlkit.cli.dev import dev
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (demo, dev, sql, render, apply, load, datagen, train, functions):
     app.command()(command)
 app.add_typer(forecast, name="forecast")
+app.add_typer(bridge, name="bridge")
 
 
 @app.callback()
