@@ -27,22 +27,26 @@ def main(arguments: list[str] | None = None) -> int:
         "--lazy", action="store_true", help="load models at their first use instead of at start"
     )
     parser.add_argument("--threads", type=int, default=4, help="threads that run function bodies")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the port")
+    parser.add_argument("--tls-cert", type=Path, help="certificate chain (PEM); serves HTTPS only")
+    parser.add_argument("--tls-key", type=Path, help="its private key, where that is not in the same file")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     given = vars(parser.parse_args(arguments))
     level = given.pop("log_level")
+    if given["workers"] < 1 or given["threads"] < 1:
+        parser.error("--workers and --threads must be at least 1")
     from ksqlkit.process import stop_with_parent
     from udf_server.serve import ServeOptions, run
 
     stop_with_parent()
     try:
-        run(ServeOptions(**given), log_level=level)
+        return run(ServeOptions(**given), log_level=level)
     except KsqlkitError as error:
         print(error.render(), file=sys.stderr)
         return error.exit_code
     except (OSError, ValueError) as error:
         print(f"udf_server cannot start: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-Columns = list[list[Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Columns = list[Any]
+"""One sequence per argument; or a single matrix, whose rows are the rows (see `Function.matrix`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`count` rows in groups of the same number of arguments: their row numbers and their columns. Nearly every call
-    is one group."""
+    is one group. A call of numbers only, decoded for a function that asks for it, is a `matrix` of rows by arguments
+    instead (NaN for NULL) and has no groups."""
 
     count: int
     groups: list[tuple[Sequence[int], Columns]]
+    matrix: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Any]]) -> Batch:
@@ -43,3 +52,30 @@ class Batch:
                     if not row or type(row[0]) is not int or row[0] != number:
                         raise ValueError(f"entry {number} of data must start with {number}")
         return cls(batch.count, [(numbers, columns[1:]) for numbers, columns in batch.groups])
+
+    @classmethod
+    def of_numbers(cls, rows: Sequence[Sequence[Any]], *, plain: bool) -> Batch | None:
+        """From numbered rows that hold nothing but numbers and None, all of the same width; None for any others. With
+        `plain` the caller knows that there is no boolean and no None among them, which saves a look at each value."""
+        import numpy as np
+
+        width = len(rows[0]) if rows else 0
+        if width < 2 or (len(rows) > 1 and set(map(len, rows)) != {width}):
+            return None
+        flat = list(chain.from_iterable(rows))
+        try:
+            # An array takes numbers only: text, lists and maps raise, as does an integer past the range of a double.
+            if plain:
+                found = np.frombuffer(array("d", flat))
+            elif set(map(type, flat)) <= {int, float, type(None)}:
+                found = np.array(flat, dtype=np.float64)
+            else:
+                return None
+        except (TypeError, OverflowError):
+            return None
+        matrix = found.reshape(len(rows), width)
+        if len(rows) == 1:
+            counted = rows[0][0] == 0
+        else:
+            counted = bool((matrix[:, 0] == np.arange(len(rows))).all())
+        return cls(len(rows), [], matrix[:, 1:]) if counted else None

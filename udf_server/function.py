@@ -54,6 +54,12 @@ class Function:
     context: bool = False
     example: str = ""
     origin: str = field(default="", compare=False)
+    matrix_body: Body | None = None
+
+    def matrix(self, body: Body) -> Body:
+        """Answer the first overload, one of DOUBLEs only, from a matrix as well: rows by arguments, NaN for NULL."""
+        self.matrix_body = body
+        return body
 
     def overload(self, signature: str) -> Callable[[Body], Body]:
         """Add another signature of the same function, answered by the decorated body."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 10_000.0)
@@ -26,14 +26,35 @@ class Counter:
         key = tuple(labels.items())
         self._values[key] = self._values.get(key, 0.0) + amount
 
+    def of(self, **labels: str) -> Callable[[float], None]:
+        """`add` for these labels, to be kept by who counts often."""
+        key = tuple(labels.items())
+        values = self._values
+        values.setdefault(key, 0.0)
+
+        def add(amount: float) -> None:
+            values[key] += amount
+
+        return add
+
     def value(self, **labels: str) -> float:
         """The number of these labels."""
         return self._values.get(tuple(labels.items()), 0.0)
 
+    def state(self) -> list[Any]:
+        """What there is, for `merge` in another process."""
+        return list(self._values.items())
+
+    def merge(self, state: list[Any]) -> None:
+        """Add what another process counted."""
+        for labels, value in state:
+            key = tuple((str(n), str(v)) for n, v in labels)
+            self._values[key] = self._values.get(key, 0.0) + value
+
     def lines(self) -> Iterator[str]:
         """The samples."""
         for labels, value in sorted(self._values.items()):
-            yield f"{self.name}{_shown(labels)} {value:g}"
+            yield f"{self.name}{_shown(labels)} {value:.15g}"
 
 
 class Gauge(Counter):
@@ -58,10 +79,32 @@ class Histogram:
 
     def observe(self, value: float, **labels: str) -> None:
         """Add a sample."""
+        self.of(**labels)(value)
+
+    def of(self, **labels: str) -> Callable[[float], None]:
+        """`observe` for these labels, to be kept by who observes often."""
         key = tuple(labels.items())
         counts = self._counts.setdefault(key, [0] * (len(self._buckets) + 1))
-        counts[bisect_left(self._buckets, value)] += 1
-        self._sums[key] = self._sums.get(key, 0.0) + value
+        buckets, sums = self._buckets, self._sums
+        sums.setdefault(key, 0.0)
+
+        def observe(value: float) -> None:
+            counts[bisect_left(buckets, value)] += 1
+            sums[key] += value
+
+        return observe
+
+    def state(self) -> list[Any]:
+        """What there is, for `merge` in another process."""
+        return [(labels, counts, self._sums[labels]) for labels, counts in self._counts.items()]
+
+    def merge(self, state: list[Any]) -> None:
+        """Add what another process saw."""
+        for labels, counts, total in state:
+            key = tuple((str(n), str(v)) for n, v in labels)
+            known = self._counts.setdefault(key, [0] * len(counts))
+            self._counts[key] = [a + b for a, b in zip(known, counts, strict=True)]
+            self._sums[key] = self._sums.get(key, 0.0) + total
 
     def lines(self) -> Iterator[str]:
         """The samples, buckets cumulative."""
@@ -87,6 +130,15 @@ class Metrics:
         self.batch = Histogram("udf_batch_rows", "Rows per batch", ROWS)
         self.queued = Gauge("udf_queued_rows", "Rows that wait now")
         self.reloads = Counter("udf_reloads_total", "Changes of the set of functions or models")
+
+    def state(self) -> dict[str, list[Any]]:
+        """All families, for `merge` in another process."""
+        return {name: family.state() for name, family in vars(self).items()}
+
+    def merge(self, state: Mapping[str, list[Any]]) -> None:
+        """Add what another process counted."""
+        for name, family in vars(self).items():
+            family.merge(state.get(name, []))
 
     def render(self) -> str:
         """The page that Prometheus reads."""

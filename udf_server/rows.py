@@ -25,12 +25,23 @@ def matrix_of(model: LoadedModel, columns: Sequence[Sequence[Any]]) -> Floats:
     names = metadata.features
     if len(columns) == 1 and any(isinstance(v, Mapping) for v in columns[0]):
         return _from_dicts(metadata, [{k.upper(): v for k, v in (row or {}).items()} for row in columns[0]])
-    if len(columns) != len(names):
-        shown = f"{len(names)} features ({', '.join(names)})"
-        raise RowError(f"model {metadata.name} takes {shown}, not {len(columns)}")
+    _check_width(metadata, len(columns))
     if not metadata.categories and not any(isinstance(v, str | bool) for c in columns for v in c):
         return to_matrix(columns)
     return to_matrix([_numbers(metadata, n, c) for n, c in zip(names, columns, strict=True)])
+
+
+def checked_matrix(model: LoadedModel, matrix: Floats) -> Floats:
+    """A matrix of numbers, if it is as wide as the model's. Raises RowError."""
+    _check_width(model.metadata, matrix.shape[1])
+    return matrix
+
+
+def _check_width(metadata: Metadata, width: int) -> None:
+    names = metadata.features
+    if width != len(names):
+        shown = f"{len(names)} features ({', '.join(names)})"
+        raise RowError(f"model {metadata.name} takes {shown}, not {width}")
 
 
 def _from_dicts(metadata: Metadata, rows: Sequence[Mapping[str, Any]]) -> Floats:

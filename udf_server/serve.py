@@ -1,24 +1,28 @@
-"""Run the server in this process: granian on a loopback port, hot reload, clean shutdown."""
+"""Run the server: one process or several on a port, hot reload, clean shutdown."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+import os
 import signal
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from ksqlkit.errors import ServerError
 from udf_server.http.app import App
 from udf_server.http.auth import Tokens
-from udf_server.http.rsgi import RsgiApp
+from udf_server.http.wire import Connections
 from udf_server.service import Service
+from udf_server.workers import Peers, reserve, supervise
+
+if TYPE_CHECKING:
+    import ssl
 
 POLL_SECONDS: Final = 0.3  # how often files and aliases are looked at; well under the promised second
 logger = logging.getLogger("udf_server")
@@ -35,68 +39,92 @@ class ServeOptions:
     token_file: Path | None = None
     lazy: bool = False
     threads: int = 4
+    workers: int = 1
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
 
 
-def free_port(host: str, port: int) -> int:
-    """The port, or a free one for 0; raises ServerError when it is taken or not allowed."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ServerError(
-                f"cannot listen on {host}:{port}: {error.strerror}",
-                hint="use --port 0 for a free port, or stop what listens there",
-            ) from error
-        return int(probe.getsockname()[1])
-
-
-async def serve(options: ServeOptions) -> None:
-    """Serve until SIGINT or SIGTERM, then refuse new calls, finish those under way and return."""
-    from granian.constants import Interfaces
-    from granian.server.embed import Server
-
+async def serve(options: ServeOptions, port: int, peers: Peers | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, then refuse new calls, finish those under way and return. SIGHUP reads tokens,
+    certificate, functions and models again; connections stay."""
     tokens = Tokens.read(options.token_file) if options.token_file else None
-    port = free_port(options.host, options.port)
+    context = _tls(options)
     service = Service(options.models, options.functions, threads=options.threads)
-    server = Server(
-        RsgiApp(App(service, tokens)),
-        address=options.host,
-        port=port,
-        interface=Interfaces.RSGI,
-        websockets=False,
-        log_enabled=False,
-        backlog=1024,
-        backpressure=1024,
-    )
-    stop = asyncio.Event()
+    app = App(service, tokens, peers)
+    connections = Connections(app)
     loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(options, app, context))
     if not options.lazy:
         service.warming = ["models"]
-    running = asyncio.create_task(server.serve())
-    watching = asyncio.create_task(_watch(service))
+    listening = await loop.create_server(
+        connections.connection, options.host, port, backlog=1024, reuse_port=True, ssl=context
+    )
+    watching = asyncio.create_task(_watch(service, connections, peers))
     warming = None if options.lazy else asyncio.create_task(service.warm())
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    print(f"udf_server listening on http://{shown}:{port}", flush=True)
-    stopping = asyncio.create_task(stop.wait())
+    if peers is None:
+        announce(options, port)
     try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await stop.wait()
+        listening.close()
         if not await service.drain():
             logger.warning("some calls were still under way at the end of the drain")
+        connections.close()
+        for _ in range(100):
+            if not connections.open:
+                break
+            await asyncio.sleep(0.01)
     finally:
-        for task in (watching, stopping, warming):
+        for task in (watching, warming):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        server.stop()  # type: ignore[no-untyped-call]
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
-async def _watch(service: Service) -> None:
+def announce(options: ServeOptions, port: int) -> None:
+    """Say on standard output where the server is."""
+    shown = f"[{options.host}]" if ":" in options.host else options.host
+    scheme = "https" if options.tls_cert else "http"
+    print(f"udf_server listening on {scheme}://{shown}:{port}", flush=True)
+
+
+def _tls(options: ServeOptions) -> ssl.SSLContext | None:
+    if options.tls_cert is None:
+        if options.tls_key is not None:
+            raise ValueError("--tls-key needs --tls-cert")
+        return None
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(options.tls_cert, options.tls_key)
+    except ssl.SSLError as error:
+        raise ValueError(
+            f"{options.tls_cert} and its key do not fit or do not parse: {error.reason}"
+        ) from error
+    return context
+
+
+def _reload(options: ServeOptions, app: App, context: ssl.SSLContext | None) -> None:
+    """Take over a changed token file and certificate; what is broken keeps the old one. Functions and models are looked
+    at anyway."""
+    try:
+        if options.token_file:
+            app.tokens = Tokens.read(options.token_file)
+        if context is not None and options.tls_cert:
+            context.load_cert_chain(options.tls_cert, options.tls_key)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        logger.error("the reload failed, the old settings stay: %s", error)
+    else:
+        logger.info("settings were read again")
+
+
+async def _watch(service: Service, connections: Connections, peers: Peers | None) -> None:
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(POLL_SECONDS)
@@ -104,6 +132,13 @@ async def _watch(service: Service) -> None:
             # Model files may be large and user files slow to import: neither belongs on the loop.
             await loop.run_in_executor(None, service.look)
             service.adopt()
+            connections.sweep(loop.time())
+            if peers is not None:
+                if peers.orphaned():
+                    os.kill(os.getpid(), signal.SIGTERM)
+                service.metrics.queued.set(service.queued())
+                state = service.metrics.state()
+                await loop.run_in_executor(None, peers.tell, state)
         except Exception:
             logger.exception("looking for changed functions and models failed")
 
@@ -114,7 +149,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line."""
         line = {"time": round(record.created, 3), "level": record.levelname, "message": record.getMessage()}
-        for key in ("traceparent", "request_id"):
+        for key in ("request_id", "traceparent", "function", "status"):
             if value := getattr(record, key, None):
                 line[key] = value
         if record.exc_info:
@@ -122,10 +157,27 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
-def run(options: ServeOptions, *, log_level: str = "INFO") -> None:
-    """Serve, logging JSON lines to standard error."""
+def run(options: ServeOptions, *, log_level: str = "INFO") -> int:
+    """Serve, logging JSON lines to standard error; returns the exit code."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logger.addHandler(handler)
     logger.setLevel(log_level)
-    asyncio.run(serve(options))
+    with reserve(options.host, options.port) as held:
+        port = int(held.getsockname()[1])
+        if options.workers == 1:
+            asyncio.run(serve(options, port))
+            return 0
+        _tls(options)  # what is wrong with the options is said once, before anything starts
+        if options.token_file:
+            Tokens.read(options.token_file)
+        with TemporaryDirectory(prefix="udf_server-") as folder:
+
+            parent = os.getpid()
+
+            def work(number: int) -> int:
+                asyncio.run(serve(options, port, Peers(Path(folder), number, parent)))
+                return 0
+
+            announce(options, port)
+            return supervise(options.workers, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from udf_server.batch import Batch, Columns
 from udf_server.batching.isolate import run_isolated
-from udf_server.batching.lane import Lane
+from udf_server.batching.lane import INLINE_SECONDS, Job, Lane
+from udf_server.binding import as_declared, bind
 from udf_server.catalog import Catalog
-from udf_server.coerce import convert_column
 from udf_server.context import Context
 from udf_server.errors import ModelError, Overloaded, ServiceError
-from udf_server.function import Body, Function, Overload, RowError
+from udf_server.function import Body, Function, RowError
 from udf_server.manifest import DETAIL, Manifest, build
 from udf_server.memory.protocol import Memory
 from udf_server.memory.sqlite import SqliteMemory
@@ -30,6 +30,7 @@ from udf_server.sqltype import SqlType, parse_type
 
 logger = logging.getLogger("udf_server")
 
+MODEL_INLINE: Final = 0.002
 QUEUE_ROWS: Final = 40_000  # per lane; four of the largest calls
 _ATTRIBUTIONS: Final = parse_type("MAP<VARCHAR, DOUBLE>")
 _FIELDS: Final = ("VALUE", "STATUS", "MODEL", "VERSION", "SCORED_AT", "REASON", "ATTRIBUTIONS")
@@ -43,6 +44,76 @@ class Answer:
     errors: list[tuple[int, str, str]] = field(default_factory=list)
     model: str | None = None
     version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a call is for: the function, the model version it is pinned to, and whether it is the `_DETAIL` form."""
+
+    function: Function
+    version: int | None
+    detail: bool
+
+
+class _Call:
+    """A call under way: counts the parts that lanes still owe, then puts the answer together."""
+
+    __slots__ = ("_done", "_jobs", "_owed", "_service", "_target", "_version", "attributions", "results")
+
+    def __init__(
+        self, service: Service, target: Target, version: int | None, rows: int, done: Callable[[Answer], None]
+    ) -> None:
+        self._service, self._target, self._version, self._done = service, target, version, done
+        self._owed = 1  # until `submit` has handed out every part
+        self._jobs: list[Job] = []
+        self.results: list[Any] = [None] * rows
+        self.attributions: list[Any] = [None] * rows if target.detail else []
+
+    def put(
+        self,
+        lane: Lane,
+        columns: Columns,
+        indexes: Sequence[int],
+        deadline: float,
+        into: list[Any] | None = None,
+    ) -> None:
+        """Have a lane answer the rows of those numbers."""
+        wanted = self.results if into is None else into
+
+        def fill(values: list[Any]) -> None:
+            if len(values) == len(wanted):
+                wanted[:] = values
+            else:
+                for index, value in zip(indexes, values, strict=True):
+                    wanted[index] = value
+            self.arrived()
+
+        self._jobs.append(lane.put(columns, len(indexes), deadline, fill))
+        self._owed += 1
+
+    def abandon(self) -> None:
+        """The caller is refused: leave what was handed out unscored."""
+        for job in self._jobs:
+            job.answered = True
+
+    def arrived(self) -> None:
+        """One part less is owed; the last one makes the answer."""
+        self._owed -= 1
+        if self._owed:
+            return
+        found, version = self._target.function, self._version
+        answer = Answer(self.results, [], found.model, version if found.model and version else found.version)
+        if RowError in set(map(type, self.results)):
+            for row, value in enumerate(self.results):
+                if isinstance(value, RowError):
+                    answer.errors.append((row, value.code, value.message))
+                    self.results[row] = None
+        self._service.count(found.name, answer)
+        self._done(
+            _detailed(found, answer, self.attributions, self._service.now())
+            if self._target.detail
+            else answer
+        )
 
 
 class Service:
@@ -66,15 +137,23 @@ class Service:
         self.draining = False
         self.warming: list[str] = []
         self._queue_rows = queue_rows
-        self._now = now
+        self.now = now
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="score")
+        self._targets: dict[tuple[str, int | None], Target] = {}
+        self._counts: dict[str, Callable[[float], None]] = {}
         self._lanes: dict[tuple[Body, str | None, int | None], Lane] = {}
 
-    def resolve(self, name: str, version: int | None) -> tuple[Function, int | None, bool]:
-        """The function, the model version a call is pinned to, and whether it is the `_DETAIL` form.
+    def resolve(self, name: str, version: int | None) -> Target:
+        """What a call by that name and version means; unknown ones raise ServiceError (404).
 
-        A version is the model's for functions that have one, else the function's; unknown ones raise 404.
+        A version is the model's for functions that have one, else the function's.
         """
+        known = self._targets.get((name, version))
+        if known is None:
+            known = self._targets[name, version] = self._resolve(name, version)
+        return known
+
+    def _resolve(self, name: str, version: int | None) -> Target:
         upper = name.upper()
         detail = False
         found = self.catalog.find(upper)
@@ -84,54 +163,60 @@ class Service:
         if found is None:
             raise ServiceError(404, "UNKNOWN_FUNCTION", f"there is no function {name}")
         if version is None:
-            return found, None, detail
+            return Target(found, None, detail)
         if found.model is not None:
             if version not in self.models.store.versions(found.model):
                 raise ServiceError(
                     404, "UNKNOWN_VERSION", f"model {found.model} of {upper} has no version {version}"
                 )
-            return found, version, detail
+            return Target(found, version, detail)
         pinned = self.catalog.find(upper, version)
         if pinned is None:
             raise ServiceError(404, "UNKNOWN_VERSION", f"{upper} has no version {version}")
-        return pinned, None, detail
+        return Target(pinned, None, detail)
 
     async def call(self, name: str, version: int | None, batch: Batch, budget: float | None = None) -> Answer:
-        """Answer every row, in order. `budget` is the seconds left to the caller.
+        """`submit` by name, awaited."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        target = self.resolve(name, version)
+        self.submit(target, batch, budget, lambda a: None if future.done() else future.set_result(a))
+        return await future
+
+    def submit(
+        self, target: Target, batch: Batch, budget: float | None, done: Callable[[Answer], None]
+    ) -> None:
+        """Hand `done` the answer to every row, in order. `budget` is the seconds left to the caller.
 
         Raises ServiceError for what concerns the whole call; a bad row is an error of that row.
         """
         if self.draining:
             raise ServiceError(503, "DRAINING", "the server is shutting down", retry_after=1.0)
-        found, pinned, detail = self.resolve(name, version)
+        found = target.function
         seconds = found.timeout if budget is None else min(found.timeout, budget)
         deadline = asyncio.get_running_loop().time() + seconds
-        results: list[Any] = [None] * batch.count
-        attributions: list[Any] = [None] * batch.count
-        model_version = pinned if pinned is not None else self._serving(found)
-        groups = list(_bind(found, batch, results))
+        model_version = target.version if target.version is not None else self._serving(found)
+        call = _Call(self, target, model_version, batch.count, done)
         try:
-            for overload, indexes, columns in groups:
-                lane = self._lane(found, overload.body, overload.signature.returns, model_version)
-                values = await lane.submit(columns, len(indexes), deadline)
-                for index, value in zip(indexes, values, strict=True):
-                    results[index] = value
-                if detail and found.attributions is not None:
-                    lane = self._lane(found, found.attributions, _ATTRIBUTIONS, model_version)
-                    for index, value in zip(
-                        indexes, await lane.submit(columns, len(indexes), deadline), strict=True
-                    ):
-                        attributions[index] = None if isinstance(value, RowError) else value
+            if batch.matrix is not None and found.matrix_body is not None:
+                lane = self._lane(
+                    found, found.matrix_body, found.overloads[0].signature.returns, model_version
+                )
+                call.put(lane, [batch.matrix], range(batch.count), deadline)
+            else:
+                for overload, indexes, columns in bind(found, batch, call.results):
+                    lane = self._lane(found, overload.body, overload.signature.returns, model_version)
+                    call.put(lane, columns, indexes, deadline)
+                    if target.detail and found.attributions is not None:
+                        lane = self._lane(found, found.attributions, _ATTRIBUTIONS, model_version)
+                        call.put(lane, columns, indexes, deadline, call.attributions)
         except Overloaded as error:
+            call.abandon()
             raise ServiceError(429, "OVERLOADED", str(error), retry_after=error.retry_after) from error
-        version_shown = model_version if found.model and model_version else found.version
-        answer = Answer(results, [], found.model, version_shown)
-        for row, value in enumerate(results):
-            if isinstance(value, RowError):
-                answer.errors.append((row, value.code, value.message))
-                results[row] = None
-        self._count(found.name, answer)
-        return self._detailed(found, answer, attributions) if detail else answer
+        call.arrived()
+
+    def takes_matrix(self, target: Target) -> bool:
+        """Whether rows of numbers may be handed over as a matrix."""
+        return target.function.matrix_body is not None and not target.detail
 
     def look(self) -> bool:
         """Read changed function files and moved aliases; safe on any thread. Follow with `adopt`."""
@@ -140,13 +225,15 @@ class Service:
 
     def adopt(self) -> bool:
         """Publish what `look` found, on the event loop; returns whether the manifest changed."""
+        self._targets.clear()
         fresh = build(self.catalog, self.models)
         if fresh.etag == self.manifest.etag:
             return False
         self.manifest = fresh
         self.metrics.reloads.add()
         bodies = {o.body for f in self.catalog.functions.values() for o in f.overloads}
-        bodies |= {f.attributions for f in self.catalog.functions.values() if f.attributions}
+        for found in self.catalog.functions.values():
+            bodies |= {b for b in (found.attributions, found.matrix_body) if b}
         self._lanes = {k: lane for k, lane in self._lanes.items() if k[0] in bodies or not lane.idle}
         return True
 
@@ -190,18 +277,21 @@ class Service:
         lane = self._lanes.get(key)
         if lane is None:
             name = found.name
+            sizes = self.metrics.batch.of(function=name)
+            scored = self.metrics.score.of(function=name)
+            queued = self.metrics.queue.of(function=name)
 
             def observe(rows: int, seconds: float, waited: float) -> None:
-                self.metrics.batch.observe(rows, function=name)
-                self.metrics.score.observe(seconds, function=name)
-                self.metrics.queue.observe(waited, function=name)
+                sizes(rows)
+                scored(seconds)
+                queued(waited)
 
             def run(columns: Columns, rows: int) -> list[Any]:
                 try:
                     bound = self._bound(found, version, body)
                 except ModelError as error:
                     return [RowError(str(error), "UNAVAILABLE")] * rows
-                return _as_declared(run_isolated(bound, columns, rows), returns)
+                return as_declared(run_isolated(bound, columns, rows), returns)
 
             lane = Lane(
                 run,
@@ -209,6 +299,8 @@ class Service:
                 queue_limit=self._queue_rows,
                 executor=self._pool,
                 observe=observe,
+                # A model of ours computes and does nothing else: it cannot hold up the loop for long.
+                inline=MODEL_INLINE if found.model else INLINE_SECONDS,
             )
             self._lanes[key] = lane
         return lane
@@ -220,85 +312,27 @@ class Service:
             body = partial(body, self.models.get(found.model, version))
         return body
 
-    def _detailed(self, found: Function, answer: Answer, attributions: list[Any]) -> Answer:
-        now = int(self._now() * 1000)
-        reasons = {row: (code, message) for row, code, message in answer.errors}
-        out: list[Any] = []
-        for row, value in enumerate(answer.values):
-            status, reason = reasons.get(row, ("OK", None))
-            if status != "OK" and found.on_failure == "default":
-                value, status = found.default, "DEFAULTED"
-            fields = (value, status, answer.model, answer.version, now, reason, attributions[row])
-            out.append(dict(zip(_FIELDS, fields, strict=True)))
-        return Answer(out, [], answer.model, answer.version)
-
-    def _count(self, name: str, answer: Answer) -> None:
+    def count(self, name: str, answer: Answer) -> None:
+        """Count a call's rows by how they came out."""
         for _, code, _ in answer.errors:
             self.metrics.rows.add(function=name, outcome=code)
         if len(answer.values) > len(answer.errors):
-            self.metrics.rows.add(len(answer.values) - len(answer.errors), function=name, outcome="OK")
+            good = self._counts.get(name)
+            if good is None:
+                good = self._counts[name] = self.metrics.rows.of(function=name, outcome="OK")
+            good(len(answer.values) - len(answer.errors))
 
 
-def _as_declared(values: list[Any], returns: SqlType) -> list[Any]:
-    """The answers as values of the declared type; one that is not is the function's error, for its row only."""
-    good = values
-    if RowError in set(map(type, values)):
-        good = [None if isinstance(v, RowError) else v for v in values]
-    converted, wrong = convert_column(good, returns)
-    if good is values and not wrong:
-        return converted
-    for row, value in enumerate(values):
-        if isinstance(value, RowError):
-            converted[row] = value
-        elif row in wrong:
-            converted[row] = RowError(f"the function's answer {wrong[row]}", "UNAVAILABLE")
-    return converted
-
-
-def _bind(
-    found: Function, batch: Batch, results: list[Any]
-) -> Iterable[tuple[Overload, Sequence[int], Columns]]:
-    """Give each row to the first overload it fits, as columns of checked values; the others get their error."""
-    for numbers, given in batch.groups:
-        fitting = [(o, t) for o in found.overloads if (t := o.signature.types(len(given))) is not None]
-        if not fitting:
-            for number in numbers:
-                results[number] = RowError(f"{found.name} takes no {len(given)} arguments")
-        for overload, types in fitting:
-            columns, wrong = _checked(given, types)
-            for row, message in wrong.items():
-                results[numbers[row]] = RowError(message)
-            skip = set(wrong)
-            if found.nulls == "null":
-                skip |= {row for c in columns if None in c for row, v in enumerate(c) if v is None}
-            for row in skip - wrong.keys():
-                results[numbers[row]] = None
-            good = numbers
-            if skip:
-                kept = [row for row in range(len(numbers)) if row not in skip]
-                good = [numbers[row] for row in kept]
-                columns = _rows_of(columns, kept)
-            if good:
-                yield overload, good, columns
-            if not wrong:
-                break
-            # What did not fit this overload is tried on the next.
-            given = _rows_of(given, wrong)
-            numbers = [numbers[row] for row in wrong]
-
-
-def _checked(given: Columns, types: Sequence[SqlType]) -> tuple[Columns, dict[int, str]]:
-    """The columns as values of the types, and by row what does not fit."""
-    columns: Columns = []
-    wrong: dict[int, str] = {}
-    for position, (column, target) in enumerate(zip(given, types, strict=True), 1):
-        converted, bad = convert_column(column, target)
-        columns.append(converted)
-        for row, message in bad.items():
-            wrong.setdefault(row, f"argument {position}: {message}")
-    return columns, wrong
-
-
-def _rows_of(columns: Columns, rows: Iterable[int]) -> Columns:
-    chosen = list(rows)
-    return [[c[row] for row in chosen] for c in columns]
+def _detailed(found: Function, answer: Answer, attributions: list[Any], seconds: float) -> Answer:
+    now = int(seconds * 1000)
+    reasons = {row: (code, message) for row, code, message in answer.errors}
+    out: list[Any] = []
+    for row, value in enumerate(answer.values):
+        status, reason = reasons.get(row, ("OK", None))
+        if status != "OK" and found.on_failure == "default":
+            value, status = found.default, "DEFAULTED"
+        why = attributions[row]
+        shares = None if isinstance(why, RowError) else why
+        fields = (value, status, answer.model, answer.version, now, reason, shares)
+        out.append(dict(zip(_FIELDS, fields, strict=True)))
+    return Answer(out, [], answer.model, answer.version)

@@ -23,14 +23,19 @@ from udf_server.function import RowError
 INLINE_SECONDS: Final = 0.0003
 
 Run = Callable[[Columns, int], list[Any]]
+Done = Callable[[list[Any]], None]
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
+class Job:
+    """Rows on their way; whoever sets `answered` gives them up."""
+
     columns: Columns
     rows: int
+    width: int
     deadline: float
-    future: asyncio.Future[list[Any]]
+    done: Done
+    answered: bool = False
     taken: int = 0  # rows handed to batches
     filled: int = 0
     values: list[Any] = field(default_factory=list)
@@ -41,7 +46,7 @@ class Lane:
     """Batches submitted rows into calls of `run(columns, rows)`, one call at a time, in order of arrival.
 
     `run` must give one value or RowError per row and never raise; `observe(rows, seconds, waited)` is told of
-    each batch. Times are the event loop's, in seconds.
+    each batch. Times are the event loop's, in seconds. A batch predicted to take less than `inline` runs on the loop.
     """
 
     def __init__(
@@ -52,13 +57,15 @@ class Lane:
         queue_limit: int,
         executor: Executor | None = None,
         observe: Callable[[int, float, float], None] | None = None,
+        inline: float = INLINE_SECONDS,
     ) -> None:
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
         self._executor = executor
         self._observe = observe
-        self._jobs: deque[_Job] = deque()
+        self._inline = inline
+        self._jobs: deque[Job] = deque()
         self._queued = 0
         self._busy = False
         self._scheduled = False
@@ -77,8 +84,18 @@ class Lane:
         return not self._busy and not self._jobs
 
     async def submit(self, columns: Columns, rows: int, deadline: float) -> list[Any]:
-        """The values, or RowErrors, of the rows in order; rows not answered by the deadline are TIMEOUT
-        errors.
+        """`put`, awaited."""
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        job = self.put(columns, rows, deadline, lambda v: None if future.done() else future.set_result(v))
+        try:
+            return await future
+        except asyncio.CancelledError:
+            job.answered = True
+            raise
+
+    def put(self, columns: Columns, rows: int, deadline: float, done: Done) -> Job:
+        """Hand `done` the values, or RowErrors, of the rows in order, in a later turn of the loop; rows not answered
+        by the deadline are TIMEOUT errors.
 
         Raises Overloaded when the queue is full. One job larger than the whole queue is taken when the lane
         is empty.
@@ -86,14 +103,19 @@ class Lane:
         if self._queued and self._queued + rows > self._queue_limit:
             raise Overloaded(max(self.latency.predict(self._queued), 0.05))
         loop = asyncio.get_running_loop()
-        job = _Job(columns, rows, deadline, loop.create_future(), values=[None] * rows)
+        width = len(columns) if type(columns[0]) is list else columns[0].shape[1]
+        job = Job(columns, rows, width, deadline, done)
         if not self._jobs:
             self._waiting_since = loop.time()
         self._jobs.append(job)
         self._queued += rows
-        job.timer = loop.call_at(deadline, self._expire, job)
-        self._wake(loop)
-        return await job.future
+        if self._busy:
+            job.timer = loop.call_at(deadline, self._expire, job)
+        elif not self._scheduled:
+            # One turn of the loop later, so that requests already read join the batch.
+            self._scheduled = True
+            loop.call_soon(self._start, loop)
+        return job
 
     async def drained(self) -> None:
         """Return when nothing runs or waits."""
@@ -102,15 +124,9 @@ class Lane:
             self._idle.append(waiter)
             await waiter
 
-    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        # One turn of the loop later, so that requests already read join the batch.
-        if not self._busy and not self._scheduled and self._jobs:
-            self._scheduled = True
-            loop.call_soon(self._start, loop)
-
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._scheduled = False
-        if self._busy or not self._jobs:
+        if self._busy:
             return
         now = loop.time()
         parts, rows = self._take(now)
@@ -121,27 +137,31 @@ class Lane:
             job, start, end = parts[0]
             columns = job.columns if end - start == job.rows else [c[start:end] for c in job.columns]
         else:
-            width = len(parts[0][0].columns)
-            columns = [[v for j, s, e in parts for v in j.columns[i][s:e]] for i in range(width)]
+            columns = _joined(parts)
         self._busy = True
         waited, self._waiting_since = now - self._waiting_since, now
-        if self._executor is None or (self.latency.known and self.latency.predict(rows) < INLINE_SECONDS):
+        if self._executor is None or (self.latency.known and self.latency.predict(rows) < self._inline):
             self._finish(loop, parts, rows, now, waited, self._run(columns, rows))
-        else:
-            call = loop.run_in_executor(self._executor, self._run, columns, rows)
-            call.add_done_callback(lambda f: self._finish(loop, parts, rows, now, waited, _result(f, rows)))
+            return
+        for job in (*(job for job, _, _ in parts), *self._jobs):
+            if job.timer is None:
+                job.timer = loop.call_at(job.deadline, self._expire, job)
+        call = loop.run_in_executor(self._executor, self._run, columns, rows)
+        call.add_done_callback(lambda f: self._finish(loop, parts, rows, now, waited, _result(f, rows)))
 
-    def _take(self, now: float) -> tuple[list[tuple[_Job, int, int]], int]:
+    def _take(self, now: float) -> tuple[list[tuple[Job, int, int]], int]:
         """Rows for the next batch, first come first served, all of the first job's width."""
-        parts: list[tuple[_Job, int, int]] = []
+        parts: list[tuple[Job, int, int]] = []
         rows = 0
         cap = self._batch_limit
         while self._jobs and rows < cap:
             job = self._jobs[0]
-            if job.future.done():  # expired or abandoned
+            if job.answered or job.deadline <= now:  # abandoned, or late
                 self._drop(job)
+                if not job.answered:
+                    self._late(job)
                 continue
-            if parts and len(job.columns) != len(parts[0][0].columns):
+            if parts and job.width != parts[0][0].width:
                 break
             fits = self.latency.rows_within(job.deadline - now, self._batch_limit)
             if parts and fits <= rows:
@@ -159,7 +179,7 @@ class Lane:
     def _finish(
         self,
         loop: asyncio.AbstractEventLoop,
-        parts: list[tuple[_Job, int, int]],
+        parts: list[tuple[Job, int, int]],
         rows: int,
         started: float,
         waited: float,
@@ -173,30 +193,38 @@ class Lane:
         for job, start, end in parts:
             part = values[at : at + end - start]
             at += end - start
-            if job.future.done():  # answered as late, or abandoned
+            if job.answered:  # as late, or abandoned
                 continue
-            job.values[start:end] = part
+            job.values += part
             job.filled += end - start
             if job.filled == job.rows:
                 if job.timer is not None:
                     job.timer.cancel()
-                job.future.set_result(job.values)
+                job.answered = True
+                job.done(job.values)
         self._busy = False
-        self._settle()
-        self._wake(loop)
+        if self._jobs:
+            if not self._scheduled:
+                self._scheduled = True
+                loop.call_soon(self._start, loop)
+        else:
+            self._settle()
 
-    def _expire(self, job: _Job) -> None:
-        if job.future.done():
+    def _expire(self, job: Job) -> None:
+        if job.answered:
             return
-        late = RowError("the deadline passed before the row was scored", "TIMEOUT")
-        # Rows are filled in order, so what is past `filled` was not answered.
-        job.values[job.filled :] = [late] * (job.rows - job.filled)
-        job.future.set_result(job.values)
         if job in self._jobs:
             self._drop(job)
             self._settle()
+        self._late(job)
 
-    def _drop(self, job: _Job) -> None:
+    def _late(self, job: Job) -> None:
+        late = RowError("the deadline passed before the row was scored", "TIMEOUT")
+        # Rows are filled in order, so what is past `filled` was not answered.
+        job.answered = True
+        job.done(job.values + [late] * (job.rows - job.filled))
+
+    def _drop(self, job: Job) -> None:
         self._jobs.remove(job)
         self._queued -= job.rows - job.taken
         if job.timer is not None:
@@ -208,6 +236,16 @@ class Lane:
                 if not waiter.done():
                     waiter.set_result(None)
             self._idle.clear()
+
+
+def _joined(parts: list[tuple[Job, int, int]]) -> Columns:
+    """The rows of several jobs of the same width, column by column; a matrix is one column of rows."""
+    if type(parts[0][0].columns[0]) is not list:
+        import numpy as np
+
+        return [np.concatenate([j.columns[0][s:e] for j, s, e in parts])]
+    width = parts[0][0].width
+    return [[v for j, s, e in parts for v in j.columns[i][s:e]] for i in range(width)]
 
 
 def _result(call: asyncio.Future[list[Any]], rows: int) -> list[Any]:

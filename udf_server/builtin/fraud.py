@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from udf_server.function import function
 from udf_server.models.loaded import LoadedModel
-from udf_server.rows import attributions_of, matrix_of
+from udf_server.rows import attributions_of, checked_matrix, matrix_of
 
 if TYPE_CHECKING:
     from udf_server.models.loaded import Floats
@@ -31,6 +31,11 @@ def fraud_score(model: LoadedModel, *features: Sequence[float | None]) -> Floats
 
     A NULL feature counts as missing."""
     return model.predict(matrix_of(model, features))
+
+
+@fraud_score.matrix
+def _of_matrix(model: LoadedModel, matrix: Floats) -> Floats:
+    return model.predict(checked_matrix(model, matrix))
 
 
 @fraud_score.overload("FRAUD_SCORE(features MAP<VARCHAR, DOUBLE>) -> DOUBLE")

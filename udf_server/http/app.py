@@ -3,10 +3,14 @@ traceback."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import logging
+import os
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -16,26 +20,46 @@ from udf_server.http.auth import Tokens
 from udf_server.http.codec import answer_document, batch_of, decode_call, encode_answer
 from udf_server.http.docs import docs_page, openapi
 from udf_server.http.idempotency import Remembered
-from udf_server.http.message import ARROW, JSON, MAX_BODY, Request, Response, error_response, json_response
-from udf_server.service import Service
+from udf_server.http.message import (
+    ARROW,
+    JSON,
+    MAX_BODY,
+    Request,
+    Respond,
+    Response,
+    error_response,
+    json_response,
+)
+from udf_server.metrics import Metrics
+from udf_server.service import Answer, Service
+from udf_server.workers import Peers
 
 logger = logging.getLogger("udf_server")
 
 _CALL: Final = re.compile(r"/v1/functions/([A-Za-z_]\w*)(?:@([^/:]+))?:batch")
 _MAX_CALLS: Final = 64
-Handler = Callable[[Request], Awaitable[Response]]
+_MAX_PATHS: Final = 10_000
+Handler = Callable[[Request], Response]
+_Call = tuple[str, str | None]  # a function's name and the version asked for
 
 
 class App:
-    """`handle` answers one request; it raises nothing."""
+    """`start` answers one request through a callback, `handle` as a coroutine; neither raises."""
 
-    def __init__(self, service: Service, tokens: Tokens | None = None) -> None:
+    def __init__(self, service: Service, tokens: Tokens | None = None, peers: Peers | None = None) -> None:
         self.service = service
-        self._tokens = tokens
+        self.tokens = tokens
+        self._peers = peers
         self._remembered = Remembered()
+        self._numbers = itertools.count(1)
+        self._prefix = f"{os.getpid():x}-{time.time_ns() // 1_000_000:x}"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[str, _Call] = {}
+        self._counted: dict[tuple[str, int], Callable[[float], None]] = {}
+        self._parsed = service.metrics.parse.of()
+        self._encoded = service.metrics.encode.of()
         self._routes: dict[tuple[str, str], Handler] = {
             ("GET", "/v1/functions"): self._manifest,
-            ("POST", "/v1/batch"): self._many,
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/metrics"): self._metrics,
@@ -44,72 +68,154 @@ class App:
         }
 
     async def handle(self, request: Request) -> Response:
-        """Route, answer, count, and trace."""
-        called = _CALL.fullmatch(request.path)
-        name = called[1].upper() if called else ""
+        """The response to a request."""
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.start(request, lambda r: None if future.done() else future.set_result(r))
+        return await future
+
+    def start(self, request: Request, respond: Respond) -> None:
+        """Route, answer, count, and trace. A call of a function goes to its lane without a task or a future of its
+        own, and is answered in the turn of the loop that scored it."""
+        called = self._called(request.path)
+        name = "" if called is None else called[0]
+
+        def finish(outcome: Response | Exception) -> None:
+            response = outcome if isinstance(outcome, Response) else self._refused(request, outcome)
+            self._note(request, name, response)
+            respond(response)
+
         try:
-            response = await self._route(request, called)
-        except ServiceError as error:
-            response = error_response(error)
-        except Exception:
-            logger.exception("%s %s failed", request.method, request.path)
-            response = error_response(ServiceError(500, "INTERNAL", "the server failed; its log says why"))
-        self.service.metrics.requests.add(
-            function=name if response.status != 404 else "", status=str(response.status)
-        )
-        trace = request.headers.get("traceparent")
+            if len(request.body) > MAX_BODY:
+                raise ServiceError(413, "TOO_LARGE", f"the body is over {MAX_BODY} bytes")
+            if called is not None:
+                if request.method != "POST":
+                    raise ServiceError(405, "METHOD", "call a function with POST")
+                self._authorize(request, name)
+                if "idempotency-key" in request.headers:
+                    self._in_task(self._once(request, lambda: self._one(request, called)), finish)
+                else:
+                    self._begin(request, called, finish)
+            elif (request.method, request.path) == ("POST", "/v1/batch"):
+                self._authorize(request)
+                self._in_task(self._many(request), finish)
+            else:
+                handler = self._routes.get((request.method, request.path))
+                if handler is None:
+                    raise ServiceError(404, "UNKNOWN_PATH", f"there is nothing at {request.path}; see /docs")
+                if request.path not in ("/livez", "/readyz"):
+                    self._authorize(request)
+                finish(handler(request))
+        except Exception as error:
+            finish(error)
+
+    def _in_task(
+        self, answer: Coroutine[Any, Any, Response], finish: Callable[[Response | Exception], None]
+    ) -> None:
+        async def run() -> None:
+            try:
+                outcome: Response | Exception = await answer
+            except Exception as error:
+                outcome = error
+            finish(outcome)
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _called(self, path: str) -> _Call | None:
+        known = self._calls.get(path)
+        if known is None:
+            found = _CALL.fullmatch(path)
+            if found is None:
+                return None
+            known = (found[1].upper(), found[2])
+            if len(self._calls) < _MAX_PATHS:
+                self._calls[path] = known
+        return known
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, ServiceError):
+            return error_response(error)
+        logger.error("%s %s failed", request.method, request.path, exc_info=error)
+        return error_response(ServiceError(500, "INTERNAL", "the server failed; its log says why"))
+
+    def _note(self, request: Request, name: str, response: Response) -> None:
+        """Count and log a response, and give it the request's id and trace."""
+        status = response.status
+        key = (name if status != 404 else "", status)
+        count = self._counted.get(key)
+        if count is None:
+            count = self.service.metrics.requests.of(function=key[0], status=str(status))
+            self._counted[key] = count
+        count(1.0)
+        headers = request.headers
+        number = headers.get("x-request-id") or f"{self._prefix}-{next(self._numbers):x}"
+        response.headers = [*response.headers, ("x-request-id", number)]
+        trace = headers.get("traceparent")
         if trace:
             response.headers.append(("traceparent", trace))
-        if response.status >= 400 or logger.isEnabledFor(logging.DEBUG):
+        if status >= 400 or logger.isEnabledFor(logging.DEBUG):
             logger.log(
-                logging.WARNING if response.status >= 500 else logging.DEBUG,
+                logging.ERROR if status == 500 else logging.WARNING if status > 404 else logging.DEBUG,
                 "%s %s -> %d",
                 request.method,
                 request.path,
-                response.status,
-                extra={"traceparent": trace, "request_id": request.headers.get("idempotency-key")},
+                status,
+                extra={
+                    "traceparent": trace,
+                    "request_id": number,
+                    "function": name or None,
+                    "status": status,
+                },
             )
-        return response
-
-    async def _route(self, request: Request, called: re.Match[str] | None) -> Response:
-        if len(request.body) > MAX_BODY:
-            raise ServiceError(413, "TOO_LARGE", f"the body is over {MAX_BODY} bytes")
-        if called:
-            if request.method != "POST":
-                raise ServiceError(405, "METHOD", "call a function with POST")
-            self._authorize(request, called[1])
-            return await self._remember(request, lambda: self._one(request, called[1], called[2]))
-        handler = self._routes.get((request.method, request.path))
-        if handler is None:
-            raise ServiceError(404, "UNKNOWN_PATH", f"there is nothing at {request.path}; see /docs")
-        if request.path not in ("/livez", "/readyz"):
-            self._authorize(request)
-        return await handler(request)
 
     def _authorize(self, request: Request, function: str | None = None) -> None:
-        if self._tokens is not None:
-            self._tokens.check(request.headers.get("authorization"), function)
+        if self.tokens is not None:
+            self.tokens.check(request.headers.get("authorization"), function)
 
-    async def _remember(self, request: Request, act: Callable[[], Awaitable[Response]]) -> Response:
+    async def _once(self, request: Request, act: Callable[[], Awaitable[Response]]) -> Response:
         key = request.headers.get("idempotency-key")
-        return await (self._remembered.once(key, request, act) if key else act())
+        if not key:
+            return await act()
+        # Each caller gets headers of its own.
+        return replace(await self._remembered.once(key, request, act))
 
-    async def _one(self, request: Request, name: str, version: str | None) -> Response:
-        media = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-        if media not in (JSON, ARROW):
-            raise ServiceError(415, "MEDIA_TYPE", f"send {JSON} or {ARROW}, not {media}")
-        self.service.resolve(name, _version(version))
+    async def _one(self, request: Request, called: _Call) -> Response:
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def finish(outcome: Response | Exception) -> None:
+            if not future.done():
+                (future.set_result if isinstance(outcome, Response) else future.set_exception)(outcome)  # type: ignore[arg-type]
+
+        self._begin(request, called, finish)
+        return await future
+
+    def _begin(self, request: Request, called: _Call, finish: Callable[[Response | Exception], None]) -> None:
+        """Decode a call and hand it over; raises ServiceError for one that is refused."""
+        headers = request.headers
+        media = headers.get("content-type", JSON)
+        if media != JSON:
+            media = media.partition(";")[0].strip().lower()
+            if media not in (JSON, ARROW):
+                raise ServiceError(415, "MEDIA_TYPE", f"send {JSON} or {ARROW}, not {media}")
+        service = self.service
+        target = service.resolve(called[0], _version(called[1]))
         start = time.perf_counter()
-        batch = decode_call(request.body, media)
-        self.service.metrics.parse.observe(time.perf_counter() - start)
-        answer = await self.service.call(name, _version(version), batch, _budget(request))
-        start = time.perf_counter()
-        try:
-            response = encode_answer(answer, media)
-        except TypeError as error:
-            raise ServiceError(500, "BAD_ANSWER", f"{name.upper()}: {error}") from error
-        self.service.metrics.encode.observe(time.perf_counter() - start)
-        return response
+        batch = decode_call(request.body, media, numbers=service.takes_matrix(target))
+        self._parsed(time.perf_counter() - start)
+
+        def answered(answer: Answer) -> None:
+            start = time.perf_counter()
+            try:
+                outcome: Response | Exception = encode_answer(answer, media)
+            except TypeError as error:
+                outcome = ServiceError(500, "BAD_ANSWER", f"{called[0]}: {error}")
+            except Exception as error:
+                outcome = error
+            self._encoded(time.perf_counter() - start)
+            finish(outcome)
+
+        service.submit(target, batch, _budget(request), answered)
 
     async def _many(self, request: Request) -> Response:
         """Several calls in one: `[{"function": NAME, "version": n, "data": [...]}, ...]`, answered in order;
@@ -122,11 +228,9 @@ class App:
             raise ServiceError(400, "MALFORMED", 'the body must be [{"function": ..., "data": [...]}, ...]')
         if len(calls) > _MAX_CALLS:
             raise ServiceError(413, "TOO_MANY_CALLS", f"{len(calls)} calls; the limit is {_MAX_CALLS}")
-        return await self._remember(request, lambda: self._each(request, calls))
+        return await self._once(request, lambda: self._each(request, calls))
 
     async def _each(self, request: Request, calls: list[dict[str, Any]]) -> Response:
-        import asyncio
-
         async def one(call: dict[str, Any]) -> dict[str, Any]:
             name = str(call["function"])
             try:
@@ -145,32 +249,37 @@ class App:
 
         return json_response(await asyncio.gather(*map(one, calls)))
 
-    async def _manifest(self, request: Request) -> Response:
+    def _manifest(self, request: Request) -> Response:
         manifest = self.service.manifest
         if request.headers.get("if-none-match") == manifest.etag:
             return Response(304, b"", headers=[("etag", manifest.etag)])
         return Response(200, manifest.body, headers=[("etag", manifest.etag)])
 
-    async def _livez(self, _: Request) -> Response:
+    def _livez(self, _: Request) -> Response:
         return json_response({"status": "ok"})
 
-    async def _readyz(self, _: Request) -> Response:
+    def _readyz(self, _: Request) -> Response:
         service = self.service
         errors = {**service.catalog.errors, **service.models.errors}
         status = "draining" if service.draining else "warming" if service.warming else "ready"
         body = {"status": status, "warming": service.warming, "errors": errors}
         return json_response(body, 200 if status == "ready" else 503)
 
-    async def _metrics(self, _: Request) -> Response:
-        self.service.metrics.queued.set(self.service.queued())
-        return Response(
-            200, self.service.metrics.render().encode(), "text/plain; version=0.0.4; charset=utf-8"
-        )
+    def _metrics(self, _: Request) -> Response:
+        metrics = self.service.metrics
+        metrics.queued.set(self.service.queued())
+        if self._peers is not None:
+            # Whichever process is asked, it answers for all of them.
+            total = Metrics()
+            for state in (metrics.state(), *self._peers.others()):
+                total.merge(state)
+            metrics = total
+        return Response(200, metrics.render().encode(), "text/plain; version=0.0.4; charset=utf-8")
 
-    async def _openapi(self, _: Request) -> Response:
+    def _openapi(self, _: Request) -> Response:
         return json_response(openapi(orjson.loads(self.service.manifest.body)))
 
-    async def _docs(self, _: Request) -> Response:
+    def _docs(self, _: Request) -> Response:
         page = docs_page(orjson.loads(self.service.manifest.body))
         return Response(200, page.encode(), "text/html; charset=utf-8")
 

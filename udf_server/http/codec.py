@@ -12,24 +12,30 @@ from udf_server.http.message import ARROW, MAX_ROWS, Response, json_response
 from udf_server.service import Answer
 
 
-def decode_call(body: bytes, media: str) -> Batch:
-    """The rows of a call. JSON rows start with their number, counting up from 0."""
+def decode_call(body: bytes, media: str, *, numbers: bool = False) -> Batch:
+    """The rows of a call, as a matrix where that is asked for and they are nothing but numbers. JSON rows start with
+    their number, counting up from 0."""
     if media == ARROW:
-        return _decode_arrow(body)
+        return _decode_arrow(body, numbers)
     try:
         document = orjson.loads(body)
     except ValueError as error:
         raise ServiceError(400, "MALFORMED", f"the body is not JSON: {error}") from error
+    if numbers:
+        # `true`, `false` and `null` need one of these letters; a long body is searched in microseconds.
+        return batch_of(document, numbers=True, plain=b"u" not in body and b"s" not in body)
     return batch_of(document)
 
 
-def batch_of(document: Any) -> Batch:
+def batch_of(document: Any, *, numbers: bool = False, plain: bool = False) -> Batch:
     """The rows of a decoded `{"data": [[0, arg1, ...], ...]}`."""
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list) or not set(map(type, data)) <= {list}:
         raise ServiceError(400, "MALFORMED", 'the body must be {"data": [[row, argument, ...], ...]}')
     if len(data) > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{len(data)} rows; the limit is {MAX_ROWS}")
+    if numbers and (batch := Batch.of_numbers(data, plain=plain)) is not None:
+        return batch
     try:
         return Batch.numbered(data)
     except ValueError as error:
@@ -52,20 +58,16 @@ def encode_answer(answer: Answer, media: str) -> Response:
         return json_response(answer_document(answer))
     import pyarrow as pa
 
-    errors = {row: (code, message) for row, code, message in answer.errors}
-    codes = [errors.get(row, (None, None))[0] for row in range(len(answer.values))]
-    messages = [errors.get(row, (None, None))[1] for row in range(len(answer.values))]
     try:
         values = pa.array(answer.values)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise ServiceError(406, "NOT_ARROW", f"these values have no Arrow form: {error}") from error
-    batch = pa.record_batch(
-        {
-            "value": values,
-            "error_code": pa.array(codes, pa.string()),
-            "error": pa.array(messages, pa.string()),
-        }
-    )
+    codes = messages = pa.nulls(len(values), pa.string())
+    if answer.errors:
+        errors = {row: (code, message) for row, code, message in answer.errors}
+        given = [errors.get(row, (None, None)) for row in range(len(values))]
+        codes, messages = (pa.array(column, pa.string()) for column in zip(*given, strict=True))
+    batch = pa.record_batch({"value": values, "error_code": codes, "error": messages})
     batch = batch.replace_schema_metadata({"model": answer.model or "", "version": str(answer.version)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -73,7 +75,7 @@ def encode_answer(answer: Answer, media: str) -> Response:
     return Response(200, sink.getvalue().to_pybytes(), ARROW)
 
 
-def _decode_arrow(body: bytes) -> Batch:
+def _decode_arrow(body: bytes, numbers: bool) -> Batch:
     try:
         import pyarrow as pa
     except ImportError as error:
@@ -85,5 +87,12 @@ def _decode_arrow(body: bytes) -> Batch:
         raise ServiceError(400, "MALFORMED", f"the body is not an Arrow stream: {error}") from error
     if table.num_rows > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{table.num_rows} rows; the limit is {MAX_ROWS}")
+    if numbers and table.num_rows and set(table.schema.types) == {pa.float64()}:
+        import numpy as np
+
+        matrix = np.empty((table.num_rows, table.num_columns))
+        for at, column in enumerate(table.columns):
+            matrix[:, at] = column.to_numpy()  # NULL becomes NaN
+        return Batch(table.num_rows, [], matrix)
     columns = [c.to_pylist() for c in table.columns]
     return Batch(table.num_rows, [(range(table.num_rows), columns)] if table.num_rows else [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -34,6 +34,9 @@ class Response:
     body: bytes
     media: str = JSON
     headers: list[tuple[str, str]] = field(default_factory=list)
+
+
+Respond = Callable[[Response], None]
 
 
 def json_response(value: Any, status: int = 200) -> Response:
