@@ -16,7 +16,22 @@ from udf_server.function import Function
 
 logger = logging.getLogger("udf_server")
 
-BUILTIN: Final = ("fraud", "forecast", "classify", "sentiment", "anomaly", "embed", "moderate", "geoip", "threat")
+BUILTIN: Final = (
+    "fraud",
+    "forecast",
+    "classify",
+    "sentiment",
+    "anomaly",
+    "embed",
+    "moderate",
+    "geoip",
+    "threat",
+    "maintenance",
+    "recommend",
+    "route",
+    "validate",
+    "predict",
+)
 ENTRY_POINTS: Final = "udf_server.functions"
 
 _Stamp = tuple[int, int, int]

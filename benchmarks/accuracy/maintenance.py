@@ -129,7 +129,8 @@ def _folds(rows: int, seed: int) -> NDArray[np.int64]:
 def _scores(table: Table, rows: NDArray[np.int64], matrix: Floats) -> Floats:
     """Mean probability of models of three seeds."""
     part = Table(table.features, table.matrix[rows], {}, table.target[rows], table.task, ())
-    return np.mean([_model(part, seed).predict(matrix) for seed in SEEDS], axis=0)
+    mean: Floats = np.mean([_model(part, seed).predict(matrix) for seed in SEEDS], axis=0)
+    return mean
 
 
 def _model(table: Table, seed: int) -> LoadedModel:

@@ -60,8 +60,8 @@ class ForestModel:
         return of_two(self._calibrate(raw[:, 1])) if raw.shape[1] == 2 else raw
 
     def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
-        """What each feature's splits add on the way to the leaves (Saabas 2014), in the prediction's unit; exact: Shapley
-        values against the training data's means."""
+        """What each feature's splits add on the way to the leaves (Saabas 2014), in the prediction's unit; exact:
+        Shapley values against the training data's means."""
         import numpy as np
 
         if exact:

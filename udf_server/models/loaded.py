@@ -78,7 +78,7 @@ class Calibration:
 
         clipped = np.clip(raw, 1e-7, 1 - 1e-7)
         margin = self._line[0] * np.log(clipped / (1 - clipped)) + self._line[1]
-        calibrated: Floats = 1.0 / (1.0 + np.exp(-margin))
+        calibrated: Floats = 1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500)))
         return calibrated
 
 
@@ -186,6 +186,18 @@ def _onnx(metadata: Metadata, content: bytes) -> LoadedModel:
     return OnnxModel(metadata, content)
 
 
+def _factors(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.recommend.factors import FactorModel
+
+    return FactorModel(metadata, content)
+
+
+def _profile(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.validate.profile import ProfileModel
+
+    return ProfileModel(metadata, content)
+
+
 def _text(metadata: Metadata, content: bytes) -> LoadedModel:
     from udf_server.text.model import TextModel
 
@@ -197,5 +209,7 @@ _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "linear": LinearModel,
     "forest": _forest,
     "onnx": _onnx,
+    "factors": _factors,
+    "profile": _profile,
     "text": _text,
 }

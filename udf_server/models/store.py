@@ -30,9 +30,9 @@ _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What is known of a model version. `calibration` and `settings` (`task`, `derived`,
-    `baseline`, `threshold`) are for the kind's reader; `metrics` are on held-out rows. `categories` are the known values of features that are words, `classes` the answers of a model that chooses
-    among several, the ordinary one first."""
+    """What is known of a model version. `calibration` and `settings` (`task`, `derived`, `baseline`, `threshold`) are
+    for the kind's reader; `metrics` are on held-out rows. `categories` are the known values of features that are
+    words, `classes` the answers of a model that chooses among several, the ordinary one first."""
 
     name: str
     version: int

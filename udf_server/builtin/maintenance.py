@@ -1,0 +1,69 @@
+"""FAILURE_RISK and REMAINING_LIFE: machines that may fail, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from udf_server.context import Context
+from udf_server.function import function
+from udf_server.maintenance.life import Row, score_life
+from udf_server.models.loaded import LoadedModel
+from udf_server.rows import attributions_of, matrix_of
+
+if TYPE_CHECKING:
+    from udf_server.models.loaded import Floats
+
+
+def _attributions(model: LoadedModel, *columns: Sequence[Any]) -> list[dict[str, float]]:
+    return attributions_of(model, columns)
+
+
+@function(
+    "FAILURE_RISK(sensors DOUBLE...) -> DOUBLE",
+    model="failure",
+    nulls="call",
+    timeout=30.0,
+    attributions=_attributions,
+    example="SELECT MACHINE, FAILURE_RISK(TEMPERATURE, SPEED, TORQUE, WEAR) AS RISK FROM READINGS EMIT CHANGES;",
+)
+def failure_risk(model: LoadedModel, *sensors: Sequence[float | None]) -> Floats:
+    """Calibrated probability that a machine fails, from the live `failure` model; the sensors in the model's order,
+    or a STRUCT or MAP by name. A NULL sensor counts as missing."""
+    return model.predict(matrix_of(model, sensors))
+
+
+@failure_risk.overload("FAILURE_RISK(sensors MAP<VARCHAR, DOUBLE>) -> DOUBLE")
+def _by_name(model: LoadedModel, sensors: Sequence[Mapping[str, Any] | None]) -> Floats:
+    return model.predict(matrix_of(model, [[row or {} for row in sensors]]))
+
+
+@failure_risk.overload("FAILURE_RISK(sensors STRUCT< >) -> DOUBLE")
+def _by_field(model: LoadedModel, sensors: Sequence[Mapping[str, Any] | None]) -> Floats:
+    return model.predict(matrix_of(model, [[row or {} for row in sensors]]))
+
+
+def _rows(columns: Sequence[Sequence[Any]]) -> list[Row]:
+    names, times, *sensors = columns
+    return [(n, t, s) for n, t, s in zip(names, times, zip(*sensors, strict=True), strict=True)]
+
+
+def _life_parts(context: Context, model: LoadedModel, *columns: Sequence[Any]) -> list[Any]:
+    return score_life(context.memory, model, _rows(columns), explain=True)
+
+
+@function(
+    "REMAINING_LIFE(series VARCHAR, ts BIGINT, sensors DOUBLE...) -> DOUBLE",
+    model="remaining-life",
+    context=True,
+    deterministic=False,
+    batch_limit=5000,
+    timeout=30.0,
+    attributions=_life_parts,
+    example="SELECT ENGINE, REMAINING_LIFE(ENGINE, CYCLE, T24, T50, P30) AS CYCLES FROM READINGS EMIT CHANGES;",
+)
+def remaining_life(context: Context, model: LoadedModel, *columns: Sequence[Any]) -> list[Any]:
+    """How many more rows (cycles, hours: as it was trained) a machine has, from the live `remaining-life` model; 125
+    also stands for all that is further away. It remembers each series: give every row once, in order of time; one that
+    comes again is answered again. Sensors in the model's order. The DETAIL form's attributions say what each adds."""
+    return score_life(context.memory, model, _rows(columns))

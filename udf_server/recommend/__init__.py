@@ -1,0 +1,1 @@
+"""Recommendation by implicit factorization."""

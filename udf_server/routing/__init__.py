@@ -1,0 +1,1 @@
+"""Choosing among routes and learning from what came of it."""

@@ -1,0 +1,262 @@
+"""Train models of rows: two classes, several, or a value; by boosting, a forest, a tree or a line."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ksqlkit.errors import DataError
+from udf_server.evaluation import auc, average_precision, brier
+from udf_server.models.boosting import import_xgboost
+from udf_server.models.derive import Derived, parse_formula
+from udf_server.models.forest import forest_bytes
+from udf_server.models.loaded import Calibration, load_bytes, to_matrix
+from udf_server.models.store import Metadata, ModelStore
+from udf_server.training import CALIBRATION_SHARE, FIT_SHARE, platt
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+ALGORITHMS: Final = ("xgboost", "linear", "tree", "forest")
+TASKS: Final = ("binary", "classes", "regression")
+_OBJECTIVES: Final = {
+    "binary": "binary:logistic",
+    "classes": "multi:softprob",
+    "regression": "reg:squarederror",
+}
+_EXACT: Final = 1_000_000  # cells up to which split points are not binned
+_FEWEST: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train: `task` None to tell it from the labels, `formulas` such as `TORQUE*SPEED`, `parameters` over the
+    algorithm's own."""
+
+    algorithm: str = "xgboost"
+    task: str | None = None
+    formulas: Sequence[str] = ()
+    trees: int = 200
+    seed: int = 7
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows as a matrix: `features` by name, NaN for missing, `categories` of those that are words; `target` is 0 and 1,
+    class numbers or values by `task`, with the `classes`' names."""
+
+    features: tuple[str, ...]
+    matrix: Floats
+    categories: dict[str, list[str]]
+    target: Floats
+    task: str
+    classes: tuple[str, ...]
+
+
+def make_table(columns: Mapping[str, Sequence[Any]], labels: Sequence[Any], task: str | None = None) -> Table:
+    """Columns of numbers, booleans or words as a table; raises DataError for labels that teach nothing."""
+    import numpy as np
+
+    categories: dict[str, list[str]] = {}
+    numbers: list[Sequence[Any]] = []
+    for name, column in columns.items():
+        if any(isinstance(v, str) for v in column):
+            words = sorted({str(v) for v in column if v is not None})
+            categories[name] = words
+            place = {word: at for at, word in enumerate(words)}
+            numbers.append([None if v is None else place[str(v)] for v in column])
+        else:
+            numbers.append(column)
+    if any(label is None for label in labels):
+        raise DataError(f"row {list(labels).index(None) + 1} has no label", hint="Leave such rows out.")
+    distinct = set(labels)
+    if task is None:
+        words_only = any(isinstance(v, str) for v in distinct)
+        task = "binary" if distinct <= {0, 1} else "classes" if words_only else "regression"
+    if len(distinct) < 2:
+        raise DataError("all rows have the same label", hint="A model needs rows of both kinds.")
+    classes: tuple[str, ...] = ()
+    if task == "binary" and not distinct <= {0, 1}:
+        raise DataError(f"labels of two classes are 0 and 1, not {sorted(map(str, distinct))[:3]}")
+    if task == "classes":
+        classes = tuple(sorted(map(str, distinct)))
+        place = {word: at for at, word in enumerate(classes)}
+        labels = [place[str(v)] for v in labels]
+    matrix = to_matrix(numbers)
+    if len(labels) != len(matrix):
+        raise DataError(f"{len(matrix)} rows of features but {len(labels)} labels")
+    return Table(tuple(columns), matrix, categories, np.asarray(labels, dtype=np.float64), task, classes)
+
+
+def train_tabular(
+    columns: Mapping[str, Sequence[Any]],
+    labels: Sequence[Any],
+    store: ModelStore,
+    name: str,
+    recipe: Recipe | None = None,
+    *,
+    description: str = "",
+    promote: bool = True,
+) -> Metadata:
+    """Train on rows in time order and publish: 70 % are fitted, the next 15 % calibrate and choose the threshold, the
+    metrics are of the last 15 %. Raises DataError for data that cannot teach."""
+    recipe = recipe or Recipe()
+    table = make_table(columns, labels, recipe.task)
+    rows = len(table.target)
+    if rows < _FEWEST:
+        raise DataError(f"{rows} rows are too few to learn from", hint=f"Give at least {_FEWEST}.")
+    fit, held = int(rows * FIT_SHARE), int(rows * (FIT_SHARE + CALIBRATION_SHARE))
+    if table.task != "regression" and len(set(table.target[:fit])) < max(2, len(table.classes)):
+        raise DataError("the first 70 % of the rows lack a class", hint="Shuffle the rows, or give more.")
+    kind, file, content, settings = fit_model(table, slice(fit), recipe)
+    given: dict[str, Any] = {
+        "kind": kind,
+        "file": file,
+        "features": table.features,
+        "categories": table.categories,
+        "classes": table.classes,
+    }
+    draft = Metadata(name=name, version=0, sha256="", settings=settings, **given)
+    model = load_bytes(draft, content)
+    calibration: dict[str, Any] = {}
+    if table.task == "binary":
+        raw, truth = model.predict(table.matrix[fit:held]), table.target[fit:held]
+        if 0 < truth.sum() < truth.size:
+            calibration = platt(raw, truth)
+            if not 0.1 < calibration.get("slope", 1.0) < 10.0:  # too few rows to say, or all at 0 and 1
+                calibration = {}
+            settings["threshold"] = best_threshold(truth, Calibration(calibration)(raw))
+    predicted = Calibration(calibration)(model.predict(table.matrix[held:]))
+    return store.publish(
+        name,
+        content,
+        **given,
+        settings=settings,
+        calibration=calibration,
+        metrics=measure(table, predicted, held, settings.get("threshold", 0.5)),
+        training_data={
+            "description": description,
+            "rows": rows,
+            "seed": recipe.seed,
+            "algorithm": recipe.algorithm,
+        },
+        promote=promote,
+    )
+
+
+def fit_model(table: Table, rows: slice, recipe: Recipe) -> tuple[str, str, bytes, dict[str, Any]]:
+    """Fit those rows of a table; kind, file name, content and settings for the store."""
+    import numpy as np
+
+    if recipe.algorithm not in ALGORITHMS:
+        raise DataError(f"there is no algorithm {recipe.algorithm}", hint=f"Known: {', '.join(ALGORITHMS)}.")
+    try:
+        formulas = [parse_formula(text, table.features) for text in recipe.formulas]
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    matrix, target = table.matrix[rows], table.target[rows]
+    means = [float(np.nanmean(c)) if not np.isnan(c).all() else 0.0 for c in matrix.T]
+    settings: dict[str, Any] = {"task": table.task, "derived": formulas, "baseline": means}
+    if recipe.algorithm == "linear":
+        if table.task == "classes" or formulas:
+            raise DataError(
+                "a line takes two classes or a value, and no formulas", hint="Use xgboost or forest."
+            )
+        return "linear", "model.npz", _fit_line(matrix, target, table.task, np.array(means)), settings
+    wide = Derived(table.features, formulas)(matrix)
+    if recipe.algorithm == "xgboost":
+        return "xgboost", "model.ubj", _fit_boosting(wide, target, table, recipe), settings
+    return "forest", "model.npz", _fit_forest(wide, target, table.task, recipe), settings
+
+
+def _fit_boosting(matrix: Floats, target: Floats, table: Table, recipe: Recipe) -> bytes:
+    xgboost = import_xgboost()
+    parameters: dict[str, Any] = {
+        "objective": _OBJECTIVES[table.task],
+        "tree_method": "exact" if matrix.size <= _EXACT else "hist",
+        "max_depth": 6,
+        "eta": 0.08,
+        "subsample": 0.7,
+        "colsample_bytree": 0.8,
+        "min_child_weight": 0.1 if table.task == "binary" else 2.0,
+        "nthread": 1,
+        "seed": recipe.seed,
+        **({"num_class": len(table.classes)} if table.task == "classes" else {}),
+        **recipe.parameters,
+    }
+    booster = xgboost.train(parameters, xgboost.DMatrix(matrix, target), recipe.trees)
+    return bytes(booster.save_raw("ubj"))
+
+
+def _fit_line(matrix: Floats, target: Floats, task: str, means: Floats) -> bytes:
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    centred = np.nan_to_num(matrix - means)
+    scale = centred.std(axis=0)
+    scale[scale == 0] = 1.0
+    fitted = (Ridge() if task == "regression" else LogisticRegression(max_iter=2000)).fit(
+        centred / scale, target
+    )
+    out = io.BytesIO()
+    weights = np.ravel(fitted.coef_) / scale
+    np.savez(out, weights=weights, intercept=np.ravel(fitted.intercept_)[0], means=means)
+    return out.getvalue()
+
+
+def _fit_forest(matrix: Floats, target: Floats, task: str, recipe: Recipe) -> bytes:
+    from sklearn import ensemble, tree
+
+    regression = task == "regression"
+    if recipe.algorithm == "tree":
+        made = tree.DecisionTreeRegressor if regression else tree.DecisionTreeClassifier
+        one = made(max_depth=8, min_samples_leaf=5, random_state=recipe.seed).fit(matrix, target)
+        return forest_bytes([one.tree_], regression)
+    many = ensemble.RandomForestRegressor if regression else ensemble.RandomForestClassifier
+    fitted = many(recipe.trees, max_features=0.6, random_state=recipe.seed, n_jobs=1).fit(matrix, target)
+    return forest_bytes([t.tree_ for t in fitted.estimators_], regression)
+
+
+def best_threshold(truth: Floats, scores: Floats) -> float:
+    """The score from which on rows are called positive so that F1 is highest; midway between two scores."""
+    import numpy as np
+
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, truth.size + 1) + truth.sum())
+    f1[:-1][ranked[:-1] == ranked[1:]] = 0.0
+    best = int(f1.argmax())
+    return float(ranked[best] + ranked[min(best + 1, truth.size - 1)]) / 2
+
+
+def f1_score(truth: Floats, called: NDArray[np.bool_]) -> float:
+    """Harmonic mean of precision and recall of the ones; 0 where nothing is hit."""
+    hits = float(truth[called].sum())
+    total = float(called.sum() + truth.sum())
+    return 2 * hits / total if total else 0.0
+
+
+def measure(table: Table, predicted: Floats, start: int, threshold: float) -> dict[str, float]:
+    """The metrics of the task, of the rows from `start` on."""
+    import numpy as np
+
+    truth = table.target[start:]
+    if table.task == "regression":
+        error = predicted - truth
+        spread = float(((truth - truth.mean()) ** 2).mean())
+        square = float((error**2).mean())
+        found = {"rmse": square**0.5, "mae": float(np.abs(error).mean())}
+        return found | ({"r2": 1 - square / spread} if spread else {})
+    if table.task == "classes":
+        each = [f1_score((truth == c).astype(float), predicted == c) for c in range(len(table.classes))]
+        return {"accuracy": float((truth == predicted).mean()), "macro_f1": float(np.mean(each))}
+    found = {"f1": f1_score(truth, predicted >= threshold), "brier": brier(truth, predicted)}
+    if 0 < truth.sum() < truth.size:
+        found |= {"auc": auc(truth, predicted), "average_precision": average_precision(truth, predicted)}
+    return found
