@@ -34,7 +34,7 @@ def matrix_of(model: LoadedModel, columns: Sequence[Sequence[Any]]) -> Floats:
 def checked_matrix(model: LoadedModel, matrix: Floats) -> Floats:
     """A matrix of numbers, if it is as wide as the model's. Raises RowError."""
     _check_width(model.metadata, matrix.shape[1])
-    return matrix
+    return matrix_of(model, matrix.T.tolist()) if model.metadata.categories else matrix
 
 
 def _check_width(metadata: Metadata, width: int) -> None:

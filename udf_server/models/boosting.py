@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def import_xgboost() -> Any:
@@ -20,3 +26,51 @@ def import_xgboost() -> Any:
     else:
         import xgboost
     return xgboost
+
+
+class Predictor:
+    """A booster's `inplace_predict` of float64 matrices through XGBoost's C interface: the same numbers without the
+    Python around the call, which for one row is half of its time. Thread-safe, as that function is."""
+
+    def __init__(self, booster: Any) -> None:
+        self._booster = booster
+        self._width = int(booster.num_features())
+        core = sys.modules["xgboost.core"]
+        self._call = getattr(getattr(core, "_LIB", None), "XGBoosterPredictFromDense", None)
+        self._settings = (
+            b'{"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"missing":NaN,'
+            b'"strict_shape":false,"cache_id":0}'
+        )
+
+    def __call__(self, matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+        """What `inplace_predict` answers: one number per row, or per row and class."""
+        import numpy as np
+
+        if self._call is None or matrix.ndim != 2 or matrix.shape[1] != self._width or not len(matrix):
+            plain: NDArray[np.float32] = self._booster.inplace_predict(matrix)
+            return plain
+        place, shape = matrix.__array_interface__["data"][0], matrix.shape
+        described = (
+            b'{"data":[%d,true],"shape":[%d,%d],"strides":[%d,%d],"typestr":"<f8","version":3}'
+            % (place, *shape, *matrix.strides)
+        )  # fmt: skip
+        sizes = ctypes.POINTER(ctypes.c_uint64)()
+        dimensions = ctypes.c_uint64()
+        values = ctypes.POINTER(ctypes.c_float)()
+        failed = self._call(
+            self._booster.handle,
+            described,
+            self._settings,
+            None,
+            ctypes.byref(sizes),
+            ctypes.byref(dimensions),
+            ctypes.byref(values),
+        )
+        if failed:  # let it say by itself what is wrong
+            found: NDArray[np.float32] = self._booster.inplace_predict(matrix)
+        else:
+            # The memory is the booster's, until this thread's next call.
+            extent = sizes[: dimensions.value]
+            out = np.frombuffer(ctypes.string_at(values, 4 * math.prod(extent)), np.float32)
+            found = out if len(extent) == 1 else out.reshape(extent)
+        return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from udf_server.errors import ModelError
-from udf_server.models.boosting import import_xgboost
+from udf_server.models.boosting import Predictor, import_xgboost
 from udf_server.models.derive import Derived
 from udf_server.models.store import Metadata, ModelStore
 
@@ -92,20 +92,21 @@ class XGBoostModel:
         self._booster.set_param({"nthread": 1})
         self._booster.feature_names = None  # rows come as plain matrices
         self._calibrate = Calibration(metadata.calibration)
+        self._raw = Predictor(self._booster)
         self._derived = Derived(metadata.features, metadata.settings.get("derived", ()))
         if self._booster.num_features() != self._derived.width:
             raise ModelError(f"it takes {self._booster.num_features()} features, not {self._derived.width}")
 
     def predict(self, matrix: Floats) -> Floats:
         """As the protocol has it."""
-        raw: Floats = self._booster.inplace_predict(self._derived(matrix)).astype("float64")
+        raw: Floats = self._raw(self._derived(matrix)).astype("float64")
         likeliest: Floats = raw.argmax(axis=1).astype("float64") if raw.ndim == 2 else self._calibrate(raw)
         return likeliest
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Rows by classes."""
         _refuse_values(self.metadata)
-        raw: Floats = self._booster.inplace_predict(self._derived(matrix)).astype("float64")
+        raw: Floats = self._raw(self._derived(matrix)).astype("float64")
         return raw if raw.ndim == 2 else of_two(self._calibrate(raw))
 
     def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
