@@ -1,28 +1,23 @@
-"""Forecasts into a table: a topic-backed table that rows are inserted into, and a materialized one that is queried."""
+"""Forecasts into tables: rows first, then the one record that makes the run the current one."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from forecasts.refresh import SeriesForecast, quote
-from forecasts.spec import Spec
-from ksqlkit.client.protocol import Client
-from ksqlkit.dialect import parse_type
-from ksqlkit.errors import ProjectError, StatementError
+import orjson
 
-_HEAD = ("FORECAST_TS TIMESTAMP PRIMARY KEY", "STEP INTEGER", "MEAN DOUBLE")
-_TAIL = (
-    "MODEL STRING",
-    "VERSION INTEGER",
-    "TRAINED_AT TIMESTAMP",
-    "BACKTEST_ERROR DOUBLE",
-    "NAIVE_ERROR DOUBLE",
-    "STATUS STRING",
-    "REASON STRING",
-    "RUN_ID STRING",
-)
+from forecasts.refresh import OK, SeriesForecast
+from forecasts.spec import Spec
+from forecasts.tables import KEYS, PROPERTIES, named, quote, series_columns, table_statements
+from ksqlkit.client.protocol import Client, TopicRecord
+from ksqlkit.dialect import parse_type
+from ksqlkit.errors import KsqlkitError, ProjectError, StatementError
+
+__all__ = ["check_source", "create_tables", "make_rows", "publish", "table_statements"]
+
+Row = dict[str, Any]
 
 
 def check_source(client: Client, spec: Spec) -> None:
@@ -43,44 +38,26 @@ def check_source(client: Client, spec: Spec) -> None:
             raise ProjectError(f"Forecast {spec.name}: {column} is {found}, not {wanted}", hint=hint)
 
 
-def table_statements(spec: Spec) -> list[str]:
-    """The statements that make the target table and, before it, the one behind it."""
-    keys = [f"{quote(column)} {type_} PRIMARY KEY" for column, type_ in spec.keys]
-    bounds = [f"{side}_{level} DOUBLE" for level in spec.levels for side in ("LO", "HI")]
-    columns = [*keys, *_HEAD, *bounds, *_TAIL]
-    topic = spec.target.lower()
-    return [
-        f"CREATE TABLE {rows_table(spec)} ({', '.join(columns)}) WITH "
-        f"(KAFKA_TOPIC='{topic}_rows', KEY_FORMAT='JSON', VALUE_FORMAT='JSON', PARTITIONS=1);",
-        f"CREATE TABLE {quote(spec.target)} WITH (KAFKA_TOPIC='{topic}') AS SELECT * FROM {rows_table(spec)};",
-    ]
-
-
 def create_tables(client: Client, spec: Spec) -> None:
-    """Create the target table and the one behind it, unless they are there."""
+    """Create what is not there yet."""
     for statement in table_statements(spec):
         client.execute(
-            statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1),
-            properties={"auto.offset.reset": "earliest"},
+            statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1), properties=PROPERTIES
         )
 
 
-def rows_table(spec: Spec) -> str:
-    """Name of the table that rows are inserted into."""
-    return quote(f"{spec.target}_ROWS")
-
-
 def make_rows(
-    results: list[SeriesForecast], spec: Spec, *, now: int, run_id: str, version: int = 1
-) -> Iterator[dict[str, Any]]:
-    """Rows of the target table; a series without a forecast has one row that says why. `now` is in milliseconds."""
-    names = [c if c != c.lower() else c.upper() for c in spec.series]
+    results: Iterable[SeriesForecast], spec: Spec, *, now: int, run_id: str, version: int = 1
+) -> Iterator[Row]:
+    """Rows of a run; a series without a forecast has one row that says why, at step 0. `now` is in milliseconds."""
+    names = series_columns(spec)
     for result in results:
         common = {
             **dict(zip(names, result.series, strict=True)),
+            "FORECAST": spec.name,
             "MODEL": result.model,
             "VERSION": version,
-            "TRAINED_AT": timestamp(now),
+            "TRAINED_AT": timestamp(result.trained_at or now),
             "BACKTEST_ERROR": result.error,
             "NAIVE_ERROR": result.naive_error,
             "STATUS": result.status,
@@ -97,14 +74,79 @@ def make_rows(
             yield {**common, "FORECAST_TS": start, "STEP": i + 1, "MEAN": mean, **bounds}
 
 
-def publish(client: Client, spec: Spec, results: list[SeriesForecast], *, now: int, run_id: str) -> int:
-    """Write a run's rows; returns how many."""
+def publish(
+    client: Client,
+    spec: Spec,
+    results: list[SeriesForecast],
+    *,
+    now: int,
+    run_id: str,
+    others: bool = False,
+    drifted: bool = False,
+) -> int:
+    """Write a run's rows and make it the current one; returns how many. Readers see the run before until then, and none
+    of it after. With `others`, series of that run that are not in `results` are carried over. Raises what the client
+    raises; the run before is then still the current one."""
     check_source(client, spec)
     create_tables(client, spec)
-    return client.insert(rows_table(spec).strip("`"), make_rows(results, spec, now=now, run_id=run_id))
+    before = current_rows(client, spec)
+    version = 1 + max((row["VERSION"] or 0 for row in before), default=0)
+    rows = list(make_rows(results, spec, now=now, run_id=run_id, version=version))
+    names = series_columns(spec)
+    if others:
+        mine = {tuple(row[n] for n in names) for row in rows}
+        kept = [row for row in before if tuple(row[n] for n in names) not in mine]
+        rows += [{**row, "FORECAST": spec.name, "RUN_ID": run_id} for row in kept]
+    count = client.insert(named(spec, "ROWS"), rows)
+    run = {
+        "FORECAST": spec.name,
+        "CURRENT_RUN": run_id,
+        "VERSION": version,
+        "TRAINED_AT": timestamp(min((r.trained_at or now for r in results), default=now)),
+        "PUBLISHED_AT": timestamp(now),
+        "SERIES": len({tuple(row[n] for n in names) for row in rows}),
+        "FAILED": sum(row["STATUS"] != OK for row in rows),
+        "STEPS": sum(row["STATUS"] == OK for row in rows),
+        "DRIFTED": drifted,
+    }
+    client.insert(named(spec, "RUNS"), [run])
+    _forget(client, spec, [row for row in before if row["RUN_ID"] != run_id])
+    return count
+
+
+def current_rows(client: Client, spec: Spec) -> list[Row]:
+    """Rows of the current run; none where there is no run."""
+    return client.query(f"SELECT * FROM {quote(spec.target)};").dicts()
+
+
+def read_status(client: Client, spec: Spec) -> Row | None:
+    """The current run's row of the status table, or None. Raises StatementError where its table is not there."""
+    sql = f"SELECT * FROM {quote(named(spec, 'STATUS'))} WHERE FORECAST = '{spec.name}';"
+    rows = client.query(sql).dicts()
+    return rows[0] if rows else None
 
 
 def timestamp(millis: int) -> str:
     """Milliseconds as the text that ksqlDB takes for TIMESTAMP."""
     moment = dt.datetime.fromtimestamp(millis / 1000, dt.UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="milliseconds")
+
+
+def millis(text: str) -> int:
+    """The reverse of `timestamp`."""
+    return round(dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).timestamp() * 1000)
+
+
+def _forget(client: Client, spec: Spec, rows: list[Row]) -> None:
+    """Tombstones for rows of earlier runs. They are invisible already; a ksqlDB without a REST proxy keeps them until
+    the topic's retention."""
+    names = [*series_columns(spec), *(c for c, _ in KEYS)]
+    records = [
+        TopicRecord(None, orjson.dumps({n: millis(row[n]) if n == "FORECAST_TS" else row[n] for n in names}))
+        for row in rows
+    ]
+    try:
+        if records:
+            client.produce(spec.target.lower() + "_rows", records)
+    except KsqlkitError:
+        return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 from forecasts.fitting import Fit, fit_panel, group_by_length
 from forecasts.series import Panel, build_panel
 from forecasts.spec import Spec
+from forecasts.tables import quote
 from ksqlkit.client.protocol import Client
 from ksqlkit.errors import DataError
 
-_PLAIN = re.compile(r"[A-Z_][A-Z0-9_]*")
 OK, TOO_SHORT, NO_VALUES = "OK", "TOO_SHORT", "NO_VALUES"
 
 
@@ -22,7 +21,8 @@ class SeriesForecast:
     """One series' outcome. `mean` is [step]; `bounds` level -> (low, high) each [step]; `start` the time of step 1.
 
     With a status other than OK there is no forecast, and `reason` says why. Errors are mean absolute errors over the
-    backtest's folds, in the value's unit; `naive_error` is seasonal naive's.
+    backtest's folds, in the value's unit; `naive_error` is seasonal naive's. `trained_at` is when it was fitted
+    (milliseconds), None for now.
     """
 
     series: tuple[Any, ...]
@@ -35,6 +35,7 @@ class SeriesForecast:
     naive_error: float | None = None
     mean: tuple[float, ...] = ()
     bounds: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
+    trained_at: int | None = None
 
 
 def read_rows(client: Client, spec: Spec) -> list[tuple[tuple[Any, ...], int, float | None]]:
@@ -43,11 +44,6 @@ def read_rows(client: Client, spec: Spec) -> list[tuple[tuple[Any, ...], int, fl
     sql = f"SELECT {columns} FROM {quote(spec.source)}" + (f" WHERE {spec.where}" if spec.where else "")
     k = len(spec.series)
     return [(tuple(row[:k]), _millis(row[k]), row[k + 1]) for row in client.query(sql + ";").rows]
-
-
-def quote(name: str) -> str:
-    """A name for SQL: as it is where that is plain, else in back-quotes."""
-    return name if _PLAIN.fullmatch(name.upper()) else f"`{name}`"
 
 
 def forecast_panel(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from forecasts.cron import STALE, parse_cron
 from forecasts.models.base import NAMES
 from ksqlkit.errors import Location, ProjectError
 
@@ -33,7 +34,9 @@ class Spec:
     `seasons` and `horizon` are in steps; seasons not given are those of the
     calendar. `levels` are interval levels in percent. `gaps` says
     what a missing step means: "zero" or "interpolate". `minimum` is the least number of steps a series needs; `window`
-    limits how many of the last steps models see.
+    limits how many of the last steps models see. `schedule` is cron (UTC) or "when stale". Models are fitted anew when
+    the last fit is older than `refit`, or a forecast's error is `drift` times its backtest's; between, they are only
+    shown what is new.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Spec:
     minimum: int = 20
     window: int = 4_000
     schedule: str | None = None
+    refit: str = "week"
+    drift: float = 1.5
 
     @property
     def keys(self) -> tuple[tuple[str, str], ...]:
@@ -127,12 +132,15 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         "levels": isinstance(value, tuple) and all(isinstance(v, int) and 0 < v < 100 for v in value),
         "models": isinstance(value, tuple) and bool(value) and all(v in MODELS for v in value),
         "gaps": value in ("zero", "interpolate"),
+        "drift": isinstance(value, int | float) and not isinstance(value, bool) and value > 1,
     }.get(key, positive if key in ("horizon", "folds", "minimum", "window") else isinstance(value, str))
     if not ok:
         hint = {"models": f"Models: {', '.join(MODELS)}.", "gaps": "zero or interpolate."}.get(key)
         raise _error(f"{key!r} cannot be {value!r}", path, text, key, hint)
-    if key == "frequency":
+    if key in ("frequency", "refit"):
         parse_frequency(value)
+    if key == "schedule" and value != STALE:
+        parse_cron(value)
 
 
 def _error(message: str, path: Path, text: str, word: str, hint: str | None) -> ProjectError:

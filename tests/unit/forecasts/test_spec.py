@@ -55,4 +55,5 @@ def test_frequencies() -> None:
 def test_the_tables_are_sql(tmp_path: Path) -> None:
     spec = load_spec(write(tmp_path, GOOD + "types = ['BIGINT']\n"))
     statements = parse("\n".join(table_statements(spec)))
-    assert [s.name for s in statements] == ["T_ROWS", "T"]
+    names = ["T_ROWS", "T_RUNS", "T_SCORES", "T", "T_LATEST", "T_STATUS", "T_ACCURACY"]
+    assert [s.name for s in statements] == names
