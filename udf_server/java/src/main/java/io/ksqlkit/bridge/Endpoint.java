@@ -158,9 +158,9 @@ final class Endpoint {
             } catch (InterruptedException e) {
                 return;
             }
-            long now = System.nanoTime();
             UNDER_WAY.forEach((connection, watched) -> {
                 Long stop = Stopping.deadline(watched.thread, watched.graceMs);
+                long now = System.nanoTime();
                 if (now - watched.deadline > 0 || stop != null && now - stop >= 0) {
                     connection.close();
                 }

@@ -35,7 +35,7 @@ final class Stopping {
     /** The nanosecond by which a thread that is to stop must be done, or null while it may go on. */
     static Long deadline(Thread thread, long graceMs) {
         if (thread.isInterrupted()) {
-            return System.nanoTime();
+            return System.nanoTime() - 1;
         }
         Method running = IS_RUNNING.get(thread.getClass());
         if (running == null) {

@@ -1,0 +1,15 @@
+package io.confluent.ksql.function.udf;
+
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+
+/** ksqlDB's annotation by its public shape, for tests alone. */
+@Retention(RetentionPolicy.RUNTIME)
+@Target(ElementType.PARAMETER)
+public @interface UdfParameter {
+    String value() default "";
+    String description() default "";
+    String schema() default "";
+}

@@ -1,0 +1,155 @@
+package io.ksqlkit.bridge;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** A scoring server that answers each row with its first argument, and misbehaves as it is told. */
+final class FakeServer implements AutoCloseable {
+    /** What to do with the next calls. */
+    enum Mode { GOOD, SLOW, RESET, SHORT, SWAPPED, ERROR_500, BUSY_THEN_GOOD, HALF, GARBAGE, BAD_ROW, CLOSE_AFTER }
+
+    volatile Mode mode = Mode.GOOD;
+    volatile long delayMs;
+    volatile int version = 1;
+    final AtomicInteger calls = new AtomicInteger();
+    final AtomicInteger rows = new AtomicInteger();
+    final List<String> paths = Collections.synchronizedList(new ArrayList<>());
+    final List<String> keys = Collections.synchronizedList(new ArrayList<>());
+    private final ServerSocket listener;
+    private final List<Socket> open = Collections.synchronizedList(new ArrayList<>());
+
+    FakeServer() throws IOException {
+        listener = new ServerSocket(0, 100, InetAddress.getLoopbackAddress());
+        Thread accept = new Thread(() -> {
+            while (!listener.isClosed()) {
+                try {
+                    Socket socket = listener.accept();
+                    open.add(socket);
+                    Thread one = new Thread(() -> serve(socket));
+                    one.setDaemon(true);
+                    one.start();
+                } catch (IOException e) {
+                    return;
+                }
+            }
+        });
+        accept.setDaemon(true);
+        accept.start();
+    }
+
+    String url() {
+        return "http://127.0.0.1:" + listener.getLocalPort();
+    }
+
+    private void serve(Socket socket) {
+        try (socket) {
+            InputStream in = socket.getInputStream();
+            while (true) {
+                String head = head(in);
+                if (head.isEmpty()) {
+                    return;
+                }
+                int length = 0;
+                for (String line : head.split("\r\n")) {
+                    if (line.startsWith("content-length: ")) {
+                        length = Integer.parseInt(line.substring(16));
+                    } else if (line.startsWith("idempotency-key: ")) {
+                        keys.add(line.substring(17));
+                    }
+                }
+                paths.add(head.split(" ")[1]);
+                byte[] answer = answer(in.readNBytes(length));
+                if (answer == null) {
+                    socket.setSoLinger(true, 0);
+                    return;
+                }
+                socket.getOutputStream().write(answer);
+                if (mode == Mode.HALF || mode == Mode.CLOSE_AFTER) {
+                    return;
+                }
+            }
+        } catch (IOException | InterruptedException e) {
+            // the client went away
+        }
+    }
+
+    private static String head(InputStream in) throws IOException {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        int seen = 0;
+        for (int b = in.read(); b >= 0; b = in.read()) {
+            out.write(b);
+            seen = b == "\r\n\r\n".charAt(seen) ? seen + 1 : b == '\r' ? 1 : 0;
+            if (seen == 4) {
+                return out.toString(StandardCharsets.ISO_8859_1);
+            }
+        }
+        return "";
+    }
+
+    private byte[] answer(byte[] body) throws InterruptedException {
+        int number = calls.incrementAndGet();
+        List<?> data = (List<?>) ((Map<?, ?>) Json.parse(body)).get("data");
+        rows.addAndGet(data.size());
+        Thread.sleep(mode == Mode.SLOW ? 3_000 : delayMs);
+        switch (mode) {
+            case RESET:
+                return null;
+            case ERROR_500:
+                return http(500, "{\"code\":\"INTERNAL\",\"message\":\"it failed\"}");
+            case BUSY_THEN_GOOD:
+                if (number % 2 == 1) {
+                    return http(429, "{\"code\":\"OVERLOADED\",\"message\":\"busy\"}");
+                }
+                break;
+            case GARBAGE:
+                return http(200, "<html>");
+            default:
+        }
+        StringBuilder out = new StringBuilder("{\"data\":[");
+        int count = mode == Mode.SHORT ? data.size() - 1 : data.size();
+        for (int i = 0; i < count; i++) {
+            List<?> row = (List<?>) data.get(i);
+            Object index = mode == Mode.SWAPPED ? (Object) (data.size() - i) : row.get(0);
+            out.append(i == 0 ? "[" : ",[").append(index).append(',').append(row.get(1)).append(']');
+        }
+        out.append("],\"errors\":[");
+        if (mode == Mode.BAD_ROW) {
+            out.append("[0,\"INVALID_INPUT\",\"no such thing\"]");
+        }
+        out.append("],\"model\":null,\"version\":").append(version).append('}');
+        byte[] whole = http(200, out.toString());
+        return mode == Mode.HALF ? java.util.Arrays.copyOf(whole, whole.length - 5) : whole;
+    }
+
+    private static byte[] http(int status, String body) {
+        byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+        return ("HTTP/1.1 " + status + " X\r\ncontent-type: application/json\r\ncontent-length: " + bytes.length
+                + "\r\n\r\n" + body).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Closes all connections; new ones are still taken. */
+    void hangUp() throws IOException {
+        synchronized (open) {
+            for (Socket socket : open) {
+                socket.close();
+            }
+            open.clear();
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        listener.close();
+        hangUp();
+    }
+}
