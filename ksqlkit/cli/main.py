@@ -16,6 +16,7 @@ from ksqlkit.cli.dev import dev
 from ksqlkit.cli.forecast import forecast
 from ksqlkit.cli.functions import functions
 from ksqlkit.cli.load import load
+from ksqlkit.cli.models import models
 from ksqlkit.cli.render import render
 from ksqlkit.cli.sql import sql
 from ksqlkit.cli.train import train
@@ -31,6 +32,7 @@ app = typer.Typer(
 for command in (demo, dev, sql, render, apply, load, datagen, train, functions):
     app.command()(command)
 app.add_typer(forecast, name="forecast")
+app.add_typer(models, name="models")
 app.add_typer(bridge, name="bridge")
 
 

@@ -1,65 +1,119 @@
-"""ksqlkit train: a model from a file of labelled rows."""
+"""ksqlkit train: a model from a file or a query."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ksqlkit.cli.options import JsonOption, ProjectOption, open_config
+from ksqlkit.cli.options import (
+    JsonOption,
+    ProjectOption,
+    ServerOption,
+    TargetOption,
+    open_client,
+    open_config,
+)
 from ksqlkit.cli.output import guarded, messages, print_json, print_table
-from ksqlkit.errors import DataError, Location
+from ksqlkit.errors import UserError
+
+if TYPE_CHECKING:
+    from ksqlkit.project.config import Config
 
 
 @guarded
 def train(
-    name: Annotated[str, typer.Argument(help="The model; FRAUD_SCORE uses the one named fraud.")],
-    source: Annotated[
-        Path, typer.Option("--from", help="A .csv, .jsonl or .parquet file of rows in time order.")
+    name: Annotated[
+        str, typer.Argument(help="The model; FRAUD_SCORE asks the one named fraud, PREDICT any.")
     ],
-    label: Annotated[str, typer.Option("--label", help="The column with the truth, 0 or 1.")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", help="A .csv, .jsonl or .parquet file of rows in time order, or a query: 'SELECT ...;'"
+        ),
+    ],
+    label: Annotated[str | None, typer.Option("--label", help="The column with the truth.")] = None,
     features: Annotated[
-        str | None, typer.Option("--features", help="Columns to learn from, in order; A,B,C.")
+        str | None,
+        typer.Option("--features", help="Columns to learn from, in order; A,B,C. By default all others."),
     ] = None,
+    algorithm: Annotated[
+        str, typer.Option("--algorithm", help="xgboost, linear, tree or forest.")
+    ] = "xgboost",
+    task: Annotated[
+        str | None,
+        typer.Option("--task", help="binary, classes or regression; by default told from the labels."),
+    ] = None,
+    formula: Annotated[
+        list[str] | None,
+        typer.Option("--formula", help="A feature made of two: A*B, A-B or A/B. May be repeated."),
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The column of texts, for CLASSIFY.")] = None,
+    series: Annotated[
+        str | None,
+        typer.Option("--series", help="The column that names each run to failure, for REMAINING_LIFE."),
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", help="The column of users, for RECOMMEND.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="The column of what users had.")] = None,
+    weight: Annotated[str | None, typer.Option("--weight", help="The column of how much.")] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Learn what good rows look like, for VALIDATE.")
+    ] = False,
     project: ProjectOption = None,
+    target: TargetOption = None,
+    server: ServerOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Train an XGBoost model on labelled rows, in time order, and make it the live version.
+    """Train a model and make it the live version.
 
-    Without --features, card transactions (CUSTOMER_ID, TERMINAL_ID, AMOUNT, TX_TIME) get the windowed counts and sums
-    that the reference project computes in SQL.
+    Rows are taken in time order: metrics are of the last ones, which are not learned. Card transactions (CUSTOMER_ID,
+    TERMINAL_ID, AMOUNT, TX_TIME) without --features get the windowed counts and sums of the reference project.
 
-    Example: ksqlkit train fraud --from transactions.csv --label IS_FRAUD
+    Examples:
+
+    ksqlkit train fraud --from transactions.csv --label IS_FRAUD
+
+    ksqlkit train churn --from "SELECT * FROM CUSTOMERS;" --label LEFT --algorithm forest
+
+    ksqlkit train recommend --from visits.csv --user CUSTOMER --item PRODUCT
     """
-    from ksqlkit.loading.readers import infer, read_rows
-    from udf_server.features import FRAUD_FEATURES, windowed_features
     from udf_server.models.store import ModelStore
-    from udf_server.training import train_fraud
+    from udf_server.tabular import ALGORITHMS, TASKS, Recipe
+    from udf_server.train_rows import Task, train_rows
 
+    for given, known in ((algorithm, ALGORITHMS), (task, TASKS)):
+        if given is not None and given not in known:
+            raise UserError(f"There is no {given}", hint=f"Known: {', '.join(known)}.")
     config = open_config(project)
-    columns, found = read_rows(source)
-    rows = [{k.upper(): infer(v) if isinstance(v, str) else v for k, v in row.items()} for row in found]
-    if not rows:
-        raise DataError("The file has no rows", location=Location(str(source)))
-    have = {c.upper() for c in columns or rows[0]}
-    names = tuple(f.strip().upper() for f in features.split(",")) if features else FRAUD_FEATURES
-    raw = {"CUSTOMER_ID", "TERMINAL_ID", "AMOUNT", "TX_TIME"}
-    needed = {label.upper()} | (raw if not features and not set(names) <= have else set(names))
-    if missing := sorted(needed - have):
-        raise DataError(
-            f"The file has no column {', '.join(missing)}",
-            location=Location(str(source), 1),
-            hint=f"It has {', '.join(sorted(have))}.",
-        )
-    data = windowed_features(rows) if needed >= raw else {n: [row.get(n) for row in rows] for n in names}
-    labels = [int(row[label.upper()]) for row in rows]
-    store = ModelStore(config.models)
-    trained = train_fraud(data, labels, store, name=name, features=names, description=source.name)
+    rows = _rows(source, config, target, server)
+    columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}
+    wanted = Task(
+        **{part: column.upper() for part, column in columns.items() if column},
+        features=tuple(f.strip().upper() for f in features.split(",")) if features else (),
+        profile=profile,
+        recipe=Recipe(algorithm, task, tuple(formula or ())),
+    )
+    trained = train_rows(rows, wanted, ModelStore(config.models), name, source[:200])
     if json:
         print_json({"model": name, "version": trained.version, "metrics": trained.metrics})
         return
     print_table(
         f"{name} version {trained.version}", ["metric", "value"], [list(m) for m in trained.metrics.items()]
     )
-    messages.print(f"live in {config.models}; measured on the last 15 % of the rows")
+    messages.print(f"live in {config.models}")
+
+
+def _rows(source: str, config: Config, target: str | None, server: str | None) -> list[dict[str, Any]]:
+    """The rows of a query or a file, column names in upper case."""
+    if source.lstrip()[:6].upper() == "SELECT":
+        client, _ = open_client(None if server else config, target, server)
+        try:
+            found = client.query(source if source.rstrip().endswith(";") else source + ";").dicts()
+        finally:
+            client.close()
+        return [{k.upper(): v for k, v in row.items()} for row in found]
+    from ksqlkit.loading.readers import infer, read_rows
+
+    _, read = read_rows(Path(source))
+    return [{k.upper(): infer(v) if isinstance(v, str) else v for k, v in row.items()} for row in read]

@@ -1,0 +1,91 @@
+"""Train from rows of any source: what to learn is told by which columns are named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ksqlkit.errors import DataError
+from udf_server.features import windowed_features
+from udf_server.models.store import Metadata, ModelStore
+from udf_server.tabular import Recipe, train_tabular
+from udf_server.training import train_fraud
+
+Rows = Sequence[Mapping[str, Any]]
+_CARD: Final = frozenset(("CUSTOMER_ID", "TERMINAL_ID", "AMOUNT", "TX_TIME"))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Columns by their part, in upper case. One of `label`, `series` (runs to failure), `user` and `item` (events), or
+    `profile` (good rows) says what is learned; `text` with `label` is a classifier of texts."""
+
+    label: str | None = None
+    features: tuple[str, ...] = ()
+    text: str | None = None
+    series: str | None = None
+    user: str | None = None
+    item: str | None = None
+    weight: str | None = None
+    profile: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description: str = "") -> Metadata:
+    """Train on rows in time order and make it live; raises DataError for a task that the rows do not fit."""
+    if not rows:
+        raise DataError("there are no rows to learn from")
+    named = (task.label, task.text, task.series, task.user, task.item, task.weight, *task.features)
+    have = {column: None for row in rows[:1000] for column in row}
+    if missing := sorted({c for c in named if c and c not in have}):
+        raise DataError(f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(have)}.")
+
+    def column(which: str) -> list[Any]:
+        return [row.get(which) for row in rows]
+
+    if task.profile:
+        from udf_server.validate.profile import train_profile
+
+        kept = [{k: v for k, v in row.items() if not task.features or k in task.features} for row in rows]
+        return train_profile(kept, store, name, description=description)
+    if task.user and task.item:
+        from udf_server.recommend.factors import train_recommender
+
+        weights = column(task.weight) if task.weight else None
+        return train_recommender(
+            column(task.user), column(task.item), weights, store, name, description=description
+        )
+    if task.series:
+        from udf_server.maintenance.life import train_life
+
+        sensors = task.features or tuple(c for c in have if c != task.series)
+        return train_life(
+            column(task.series), {s: column(s) for s in sensors}, store, name, description=description
+        )
+    if not task.label:
+        raise DataError(
+            "what shall be learned?",
+            hint="Name --label, or --series of runs to failure, or --user and --item, or --profile.",
+        )
+    if task.text:
+        from udf_server.text.training import train_texts
+
+        labels = [str(v) for v in column(task.label)]
+        return train_texts(
+            [str(v or "") for v in column(task.text)], labels, store, name=name, description=description
+        )
+    if not task.features and _CARD.issubset(have):
+        data = windowed_features(rows)
+        return train_fraud(
+            data, [int(v) for v in column(task.label)], store, name=name, description=description
+        )
+    features = task.features or tuple(c for c in have if c != task.label)
+    return train_tabular(
+        {f: column(f) for f in features},
+        column(task.label),
+        store,
+        name,
+        task.recipe,
+        description=description,
+    )
