@@ -79,6 +79,7 @@ class SqlError(UserError):
 
     code = "SQL"
     error_code = 40001
+    statement: str | None = None  # its text, or the part of it that ksqlDB names, where known
 
 
 class ParseError(SqlError):

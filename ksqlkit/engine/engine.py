@@ -23,7 +23,7 @@ from ksqlkit.engine.log.memory import MemoryLog
 from ksqlkit.engine.log.partitioner import partition_for
 from ksqlkit.engine.log.protocol import Commit, Headers, Log, Output, Record, TopicInfo
 from ksqlkit.engine.print_topic import PrintedTopic
-from ksqlkit.engine.properties import Properties
+from ksqlkit.engine.properties import Properties, check_override
 from ksqlkit.engine.pull import run_pull
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, Result
@@ -88,14 +88,21 @@ class Engine:
         `properties` override settings for this request, `variables` fill ${name}. Raises ParseError, StatementError.
         """
         with self._lock:
-            overrides = dict(properties or {})
-            Properties(self._ctx.properties.server, overrides).check_request()
+            overrides = self._overrides(properties)
             written = _written(sql)
             if len(written) > 1:
                 self._run(self._ctx.fork(), written, overrides, variables)
             results = self._run(self._ctx, written, overrides, variables)
             self._work.notify_all()
             return results
+
+    def _overrides(self, properties: Mapping[str, object] | None) -> dict[str, object]:
+        """A request's settings, checked."""
+        overrides = dict(properties or {})
+        for name, value in overrides.items():
+            check_override(name, value)
+        Properties(self._ctx.properties.server, overrides).check_request()
+        return overrides
 
     def _run(
         self,
@@ -126,8 +133,7 @@ class Engine:
         iterate and close; PRINT gives lines. Raises ParseError, StatementError."""
         with self._lock:
             ctx = self._ctx
-            overrides = dict(properties or {})
-            Properties(ctx.properties.server, overrides).check_request()
+            overrides = self._overrides(properties)
             try:
                 written = _written(sql)
             except ParseError as error:

@@ -174,6 +174,19 @@ def coerce(name: str, value: object) -> Any:
         raise StatementError(f"Invalid value {value} for configuration {name}: {error}") from None
 
 
+def check_override(name: str, value: object) -> None:
+    """Raise StatementError where a request gives a known property a bad value."""
+    if not is_known(name):
+        return
+    try:
+        coerce(name, value)
+    except StatementError as error:
+        cause = error.message.replace(" must be", "\n\tmust be")
+        raise StatementError(
+            f"Failed to coerce type of value '{value}' for key '{name}'\nCaused by: {cause}", error_code=40000
+        ) from None
+
+
 class Properties(Mapping[str, Any]):
     """Effective settings: overrides of a request over the engine's own over defaults.
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _VOLATILE = (
-    (re.compile(r"(transient_\w+?)_\d{6,}", re.IGNORECASE), r"\1_N"),
+    (re.compile(r"(transient_\w+?)_\d{6,}(_1\d{12}\b)?", re.IGNORECASE), r"\1_N"),
     (re.compile(r"query_\d{13}\b"), "query_N"),
     (re.compile(r"\b1(79|8\d)\d{10}\b"), "1790000000000"),
     (re.compile(r"202[6-9]/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3} Z"), "NOW"),
@@ -29,6 +29,7 @@ _UNORDERED = (
     "queryDescriptions",
     "readQueries",
     "writeQueries",
+    "sources",
 )
 
 

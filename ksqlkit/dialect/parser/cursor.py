@@ -157,6 +157,7 @@ class Cursor:
                 f"values, '_' or '-'. Got: '{name}'",
                 token,
                 hint=f"define the variable {token.text} first" if token.kind is VARIABLE else None,
+                statement=name,
             )
         return name
 
@@ -186,11 +187,15 @@ class Cursor:
 
     # ------------------------------------------------------------ errors
 
-    def fail(self, message: str, token: Token, *, hint: str | None = None) -> NoReturn:
+    def fail(
+        self, message: str, token: Token, *, hint: str | None = None, statement: str | None = None
+    ) -> NoReturn:
         """Raise a ParseError at a token with this very message."""
         line, column = self.text.place(token.start)
         place = Location(line=line, column=column, text=self.text.line(line))
-        raise ParseError(message, location=place, hint=hint)
+        error = ParseError(message, location=place, hint=hint)
+        error.statement = statement
+        raise error
 
     def syntax(self, message: str, token: Token | None = None, *, hint: str | None = None) -> NoReturn:
         """Raise a syntax error in ksqlDB's shape."""

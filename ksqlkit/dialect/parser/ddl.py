@@ -12,6 +12,7 @@ from ksqlkit.dialect.parser.cursor import NAMES, Cursor
 from ksqlkit.dialect.parser.expressions import literal, value
 from ksqlkit.dialect.parser.queries import query
 from ksqlkit.dialect.parser.types import sql_type
+from ksqlkit.dialect.printer import masked_insert
 
 Kind = Literal["STREAM", "TABLE"]
 _HEADERS = t.Array(t.Struct((("KEY", t.STRING), ("VALUE", t.BYTES))))
@@ -179,8 +180,11 @@ def insert(p: Cursor) -> n.Statement:
         p.expect("VALUES")
         given = values(p)
         if columns and len(columns) != len(given):
-            p.reject(
-                f"Expected number columns and values to match: {len(columns)}, {len(given)}", p.tokens[start]
+            p.fail(
+                "Failed to prepare statement: Expected number columns and values to match: "
+                f"{len(columns)}, {len(given)}",
+                p.tokens[start],
+                statement=masked_insert(n.InsertValues(target, columns, given)),
             )
         return n.InsertValues(target, columns, given, span=p.span(start))
     properties_given = _with(p)

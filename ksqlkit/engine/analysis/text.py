@@ -25,8 +25,10 @@ def place(node: N.Node | None) -> str:
     return "" if span is None else f"Line: {span.line}, Col: {span.column}: "
 
 
-def fail(message: str, node: N.Node | None = None, *, hint: str | None = None) -> StatementError:
+def fail(
+    message: str, node: N.Node | None = None, *, hint: str | None = None, statement: str | None = None
+) -> StatementError:
     """An error about `node`, to raise; the message is left as it is, the location is taken from the node."""
     span = node.span if node is not None else None
     location = None if span is None else Location(line=span.line, column=span.column)
-    return StatementError(message, location=location, hint=hint)
+    return StatementError(message, statement=statement, location=location, hint=hint)

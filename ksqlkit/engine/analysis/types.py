@@ -31,11 +31,11 @@ def check_condition(
         late = _found_late(expr, error, types, functions)
         prefix = "Invalid Predicate: " if late else f"Error in {clause} expression: "
         message = f"{prefix}{error.message}\nStatement: {show(expr)}"
-        raise fail(_named(message, names), expr, hint=error.hint) from error
+        raise fail(_named(message, names), expr, hint=error.hint, statement=show(expr)) from error
     if found != T.BOOLEAN:
         text = show(expr)
         message = f"Should evaluate to boolean but is {text} ({found or 'null'}) instead.\nStatement: {text}"
-        raise fail(_named(f"Type error in {clause} expression: {message}", names), expr)
+        raise fail(_named(f"Type error in {clause} expression: {message}", names), expr, statement=text)
 
 
 def value_type(expr: N.Expression, types: Types, functions: FunctionRegistry) -> T.SqlType:

@@ -125,7 +125,8 @@ def _check(target: str, fmt: Format, columns: Sequence[Column], mark: str, singl
     listed = ", ".join(f"`{c.name}` {c.type}{mark}" for c in columns)
     raise FormatError(
         f"{target} format does not support schema.\nformat: {fmt.name}\n"
-        f"schema: Persistence{{columns=[{listed}], features={features}}}\nreason: {reason}"
+        f"schema: Persistence{{columns=[{listed}], features={features}}}\nreason: {reason}",
+        error_code=40000,
     )
 
 

@@ -59,6 +59,7 @@ def run_pull(
     if any(isinstance(c, N.FunctionCall) and ctx.functions.kind(c.name) == "TABLE" for c in calls):
         raise StatementError("Table source is not supported with table functions")
     pull = _Pull(ctx, query, source, ctx.settings(prepared))
+    pull.check_where(prepared.text)
     table = ctx.materialization(source.query_id) if source.query_id else None
     if table is None:
         raise StatementError(
@@ -118,9 +119,18 @@ class _Pull:
         self.keys = {c.name for c in (*schema.key, *bounds)}
         self.where = None if query.where is None else self._resolved(query.where, "WHERE")
         self.shown, self.exprs = self._select()
-        if self.where is not None:
-            check_likes(self.where, self.types)
-            check_condition(self.where, "WHERE", self.types, ctx.functions)
+
+    def check_where(self, text: str) -> None:
+        """Raise StatementError unless WHERE is a BOOLEAN; `text` is the whole query's."""
+        if self.where is None:
+            return
+        check_likes(self.where, self.types)
+        try:
+            check_condition(self.where, "WHERE", self.types, self.ctx.functions)
+        except StatementError as error:
+            raise StatementError(
+                f"{error.message}\nStatement: {text}", location=error.location, hint=error.hint
+            ) from None
 
     def run(self, table: Materialization) -> PullResult:
         """Look up, filter, project, limit."""

@@ -53,6 +53,9 @@ async def post_query(service: Service, request: Request) -> Reply | Stream:
     try:
         return await _answer(service, sql, properties, variables, kind, print_type=JSON)
     except KsqlkitError as error:
+        if isinstance(error, ParseError) and error.location is not None and "Syntax Error" in error.message:
+            line, column = error.location.line, error.location.column
+            error.message += f"\nCaused by: line {line}:{column}: Syntax error at line {line}:{column}"
         return error_reply(error, sql, content_type=JSON if _is_early(error) else None)
 
 

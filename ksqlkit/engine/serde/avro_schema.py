@@ -91,22 +91,28 @@ def _primitive(name: str) -> Node:
     return Node(name)
 
 
-def schema_of_row(columns: Sequence[tuple[str, T.SqlType]], name: str = DEFAULT_NAME) -> dict[str, Any]:
-    """The record schema of columns, each of which may be null."""
+def schema_of_row(
+    columns: Sequence[tuple[str, T.SqlType]], name: str = DEFAULT_NAME, within: str = ""
+) -> dict[str, Any]:
+    """The record schema of columns, each of which may be null; the namespace `within` need not be named again."""
     space, _, short = name.rpartition(".")
     record: dict[str, Any] = {"type": "record", "name": short}
-    if space:
+    if space and space != within:
         record["namespace"] = space
     record["fields"] = [
-        {"name": n.replace(".", "_"), "type": ["null", schema_of_type(t, f"{name}_{n}")], "default": None}
+        {
+            "name": n.replace(".", "_"),
+            "type": ["null", schema_of_type(t, f"{name}_{n}", space)],
+            "default": None,
+        }
         for n, t in columns
     ]
     record["connect.name"] = name
     return record
 
 
-def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME) -> Any:
-    """The schema of a value that is not null; `name` is for records within."""
+def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME, within: str = "") -> Any:
+    """The schema of a value that is not null; `name` is for records in it, `within` the namespace around it."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind in _LOGICAL:
@@ -129,17 +135,17 @@ def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME) -> Any:
                 "logicalType": "decimal",
             }
         case T.Array(item):
-            return {"type": "array", "items": ["null", schema_of_type(item, name)]}
+            return {"type": "array", "items": ["null", schema_of_type(item, name, within)]}
         case T.Map(key, value):
             space, _, short = name.rpartition(".")
             fields = [
-                ("key", schema_of_type(key, f"{name}_MapKey")),
-                ("value", schema_of_type(value, f"{name}_MapValue")),
+                ("key", schema_of_type(key, f"{name}_MapKey", space)),
+                ("value", schema_of_type(value, f"{name}_MapValue", space)),
             ]
             entry = {
                 "type": "record",
                 "name": short,
-                **({"namespace": space} if space else {}),
+                **({"namespace": space} if space and space != within else {}),
                 "fields": [{"name": n, "type": ["null", t], "default": None} for n, t in fields],
                 "connect.internal.type": "MapEntry",
             }
@@ -150,7 +156,7 @@ def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME) -> Any:
                 "connect.internal.type": "MapEntry",
             }
         case T.Struct(members):
-            return schema_of_row(members, name)
+            return schema_of_row(members, name, within)
     raise TypeError(f"no Avro form for type {kind}")
 
 

@@ -13,6 +13,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import json_read, json_write
 from ksqlkit.engine.serde.errors import SerdeError
+from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, split_prefix, subject_name
 
 _CONNECT: Final = "org.apache.kafka.connect.data."
@@ -35,9 +36,11 @@ _PLAIN: Final[dict[T.SqlType, dict[str, Any]]] = {
 
 
 def schema_of_row(columns: Sequence[tuple[str, T.SqlType]]) -> dict[str, Any]:
-    """The JSON schema of an object with these fields, each of which may be null."""
-    fields = {name: {"connect.index": i} | _nullable(kind) for i, (name, kind) in enumerate(columns)}
-    return {"type": "object", "properties": fields}
+    """The JSON schema of an object with these fields, each of which may be null; in the order ksqlDB's map has."""
+    fields: dict[str | None, Any] = {
+        name: {"connect.index": i} | _nullable(kind) for i, (name, kind) in enumerate(columns)
+    }
+    return {"type": "object", "properties": hash_order(fields, capacity=16)}
 
 
 def _nullable(kind: T.SqlType) -> dict[str, Any]:

@@ -159,14 +159,15 @@ class _Parser:
         message.fields.append(ProtoField(int(number), name, kind, label, key, self.options()))
 
     def options(self) -> tuple[tuple[str, str], ...]:
-        """The rest of a member up to its semicolon: `key: "precision", value: "4"` pairs of its options."""
-        words = []
+        """The rest of a member up to its semicolon: its options' `{ key: "precision", value: "4" }`, in any order."""
+        found, entry = list[tuple[str, str]](), dict[str, str]()
         while (word := self.next()) != ";":
-            words.append(word.strip("\"'"))
-        found = [i for i, w in enumerate(words) if w == "key" and words[i + 1 : i + 2] == [":"]]
-        return tuple(
-            (words[i + 2], words[words.index("value", i) + 2]) for i in found if "value" in words[i:]
-        )
+            if word in ("key", "value") and self.tokens[self.at] == ":":
+                entry[word] = self.tokens[self.at + 1].strip("\"'")
+            elif word == "}" and len(entry) == 2:
+                found.append((entry["key"], entry["value"]))
+                entry = {}
+        return tuple(found)
 
 
 def write_proto(
@@ -196,6 +197,11 @@ class _Names:
         return f"ConnectDefault{self.count}"
 
 
+def _parameter(name: str, value: int, indent: str) -> str:
+    lines = ("{", f'  value: "{value}",', f'  key: "{name}"', "}")
+    return "\n".join(f"{indent}      {line}" for line in lines)
+
+
 def _message_lines(
     columns: Sequence[tuple[str, T.SqlType]], nullable: str, name: str, names: _Names, indent: str
 ) -> tuple[list[str], set[str]]:
@@ -221,8 +227,11 @@ def _message_lines(
         elif isinstance(kind, T.Decimal):
             text = DECIMAL
             options = (
-                " [(confluent.field_meta) = { params: ["
-                f'{{ key: "precision", value: "{kind.precision}" }}, {{ key: "scale", value: "{kind.scale}" }}] }}]'
+                f" [(confluent.field_meta) = {{\n{indent}    params: [\n"
+                + _parameter("precision", kind.precision, indent)
+                + ",\n"
+                + _parameter("scale", kind.scale, indent)
+                + f"\n{indent}    ]\n{indent}  }}]"
             )
         else:
             text = _WRITTEN[kind]

@@ -34,7 +34,7 @@ def create_source(ctx: Context, prepared: Prepared) -> Result:
     existing = ctx.catalog.get(node.name)
     if existing is not None and node.if_not_exists:
         return already_exists(prepared, node.kind, existing)
-    key_format, value_format, clause = _formats(ctx, prepared, clause)
+    key_format, value_format, clause = _formats(ctx, prepared, columns, clause)
     for fmt in (key_format, value_format):
         _check_registry(ctx, clause, fmt)
     _check_schema_ids(clause, columns)
@@ -175,13 +175,21 @@ def _schema(columns: tuple[N.ColumnDef, ...]) -> Schema:
     return make_schema(columns)
 
 
-def _formats(ctx: Context, prepared: Prepared, clause: WithClause) -> tuple[Format, Format, WithClause]:
+def _formats(
+    ctx: Context, prepared: Prepared, columns: tuple[N.ColumnDef, ...], clause: WithClause
+) -> tuple[Format, Format, WithClause]:
     """Key and value formats with the settings' defaults, and the clause with those filled in."""
+    node = prepared.node
+    assert isinstance(node, N.CreateSource)
     settings = ctx.settings(prepared)
     found: list[Format] = []
     literals = dict(clause.literals)
     for side in ("KEY", "VALUE"):
-        fmt = clause.format(side)
+        try:
+            fmt = clause.format(side)
+        except StatementError as error:
+            error.statement = create_source_text(node, columns, WithClause(clause.values, literals), {})
+            raise
         if fmt is None:
             setting = f"ksql.persistence.default.format.{side.lower()}"
             name = settings[setting]

@@ -130,6 +130,7 @@ def plan_create_as(
         if error.error_code == 40001 and not error.message.startswith("Exception while preparing"):
             error.message = _SCHEMA_PREFIX + error.message
             error.args = (error.message,)
+        error.statement = prepared.text  # for a query alone it is the part that is wrong
         raise
 
 

@@ -15,6 +15,7 @@ from ksqlkit.errors import StatementError
 
 HOST = "127.0.0.1:8088"
 GROUP = "_confluent-ksql-{service}query_{query}"
+TRANSIENT_GROUP = "_confluent-ksql-{service}transient_{query}_{millis}"
 
 
 def describe(ctx: Context, prepared: Prepared) -> R.Result:
@@ -149,6 +150,13 @@ def explain(ctx: Context, prepared: Prepared) -> R.Result:
     return R.QueryDescriptionEntity(statement_text=prepared.text, query_description=described)
 
 
+def _sent_fields(plan: QueryPlan) -> tuple[R.FieldInfo, ...]:
+    """The columns of a query for a client: the key it works with, then all that are sent."""
+    types = {c.name: c.type for c in plan.schema.columns}
+    sent = tuple(R.FieldInfo(name, types[name]) for name in plan.columns)
+    return tuple(R.FieldInfo(c.name, c.type, "KEY") for c in plan.schema.key) + sent
+
+
 def describe_query(ctx: Context, query: PersistentQuery) -> R.QueryDescription:
     """All about a persistent query."""
     return _describe_plan(ctx, query.plan, query.text, query.overrides, state=query.state)
@@ -160,12 +168,18 @@ def _describe_plan(
     from ksqlkit.engine.plan.describe import describe_plan, format_topology
 
     persistent = plan.sink is not None or state is not None
-    group = GROUP.format(service=ctx.properties["ksql.service.id"], query=plan.query_id)
+    service = ctx.properties["ksql.service.id"]
+    if persistent:
+        group, columns = GROUP.format(service=service, query=plan.query_id), fields(plan.schema)
+    else:
+        now = ctx.clock.now()
+        group = TRANSIENT_GROUP.format(service=service, query=plan.query_id, millis=now)
+        columns = _sent_fields(plan)
     return R.QueryDescription(
         id=plan.query_id,
         statement_text=text,
         window_type=plan.window.type if plan.window and persistent else None,
-        fields=fields(plan.schema),
+        fields=columns,
         sources=plan.sources,
         sinks=(plan.sink.name,) if plan.sink else (),
         topology=format_topology(plan),
@@ -175,6 +189,6 @@ def _describe_plan(
         query_type="PERSISTENT" if persistent else "PUSH",
         query_errors=ctx.query_errors(plan.query_id),
         tasks_metadata=(),
-        consumer_group_id=group if state else None,
+        consumer_group_id=group,
         state=state,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import print_expression
+from ksqlkit.dialect.printer import masked_insert
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.context import Context, Prepared
 from ksqlkit.engine.log.partitioner import partition_for
@@ -21,12 +22,7 @@ def insert_values(ctx: Context, prepared: Prepared) -> None:
     """Write one record. Raises StatementError with ksqlDB's messages; nothing is written then."""
     node = prepared.node
     assert isinstance(node, N.InsertValues)
-    prepared.text = masked(node)
-    if node.columns and len(node.columns) != len(node.values):
-        raise StatementError(
-            f"Failed to prepare statement: Expected number columns and values to match: {len(node.columns)}, "
-            f"{len(node.values)}"
-        )
+    prepared.text = masked_insert(node)
     source = writable(ctx, node.target)
     headers = [c.name for c in source.schema.value if c.header is not None]
     if refused := [h for h in headers if not node.columns or h in node.columns]:
@@ -54,13 +50,6 @@ def writable(ctx: Context, name: str) -> DataSource:
             f"Cannot insert values into read-only {source.kind.lower()}: {name}", error_code=40000
         )
     return source
-
-
-def masked(node: N.InsertValues) -> str:
-    """The statement with its values hidden, as ksqlDB echoes it."""
-    columns = f" ({', '.join(f'`{c}`' for c in node.columns)})" if node.columns else ""
-    values = ", ".join(["'[value]'"] * len(node.values))
-    return f"INSERT INTO `{node.target}`{columns} VALUES ({values});"
 
 
 def _record(ctx: Context, source: DataSource, node: N.InsertValues) -> Output:

@@ -93,9 +93,9 @@ def test_the_schema_a_sink_names_must_fit_and_gives_defaults() -> None:
         )
 
 
-def test_another_registry_is_refused() -> None:
-    with pytest.raises(StatementError, match="only 'embedded' is supported"):
-        Engine(properties={"ksql.schema.registry.url": "http://localhost:8081"})
+def test_a_registry_that_is_no_url_is_refused() -> None:
+    with pytest.raises(StatementError, match="Invalid value localhost:8081 for configuration"):
+        Engine(properties={"ksql.schema.registry.url": "localhost:8081"})
 
 
 def test_without_a_registry_registry_formats_are_refused() -> None:
