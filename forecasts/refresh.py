@@ -13,7 +13,7 @@ from forecasts.tables import quote
 from ksqlkit.client.protocol import Client
 from ksqlkit.errors import DataError
 
-OK, TOO_SHORT, NO_VALUES = "OK", "TOO_SHORT", "NO_VALUES"
+OK, TOO_SHORT, NO_VALUES, BAD_TIMES = "OK", "TOO_SHORT", "NO_VALUES", "BAD_TIMES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,11 @@ def read_rows(client: Client, spec: Spec) -> list[tuple[tuple[Any, ...], int, fl
 
 
 def forecast_panel(
-    panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | None = None
+    panel: Panel,
+    spec: Spec,
+    *,
+    on_model: Callable[[str], None] | None = None,
+    on_fit: Callable[[Fit], None] | None = None,
 ) -> list[SeriesForecast]:
     """Forecast every series of a panel that is long enough; the others come back with the reason."""
     import numpy as np
@@ -60,6 +64,8 @@ def forecast_panel(
     for rows in group_by_length(panel, good, spec):
         part = panel.select(rows)
         fit = fit_panel(part, spec, on_model=on_model)
+        if on_fit:
+            on_fit(fit)
         results |= dict(zip(rows, make_results(fit, part), strict=True))
     return [results[i] for i in range(len(panel.ids))]
 
@@ -91,11 +97,27 @@ def refresh(
     client: Client, spec: Spec, *, on_model: Callable[[str], None] | None = None
 ) -> list[SeriesForecast]:
     """Read the source and forecast it. Raises DataError where the source has no rows."""
+    panel, failed = read_panel(client, spec)
+    return forecast_panel(panel, spec, on_model=on_model) + failed
+
+
+def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[Panel, list[SeriesForecast]]:
+    """The source as a panel, and the series that cannot be one. Rows of steps that begin after `now` are left out: a
+    clock somewhere is wrong. Raises DataError where the source has no rows."""
+    rows = read_rows(client, spec)
+    failed: dict[tuple[Any, ...], SeriesForecast] = {}
+    if now is not None:
+        future = {row[0] for row in rows if row[1] > now}
+        rows = [row for row in rows if row[1] <= now]
+        for series in future - {row[0] for row in rows}:
+            failed[series] = SeriesForecast(series, BAD_TIMES, "all time stamps are in the future", now)
+    bad: dict[tuple[Any, ...], str] = {}
     try:
-        panel = build_panel(read_rows(client, spec), step=spec.step, gaps=spec.gaps)
+        panel = build_panel(rows, step=spec.step, gaps=spec.gaps, bad=bad)
     except DataError as exc:
         raise DataError(f"Forecast {spec.name}: {exc.message}", hint=exc.hint) from None
-    return forecast_panel(panel, spec, on_model=on_model)
+    failed |= {series: SeriesForecast(series, BAD_TIMES, reason) for series, reason in bad.items()}
+    return panel, list(failed.values())
 
 
 def _without(panel: Panel, row: int, spec: Spec) -> SeriesForecast:

@@ -75,12 +75,17 @@ def find_step(times: Iterable[list[int]]) -> int:
 
 
 def build_panel(
-    rows: Iterable[tuple[tuple[Any, ...], int, float | None]], *, step: int | None, gaps: str
+    rows: Iterable[tuple[tuple[Any, ...], int, float | None]],
+    *,
+    step: int | None,
+    gaps: str,
+    bad: dict[tuple[Any, ...], str] | None = None,
 ) -> Panel:
     """A panel from (series, time, value) rows in any order; of rows with equal series and time the last counts.
 
     Steps without a row are 0 with gaps="zero", else interpolated in a straight line. Times are put on the grid of
-    `step` milliseconds by rounding down. Raises DataError if there are no rows.
+    `step` milliseconds by rounding down. A series whose times span too much is left out and noted in `bad`; without
+    that, as where there are no rows, it is a DataError.
     """
     import numpy as np
 
@@ -92,24 +97,28 @@ def build_panel(
         raise DataError("The source has no rows", hint="Is it filled? Look with `ksqlkit sql`.")
     ordered = {k: sorted(v) for k, v in sorted(by_series.items(), key=lambda kv: tuple(map(str, kv[0])))}
     size = step or find_step(ordered.values())
-    grids, ends = [], []
+    ids, grids, ends = [], [], []
     for series, times in ordered.items():
         first, last = times[0] // size, times[-1] // size
         if last - first >= MAX_POINTS:
-            raise DataError(
-                f"Series {series} spans {last - first + 1:,} steps of {size} ms",
-                hint="Is a time stamp wrong?",
-            )
+            problem = f"it spans {last - first + 1:,} steps of {size} ms"
+            if bad is None:
+                raise DataError(f"Series {series}: {problem}", hint="Is a time stamp wrong?")
+            bad[series] = problem
+            continue
         grid = np.full(last - first + 1, np.nan)
         slots = np.asarray([t // size - first for t in times])
         grid[slots] = [by_series[series][t] for t in times]
+        ids.append(series)
         grids.append(_fill(grid, gaps))
         ends.append(last * size)
+    if not grids:
+        raise DataError("No series has usable times", hint="Are they milliseconds?")
     width = max(len(g) for g in grids)
     values = np.full((len(grids), width), np.nan)
     for i, grid in enumerate(grids):
         values[i, width - len(grid) :] = grid
-    return Panel(tuple(ordered), values, tuple(ends), tuple(len(g) for g in grids), size)
+    return Panel(tuple(ids), values, tuple(ends), tuple(len(g) for g in grids), size)
 
 
 def _fill(grid: Any, gaps: str) -> Any:
@@ -118,9 +127,9 @@ def _fill(grid: Any, gaps: str) -> Any:
     missing = ~np.isfinite(grid)
     if not missing.any():
         return grid
+    if missing.all():
+        return grid
     if gaps == "zero":
         return np.where(missing, 0.0, grid)
-    if missing.all():
-        return np.zeros_like(grid)
     at = np.arange(len(grid))
     return np.where(missing, np.interp(at, at[~missing], grid[~missing]), grid)

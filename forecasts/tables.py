@@ -1,8 +1,8 @@
 """The tables of a forecast, as statements.
 
 Rows of all runs lie in one topic, keyed by series, time and run; one record says which run is the current one. The
-target is their join, so that a run becomes visible by that one record, whole, and the run before it goes by the same. It
-takes nothing but inserts, on a real ksqlDB and on the embedded engine alike.
+target is their join, so that a run becomes visible by that one record, whole, and the run before it goes by the same.
+It takes nothing but inserts, on a real ksqlDB and on the embedded engine alike.
 """
 
 from __future__ import annotations

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ksqlkit.cli.forecast_output import explain_rows, print_outcome, print_summary, status_row, summary
 from ksqlkit.cli.options import (
     JsonOption,
     ProjectOption,
@@ -15,21 +21,36 @@ from ksqlkit.cli.options import (
     open_config,
 )
 from ksqlkit.cli.output import guarded, messages, print_json, print_table, progress
-from ksqlkit.errors import ProjectError
+from ksqlkit.errors import KsqlkitError, ProjectError, UserError
 
 if TYPE_CHECKING:
-    from forecasts.refresh import SeriesForecast
+    from forecasts.job import Outcome
     from forecasts.spec import Spec
+    from forecasts.store import Store
+    from ksqlkit.client.protocol import Client
 
 forecast = typer.Typer(help="Batch forecasts that land in materialized tables.", no_args_is_help=True)
+
+NameArgument = Annotated[str | None, typer.Argument(help="A forecast of forecasts/; all of them by default.")]
+OneArgument = Annotated[str, typer.Argument(help="A forecast of forecasts/.")]
+SeriesOption = Annotated[
+    list[str] | None,
+    typer.Option("--series", help="Only this series (its columns, joined by a space). May be repeated."),
+]
+StateOption = Annotated[
+    Path | None,
+    typer.Option("--state", help="Folder of leases and fits; schedulers share it.", envvar="KSQLKIT_STATE"),
+]
 
 
 @forecast.command()
 @guarded
 def refresh(
-    name: Annotated[
-        str | None, typer.Argument(help="A forecast of forecasts/; all of them by default.")
-    ] = None,
+    name: NameArgument = None,
+    due: Annotated[bool, typer.Option("--due", help="Only what is due, each scheduled time once.")] = False,
+    series: SeriesOption = None,
+    refit: Annotated[bool, typer.Option("--refit", help="Fit anew, whatever is kept.")] = False,
+    state: StateOption = None,
     project: ProjectOption = None,
     target: TargetOption = None,
     server: ServerOption = None,
@@ -37,63 +58,247 @@ def refresh(
 ) -> None:
     """Read each source by pull query, backtest, forecast, and write the target table.
 
-    Series that cannot be forecast get a row with a status; the others go on.
+    Series that cannot be forecast get a row with a status; the others go on. With kept fits, models are only shown what
+    is new. Exit code 1 if a forecast failed.
 
     Example: ksqlkit forecast refresh departures
     """
-    from forecasts.publish import publish
-    from forecasts.refresh import refresh as run
-    from ksqlkit.engine.clock import SystemClock
+    from forecasts.scheduler import run_due, run_once
+
+    done: dict[str, Outcome] = {}
+    failed = 0
+    with _opened(name, project, target, server, state) as (client, specs, store), progress() as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(spec: Spec, model: str) -> None:
+            if spec.name not in tasks:
+                tasks[spec.name] = bar.add_task(spec.name, total=len(spec.models) + 2)
+            bar.update(tasks[spec.name], advance=1, description=f"{spec.name}: {model}")
+
+        def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
+            if isinstance(outcome, KsqlkitError):
+                messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red")
+            elif outcome is None:
+                messages.print(f"{spec.name}: another scheduler has it", markup=False)
+            else:
+                done[spec.name] = outcome
+            if spec.name in tasks:
+                bar.update(tasks[spec.name], completed=len(spec.models) + 2, description=spec.name)
+
+        if due:
+            failed = run_due(client, specs.values(), store, _now, _holder(), report, on_model=show)
+        else:
+            for spec in specs.values():
+                outcome = run_once(
+                    client,
+                    spec,
+                    store,
+                    _now,
+                    _holder(),
+                    _now(),
+                    series=tuple(series or ()),
+                    refit=refit,
+                    on_model=show,
+                )
+                report(spec, outcome)
+    if json:
+        print_json({n: [summary(r) for r in outcome.results] for n, outcome in done.items()})
+    else:
+        for spec_name, outcome in done.items():
+            print_outcome(specs[spec_name], outcome)
+        if due and not done and not failed:
+            messages.print("nothing is due")
+    if failed:
+        raise typer.Exit(1)
+
+
+@forecast.command()
+@guarded
+def backtest(
+    name: OneArgument,
+    project: ProjectOption = None,
+    target: TargetOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Each model's error by rolling origin, and what would be combined; nothing is written.
+
+    Example: ksqlkit forecast backtest departures
+    """
+    from forecasts.fitting import Fit
+    from forecasts.refresh import forecast_panel, read_panel
+
+    with _opened(name, project, target, server, None) as (client, specs, _):
+        spec = specs[name]
+        panel, failed = read_panel(client, spec, now=_now())
+        fits: list[Fit] = []
+        with progress() as bar:
+            task = bar.add_task(name, total=len(spec.models) + 1)
+            results = forecast_panel(
+                panel, spec, on_model=lambda _: bar.update(task, advance=1), on_fit=fits.append
+            )
+    rows = explain_rows(fits)
+    if json:
+        print_json({"models": rows, "series": [summary(r) for r in results + failed]})
+        return
+    print_summary(name, results + failed)
+    _print_rows(f"Models of {name}", rows)
+    for fit in fits:
+        shares = ", ".join(f"{level} %: {share:.1f} %" for level, share in fit.covered.items())
+        messages.print(f"intervals over the folds hold {shares}")
+
+
+@forecast.command()
+@guarded
+def explain(
+    name: OneArgument, state: StateOption = None, project: ProjectOption = None, json: JsonOption = False
+) -> None:
+    """Why a series has its model: the errors over the folds of the last fit, and the weights.
+
+    Example: ksqlkit forecast explain departures
+    """
+    from forecasts.store import Store
+
+    spec = _pick(name, open_config(project))[name]
+    store = Store(_state(state))
+    try:
+        kept = store.load_fits(spec)
+    finally:
+        store.close()
+    if kept is None:
+        raise UserError(f"{name} has no fit that is kept", hint=f"Run `ksqlkit forecast refresh {name}`.")
+    rows = explain_rows(kept[1])
+    if json:
+        print_json(rows)
+    else:
+        _print_rows(f"Models of {name}", rows)
+
+
+@forecast.command()
+@guarded
+def status(
+    name: NameArgument = None,
+    state: StateOption = None,
+    project: ProjectOption = None,
+    target: TargetOption = None,
+    server: ServerOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Each forecast's current run: when, how many series failed, how wrong it was since, and whether it is due.
+
+    Example: ksqlkit forecast status
+    """
+    with _opened(name, project, target, server, state) as (client, specs, store):
+        rows = [status_row(client, spec, store, _now()) for spec in specs.values()]
+    if json:
+        print_json(rows)
+    else:
+        _print_rows("Forecasts", rows)
+
+
+@forecast.command()
+@guarded
+def plot(
+    name: OneArgument,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help=".html, .svg or .png.")] = None,
+    series: SeriesOption = None,
+    project: ProjectOption = None,
+    target: TargetOption = None,
+    server: ServerOption = None,
+) -> None:
+    """Draw history, forecast and intervals, and what came since.
+
+    Example: ksqlkit forecast plot departures -o departures.html
+    """
+    from forecasts.plot import make_pictures, write
+    from forecasts.publish import current_rows
+    from forecasts.refresh import read_panel
+    from forecasts.tables import series_columns
+
+    path = output or Path(f"{name}.html")
+    with _opened(name, project, target, server, None) as (client, specs, _):
+        spec = specs[name]
+        rows = current_rows(client, spec)
+        columns = series_columns(spec)
+        if series:
+            rows = [r for r in rows if " ".join(str(r[c]) for c in columns) in series]
+        pictures = make_pictures(rows, read_panel(client, spec, now=_now())[0], spec)
+    if not pictures:
+        raise UserError(f"{name} has no forecast to draw", hint=f"Run `ksqlkit forecast refresh {name}`.")
+    write(path, name, pictures)
+    messages.print(f"{path}: {len(pictures)} series")
+
+
+@forecast.command()
+@guarded
+def schedule(
+    name: NameArgument = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between looks.", min=0.1)] = 30.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    state: StateOption = None,
+    project: ProjectOption = None,
+    target: TargetOption = None,
+    server: ServerOption = None,
+) -> None:
+    """Keep forecasts fresh: run what is due, for ever. Several may run with one state folder; each run is done once.
+
+    Example: ksqlkit forecast schedule --every 60
+    """
+    import time
+
+    from forecasts.scheduler import run_due
+
+    def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
+        if isinstance(outcome, KsqlkitError):
+            messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red")
+        elif outcome is not None:
+            how = "updated" if outcome.updated else "fitted"
+            messages.print(f"{spec.name}: {how}, {outcome.rows} rows", markup=False)
+
+    with _opened(name, project, target, server, state) as (client, specs, store):
+        while True:
+            failed = run_due(client, specs.values(), store, _now, _holder(), report)
+            if once:
+                raise typer.Exit(1 if failed else 0)
+            time.sleep(every)
+
+
+def _print_rows(title: str, rows: list[dict[str, Any]]) -> None:
+    columns = list(rows[0]) if rows else ["nothing"]
+    print_table(title, columns, [list(row.values()) for row in rows])
+
+
+@contextmanager
+def _opened(
+    name: str | None, project: Path | None, target: str | None, server: str | None, state: Path | None
+) -> Iterator[tuple[Client, dict[str, Spec], Store]]:
+    from forecasts.store import Store
 
     config = open_config(project)
+    specs = _pick(name, config)
     client, _ = open_client(config, target, server)
-    reports: dict[str, list[SeriesForecast]] = {}
     try:
-        for spec in _pick(name, config).values():
-            with progress() as bar:
-                task = bar.add_task(spec.name, total=len(spec.models) + 2)
-
-                def show(model: str, spec: Spec = spec, task: Any = task, bar: Any = bar) -> None:
-                    bar.update(task, advance=1, description=f"{spec.name}: {model}")
-
-                reports[spec.name] = run(client, spec, on_model=show)
-                now = SystemClock().now()
-                publish(client, spec, reports[spec.name], now=now, run_id=f"{spec.name}-{now}")
-                bar.update(task, completed=len(spec.models) + 2, description=spec.name)
+        store = Store(_state(state))
+        try:
+            yield client, specs, store
+        finally:
+            store.close()
     finally:
         client.close()
-    if json:
-        print_json({n: [_summary(r) for r in results] for n, results in reports.items()})
-        return
-    for spec_name, results in reports.items():
-        print_summary(spec_name, results)
-        messages.print(
-            f"{sum(len(r.mean) for r in results)} rows in {_pick(spec_name, config)[spec_name].target}"
-        )
 
 
-def print_summary(name: str, results: list[SeriesForecast]) -> None:
-    """Each series' model and error beside seasonal naive's."""
-    columns = ["series", "status", "model", "error (MAE)", "seasonal naive", "ratio"]
-    rows = []
-    for r in results:
-        ratio = r.error / r.naive_error if r.error is not None and r.naive_error else None
-        rows.append(
-            [" ".join(map(str, r.series)), r.reason or r.status, r.model, r.error, r.naive_error, ratio]
-        )
-    print_table(f"Forecast {name}", columns, rows)
+def _state(folder: Path | None) -> Path:
+    return folder or Path.cwd() / ".ksqlkit" / "forecasts"
 
 
-def _summary(result: SeriesForecast) -> dict[str, Any]:
-    return {
-        "series": result.series,
-        "status": result.status,
-        "reason": result.reason,
-        "model": result.model,
-        "error": result.error,
-        "naive_error": result.naive_error,
-        "steps": len(result.mean),
-    }
+def _now() -> int:
+    from ksqlkit.engine.clock import SystemClock
+
+    return SystemClock().now()
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _pick(name: str | None, config: Any) -> dict[str, Spec]:

@@ -1,0 +1,163 @@
+"""What is kept between refreshes: leases and finished runs in SQLite, fits as files beside it.
+
+One folder, which several schedulers may share. A lease is held for a time and carries a fencing token that grows with
+every change of holder; a run is claimed once by its job and scheduled time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forecasts.spec import Spec
+from ksqlkit.errors import ServerError
+
+if TYPE_CHECKING:
+    from forecasts.fitting import Fit
+
+LEASE = 10 * 60_000  # milliseconds; renewed with every step of a refresh
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS lease (
+  job TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, until INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS run (
+  job TEXT, scheduled INTEGER, token INTEGER NOT NULL, state TEXT NOT NULL, finished INTEGER,
+  PRIMARY KEY (job, scheduled));
+"""
+
+
+class Lost(ServerError):
+    """The lease went to another scheduler; nothing may be published any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to refresh a job. A higher token means a later holder."""
+
+    job: str
+    holder: str
+    token: int
+
+
+class Store:
+    """A folder of state. Times are milliseconds and come from the caller."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(folder / "forecasts.db", timeout=30.0, isolation_level=None)
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def acquire(self, job: str, holder: str, now: int) -> Lease | None:
+        """The job's lease if it is free, has run out or is the holder's own; a clock that jumped back frees it too."""
+        with self._write():
+            row = self._db.execute("SELECT holder, token, until FROM lease WHERE job = ?", (job,)).fetchone()
+            if row and row[0] != holder and now <= row[2] <= now + LEASE:
+                return None
+            token = row[1] + (row[0] != holder) if row else 1
+            self._db.execute(
+                "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", (job, holder, token, now + LEASE)
+            )
+        return Lease(job, holder, token)
+
+    def renew(self, lease: Lease, now: int) -> None:
+        """Hold on to a lease. Raises Lost where another holder has it."""
+        with self._write():
+            changed = self._db.execute(
+                "UPDATE lease SET until = ? WHERE job = ? AND token = ?",
+                (now + LEASE, lease.job, lease.token),
+            )
+            if changed.rowcount == 0:
+                raise Lost(f"Another scheduler refreshes {lease.job} now; this one stopped before publishing")
+
+    def release(self, lease: Lease) -> None:
+        """Let a lease go; its token stays used."""
+        with self._write():
+            self._db.execute(
+                "UPDATE lease SET until = 0 WHERE job = ? AND token = ?", (lease.job, lease.token)
+            )
+
+    def begin(self, lease: Lease, scheduled: int) -> bool:
+        """Claim a job's run of a scheduled time; False where it is done, or a later one is."""
+        with self._write():
+            done = self._db.execute(
+                "SELECT 1 FROM run WHERE job = ? AND scheduled >= ? AND state = 'done'",
+                (lease.job, scheduled),
+            ).fetchone()
+            if done:
+                return False
+            self._db.execute(
+                "INSERT OR REPLACE INTO run VALUES (?, ?, ?, 'running', NULL)",
+                (lease.job, scheduled, lease.token),
+            )
+        return True
+
+    def finish(self, lease: Lease, scheduled: int, now: int) -> None:
+        """Note that a run is done. Raises Lost where another holder claimed it."""
+        with self._write():
+            changed = self._db.execute(
+                "UPDATE run SET state = 'done', finished = ? WHERE job = ? AND scheduled = ? AND token = ?",
+                (now, lease.job, scheduled, lease.token),
+            )
+            if changed.rowcount == 0:
+                raise Lost(f"Another scheduler ran {lease.job} meanwhile")
+
+    def last_run(self, job: str) -> int | None:
+        """Scheduled time of the latest finished run."""
+        found = self._db.execute(
+            "SELECT MAX(scheduled) FROM run WHERE job = ? AND state = 'done'", (job,)
+        ).fetchone()[0]
+        return None if found is None else int(found)
+
+    def save_fits(self, spec: Spec, fits: list[Fit], now: int) -> None:
+        """Keep fits until the spec changes. The file takes the old one's place in one step."""
+        path = self._fits(spec)
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        partial.write_bytes(pickle.dumps((fingerprint(spec), now, fits), protocol=5))
+        partial.replace(path)
+
+    def load_fits(self, spec: Spec) -> tuple[int, list[Fit]] | None:
+        """When fits were made and they themselves; None where there are none of this very spec."""
+        try:
+            # the folder is the project's own: whoever can write it can change the code as well
+            made_for, made_at, fits = pickle.loads(self._fits(spec).read_bytes())
+        except (
+            OSError,
+            pickle.UnpicklingError,
+            EOFError,
+            AttributeError,
+            ImportError,
+            ValueError,
+            TypeError,
+        ):
+            return None
+        return (made_at, fits) if made_for == fingerprint(spec) else None
+
+    def _fits(self, spec: Spec) -> Path:
+        return self._folder / f"{spec.name}.fit"
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+def fingerprint(spec: Spec) -> str:
+    """What of a spec a fit depends on."""
+    kept = {k: v for k, v in asdict(spec).items() if k not in ("schedule", "refit", "drift", "target")}
+    return hashlib.sha256(repr(sorted(kept.items())).encode()).hexdigest()
