@@ -92,8 +92,8 @@ def rows_of(workload: Workload) -> list[Sequence[Output]]:
     return [*tables, _orders(workload.rows, "orders", 7)]
 
 
-def measure(workload: Workload) -> float:
-    """Rows per second of one run, from the query's start to its last commit."""
+def measure(workload: Workload) -> tuple[float, float]:
+    """Rows a second, and a second of processor time, of one run: from the query's start to its last commit."""
     data = rows_of(workload)
     with durable_engine() as engine:
         for statement in workload.statements[:-1]:
@@ -101,20 +101,22 @@ def measure(workload: Workload) -> float:
         for rows in data:
             write(engine, rows)
         gc.collect()
-        started = time.perf_counter()
+        gc.freeze()  # the rows above are ours, not the engine's: its collector need not look at them
+        started, worked = time.perf_counter(), time.process_time()
         engine.execute(workload.statements[-1])
         read = engine.run_until_idle()
-        seconds = time.perf_counter() - started
+        seconds, busy = time.perf_counter() - started, time.process_time() - worked
+        gc.unfreeze()
         assert read == sum(map(len, data))
-        return workload.rows / seconds
+        return workload.rows / seconds, workload.rows / busy
 
 
 def run(workload: Workload) -> Iterator[Result]:
-    """The best of some rounds."""
-    best = max(measure(workload) for _ in range(ROUNDS))
-    yield Result(
-        f"engine: {workload.name}", round(best), "rows/s", KSQLDB if workload.peer else None, workload.peer
-    )
+    """The best of some rounds. On a busy machine the second figure says what the first would be on an idle one."""
+    rates = [measure(workload) for _ in range(ROUNDS)]
+    name, peer = f"engine: {workload.name}", KSQLDB if workload.peer else None
+    yield Result(name, round(max(wall for wall, _ in rates)), "rows/s", peer, workload.peer)
+    yield Result(f"{name}, of processor time", round(max(busy for _, busy in rates)), "rows/s")
 
 
 BENCHMARKS = tuple(Benchmark(f"engine: {w.name}", partial(run, w)) for w in WORKLOADS)

@@ -28,9 +28,11 @@ def _seconds(source: str, queries: Sequence[str], rows: Sequence[Output]) -> flo
             for query in queries:
                 engine.execute(query)
             gc.collect()
+            gc.freeze()
             started = time.perf_counter()
             engine.run_until_idle()
             best = min(best, time.perf_counter() - started)
+            gc.unfreeze()
     return best
 
 
