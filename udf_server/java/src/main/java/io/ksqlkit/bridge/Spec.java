@@ -2,6 +2,8 @@ package io.ksqlkit.bridge;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -95,7 +97,11 @@ final class Spec {
     private static final Map<ClassLoader, Map<String, Spec>> BY_LOADER = new java.util.concurrent.ConcurrentHashMap<>();
 
     private static Map<String, Spec> load(ClassLoader loader) {
-        try (InputStream in = loader.getResourceAsStream(RESOURCE)) {
+        // The jar's own: a class loader by itself looks into its parent first.
+        URL found = loader instanceof URLClassLoader
+                ? ((URLClassLoader) loader).findResource(RESOURCE)
+                : loader.getResource(RESOURCE);
+        try (InputStream in = found == null ? null : found.openStream()) {
             if (in == null) {
                 throw new IllegalStateException(
                         RESOURCE + " is not in the jar; build it with `ksqlkit bridge build`");

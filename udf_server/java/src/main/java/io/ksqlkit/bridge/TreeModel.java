@@ -19,6 +19,7 @@ import java.util.Map;
  */
 final class TreeModel {
     static final String FORMAT = "ksqlkit-trees-1";
+    private static final int STRIDE = 4;
     private static final double CLOSE = 1e-6;
 
     final String name;
@@ -29,11 +30,11 @@ final class TreeModel {
     private final boolean logistic;
     private final double[] calibration; // slope and intercept in log-odds, or null
     private final int[] roots;
-    private final int[] feature;
-    private final float[] value; // the threshold of a split, the answer of a leaf
-    private final int[] left; // -1 at a leaf
-    private final int[] right;
-    private final boolean[] missingLeft;
+    /**
+     * Four numbers a node, side by side in memory: twice the feature plus 1 if missing goes left (-1 at a leaf), the
+     * bits of the threshold or answer, and the places of the children.
+     */
+    private final int[] nodes;
 
     @SuppressWarnings("unchecked")
     private TreeModel(Map<?, ?> json) {
@@ -52,16 +53,12 @@ final class TreeModel {
                     ((Number) line.get("slope")).doubleValue(), ((Number) line.get("intercept")).doubleValue()
                 };
         List<Map<?, ?>> trees = (List<Map<?, ?>>) json.get("trees");
-        int nodes = 0;
+        int count = 0;
         for (Map<?, ?> tree : trees) {
-            nodes += ((List<?>) tree.get("left")).size();
+            count += ((List<?>) tree.get("left")).size();
         }
         roots = new int[trees.size()];
-        feature = new int[nodes];
-        value = new float[nodes];
-        left = new int[nodes];
-        right = new int[nodes];
-        missingLeft = new boolean[nodes];
+        nodes = new int[count * STRIDE];
         int at = 0;
         for (int t = 0; t < roots.length; t++) {
             roots[t] = at;
@@ -72,17 +69,21 @@ final class TreeModel {
     private int add(Map<?, ?> tree, int start) {
         List<?> lefts = (List<?>) tree.get("left");
         for (int i = 0; i < lefts.size(); i++) {
-            int at = start + i;
-            value[at] = real(((List<?>) tree.get("value")).get(i));
-            left[at] = child(lefts.get(i), start, i, lefts.size());
-            right[at] = child(((List<?>) tree.get("right")).get(i), start, i, lefts.size());
-            feature[at] = ((Long) ((List<?>) tree.get("feature")).get(i)).intValue();
-            missingLeft[at] = ((Long) ((List<?>) tree.get("missing_left")).get(i)) != 0;
-            if (left[at] >= 0 && (feature[at] < 0 || feature[at] >= features.size())) {
-                throw new IllegalArgumentException("a split on feature " + feature[at] + " of " + features.size());
+            int at = start + i * STRIDE;
+            nodes[at + 1] = ((Long) ((List<?>) tree.get("value")).get(i)).intValue();
+            nodes[at + 2] = child(lefts.get(i), start, i, lefts.size());
+            nodes[at + 3] = child(((List<?>) tree.get("right")).get(i), start, i, lefts.size());
+            if (nodes[at + 2] < 0 != nodes[at + 3] < 0) {
+                throw new IllegalArgumentException("node " + i + " has one child");
             }
+            int feature = ((Long) ((List<?>) tree.get("feature")).get(i)).intValue();
+            if (nodes[at + 2] >= 0 && (feature < 0 || feature >= features.size())) {
+                throw new IllegalArgumentException("a split on feature " + feature + " of " + features.size());
+            }
+            long missingLeft = (Long) ((List<?>) tree.get("missing_left")).get(i) != 0 ? 1 : 0;
+            nodes[at] = nodes[at + 2] < 0 ? -1 : feature * 2 + (int) missingLeft;
         }
-        return start + lefts.size();
+        return start + lefts.size() * STRIDE;
     }
 
     /** A child's place; it must come after its parent, so that every walk ends. */
@@ -91,7 +92,7 @@ final class TreeModel {
         if (found >= size || found >= 0 && found <= parent) {
             throw new IllegalArgumentException("node " + parent + " has the impossible child " + found);
         }
-        return found < 0 ? -1 : start + found;
+        return found < 0 ? -1 : start + found * STRIDE;
     }
 
     /** A float32, written by its bits: decimal text would do too, but bits leave no doubt. */
@@ -161,12 +162,12 @@ final class TreeModel {
         float sum = baseMargin;
         for (int root : roots) {
             int node = root;
-            while (left[node] >= 0) {
-                float x = row[feature[node]];
-                boolean goLeft = x != x ? missingLeft[node] : x < value[node];
-                node = goLeft ? left[node] : right[node];
+            for (int split = nodes[node]; split >= 0; split = nodes[node]) {
+                float x = row[split >> 1];
+                boolean left = x != x ? (split & 1) != 0 : x < Float.intBitsToFloat(nodes[node + 1]);
+                node = nodes[left ? node + 2 : node + 3];
             }
-            sum += value[node];
+            sum += Float.intBitsToFloat(nodes[node + 1]);
         }
         return sum;
     }
