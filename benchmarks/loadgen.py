@@ -74,7 +74,9 @@ class _Connection:
         return len(self.received) >= self.wanted
 
 
-def run_load(url: str, requests: Sequence[bytes], connections: int, seconds: float, warm: float = 0.5) -> Load:
+def run_load(
+    url: str, requests: Sequence[bytes], connections: int, seconds: float, warm: float = 0.5
+) -> Load:
     """Send the requests in turn over so many connections; what comes in the first `warm` seconds is not counted."""
     parts = urlsplit(url)
     address = (parts.hostname or "127.0.0.1", parts.port or 80)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+APART: Final = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 ROWS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 10_000.0)
 
 Labels = tuple[tuple[str, str], ...]
@@ -123,6 +124,11 @@ class Metrics:
     def __init__(self) -> None:
         self.requests = Counter("udf_requests_total", "HTTP calls by function and status")
         self.rows = Counter("udf_rows_total", "Rows by function and outcome: OK or the reason of the error")
+        self.versions = Counter("udf_model_rows_total", "Rows answered by model and version")
+        self.shadowed = Counter("udf_shadow_rows_total", "Rows the shadow scored: same, different or failed")
+        self.apart = Histogram(
+            "udf_shadow_difference", "Distance of the shadow's numbers from the live ones", APART
+        )
         self.parse = Histogram("udf_parse_seconds", "Time to decode a call", SECONDS)
         self.queue = Histogram("udf_queue_seconds", "Time the oldest row of a batch waited", SECONDS)
         self.score = Histogram("udf_score_seconds", "Time a batch took in the function", SECONDS)

@@ -26,14 +26,19 @@ from udf_server.memory.sqlite import SqliteMemory
 from udf_server.metrics import Metrics
 from udf_server.models.live import LiveModels
 from udf_server.models.store import ModelStore
+from udf_server.shadow import compare
 from udf_server.sqltype import SqlType, parse_type
 
 logger = logging.getLogger("udf_server")
 
 MODEL_INLINE: Final = 0.002
+SHADOW_ROWS: Final = 20_000  # more waiting than that are not compared
 QUEUE_ROWS: Final = 40_000  # per lane; four of the largest calls
 _ATTRIBUTIONS: Final = parse_type("MAP<VARCHAR, DOUBLE>")
 _FIELDS: Final = ("VALUE", "STATUS", "MODEL", "VERSION", "SCORED_AT", "REASON", "ATTRIBUTIONS")
+
+
+Then = Callable[[Columns, list[Any]], None]
 
 
 @dataclass(slots=True)
@@ -76,11 +81,14 @@ class _Call:
         indexes: Sequence[int],
         deadline: float,
         into: list[Any] | None = None,
+        then: Then | None = None,
     ) -> None:
-        """Have a lane answer the rows of those numbers."""
+        """Have a lane answer the rows of those numbers; `then` is handed the columns and the values."""
         wanted = self.results if into is None else into
 
         def fill(values: list[Any]) -> None:
+            if then is not None:
+                then(columns, values)
             if len(values) == len(wanted):
                 wanted[:] = values
             else:
@@ -109,6 +117,8 @@ class _Call:
                     answer.errors.append((row, value.code, value.message))
                     self.results[row] = None
         self._service.count(found.name, answer)
+        if found.model and version:
+            self._service.metrics.versions.add(len(self.results), model=found.model, version=str(version))
         self._done(
             _detailed(found, answer, self.attributions, self._service.now())
             if self._target.detail
@@ -194,7 +204,7 @@ class Service:
         found = target.function
         seconds = found.timeout if budget is None else min(found.timeout, budget)
         deadline = asyncio.get_running_loop().time() + seconds
-        model_version = target.version if target.version is not None else self._serving(found)
+        model_version = target.version if target.version is not None else self._routed(found)
         call = _Call(self, target, model_version, batch.count, done)
         try:
             if batch.matrix is not None and found.matrix_body is not None:
@@ -205,7 +215,8 @@ class Service:
             else:
                 for overload, indexes, columns in bind(found, batch, call.results):
                     lane = self._lane(found, overload.body, overload.signature.returns, model_version)
-                    call.put(lane, columns, indexes, deadline)
+                    then = self._shadowing(found, overload.body, overload.signature.returns, model_version)
+                    call.put(lane, columns, indexes, deadline, then=then)
                     if target.detail and found.attributions is not None:
                         lane = self._lane(found, found.attributions, _ATTRIBUTIONS, model_version)
                         call.put(lane, columns, indexes, deadline, call.attributions)
@@ -269,8 +280,33 @@ class Service:
         """Rows that wait, over all lanes."""
         return sum(lane.queued for lane in self._lanes.values())
 
-    def _serving(self, found: Function) -> int | None:
-        return self.models.serving(found.model) if found.model else None
+    def _routed(self, found: Function) -> int | None:
+        return self.models.route(found.model) if found.model else None
+
+    def _shadowing(self, found: Function, body: Body, returns: SqlType, version: int | None) -> Then | None:
+        """What to do with the live version's answers beside sending them."""
+        if found.model is None or self.models.shadow(found.model) is None:
+            return None
+        return (
+            partial(self._compare, found, body, returns)
+            if version == self.models.serving(found.model)
+            else None
+        )
+
+    def _compare(
+        self, found: Function, body: Body, returns: SqlType, columns: Columns, answered: list[Any]
+    ) -> None:
+        """Have the shadow of the function's model score rows that were answered, when it has the time."""
+        version = self.models.shadow(found.model) if found.model else None
+        if version is None or found.model is None or self.draining:
+            return
+        lane = self._lane(found, body, returns, version)
+        if lane.queued < SHADOW_ROWS:
+            values = list(answered)
+            deadline = asyncio.get_running_loop().time() + found.timeout
+            lane.put(
+                columns, len(values), deadline, partial(compare, self.metrics, found.model, version, values)
+            )
 
     def _lane(self, found: Function, body: Body, returns: SqlType, version: int | None) -> Lane:
         key = (body, found.model, version)

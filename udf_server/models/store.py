@@ -2,19 +2,25 @@
 
     models/NAME/VERSION/model.ubj       the model, in its library's own safe format
     models/NAME/VERSION/metadata.json   kind, checksum, features, calibration, metrics, what it was trained on
-    models/NAME/aliases.json            {"live": 3, "previous": 2}; moved only by promote and rollback
+    models/NAME/VERSION/reference.json  how its features and scores were distributed, for `udf_server.drift`
+    models/NAME/aliases.json            {"live": 3, "previous": 2, "canary": {"version": 4, "share": 0.1}, "shadow": 5}
+
+The live version answers. Of the calls that name no version the canary answers its share; the shadow answers nobody, its
+scores are only compared. Aliases are moved by promote, rollback, set_canary and set_shadow alone.
 
 A version, once published, never changes.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +31,8 @@ from udf_server.errors import ModelError
 
 LIVE: Final = "live"
 PREVIOUS: Final = "previous"
+CANARY: Final = "canary"
+SHADOW: Final = "shadow"
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -70,13 +78,30 @@ class ModelStore:
 
     def aliases(self, name: str) -> dict[str, int]:
         """Alias to version; empty when the model does not exist."""
+        return {a: int(v["version"] if a == CANARY else v) for a, v in self._read_aliases(name).items()}
+
+    def canary(self, name: str) -> tuple[int, float] | None:
+        """The canary's version and its share of the calls, or None."""
+        found = self._read_aliases(name).get(CANARY)
+        return None if found is None else (int(found["version"]), float(found["share"]))
+
+    def _read_aliases(self, name: str) -> dict[str, Any]:
+        path = self._folder(name) / "aliases.json"
         try:
-            found = orjson.loads((self._folder(name) / "aliases.json").read_bytes())
+            found = orjson.loads(path.read_bytes())
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise ModelError(f"{self._folder(name) / 'aliases.json'} is not JSON: {error}") from error
-        return {str(alias): int(version) for alias, version in found.items()}
+            raise ModelError(f"{path} is not JSON: {error}") from error
+        canary = found.get(CANARY, {"version": 1, "share": 0.0}) if isinstance(found, dict) else None
+        numbers = [v for a, v in found.items() if a != CANARY] if isinstance(found, dict) else [None]
+        if (
+            not isinstance(canary, dict)
+            or not isinstance(canary.get("share"), int | float)
+            or not all(type(v) is int for v in (*numbers, canary.get("version")))
+        ):
+            raise ModelError(f"{path} is malformed: it maps aliases to version numbers")
+        return {str(alias): version for alias, version in found.items()}
 
     def live(self, name: str) -> int:
         """The version that answers when none is named; raises ModelError when there is none."""
@@ -126,6 +151,7 @@ class ModelStore:
         settings: Mapping[str, Any] | None = None,
         categories: Mapping[str, Sequence[str]] | None = None,
         classes: Sequence[str] = (),
+        reference: bytes | None = None,
         promote: bool = True,
     ) -> Metadata:
         """Write the next version; with `promote` it goes live at once."""
@@ -152,39 +178,81 @@ class ModelStore:
         draft.mkdir()
         (draft / file).write_bytes(content)
         (draft / "metadata.json").write_bytes(orjson.dumps(metadata, option=orjson.OPT_INDENT_2))
+        if reference is not None:
+            (draft / "reference.json").write_bytes(reference)
         draft.rename(folder / str(version))
         if promote:
             self.promote(name, version)
         return metadata
 
+    def reference(self, name: str, version: int) -> bytes | None:
+        """The distributions that the version was published with, or None."""
+        try:
+            return (self._folder(name) / str(version) / "reference.json").read_bytes()
+        except OSError:
+            return None
+
     def promote(self, name: str, version: int) -> None:
-        """Make a version live, remembering the one before; refuses a corrupt one."""
+        """Make a version live, remembering the one before; refuses a corrupt one. It is canary or shadow no more."""
         self.read(name, version)
-        aliases = self.aliases(name)
-        if aliases.get(LIVE) == version:
-            return
-        if LIVE in aliases:
-            aliases[PREVIOUS] = aliases[LIVE]
-        aliases[LIVE] = version
-        self._write_aliases(name, aliases)
+        with self._moving(name) as aliases:
+            if aliases.get(LIVE) == version:
+                return
+            if LIVE in aliases:
+                aliases[PREVIOUS] = aliases[LIVE]
+            aliases[LIVE] = version
+            if aliases.get(CANARY, {}).get("version") == version:
+                del aliases[CANARY]
+            if aliases.get(SHADOW) == version:
+                del aliases[SHADOW]
 
     def rollback(self, name: str) -> int:
-        """Make the version before the live one live again, and return it."""
-        aliases = self.aliases(name)
-        if PREVIOUS not in aliases:
-            raise ModelError(f"model {name!r} has no previous version to roll back to")
-        self.read(name, aliases[PREVIOUS])
-        aliases[LIVE], aliases[PREVIOUS] = aliases[PREVIOUS], aliases[LIVE]
-        self._write_aliases(name, aliases)
-        return aliases[LIVE]
+        """Make the version before the live one live again, and return it. A canary ends."""
+        with self._moving(name) as aliases:
+            if PREVIOUS not in aliases:
+                raise ModelError(f"model {name!r} has no previous version to roll back to")
+            self.read(name, aliases[PREVIOUS])
+            aliases[LIVE], aliases[PREVIOUS] = aliases[PREVIOUS], aliases[LIVE]
+            aliases.pop(CANARY, None)
+            return int(aliases[LIVE])
+
+    def set_canary(self, name: str, version: int | None, share: float = 0.1) -> None:
+        """Let a version answer a share (over 0, under 1) of the calls that name none; None ends that."""
+        if version is not None:
+            if not 0.0 < share < 1.0:
+                raise ModelError(f"a canary's share lies between 0 and 1, not at {share}")
+            self.read(name, version)
+        with self._moving(name) as aliases:
+            aliases.pop(CANARY, None)
+            if version is not None:
+                aliases[CANARY] = {"version": version, "share": share}
+
+    def set_shadow(self, name: str, version: int | None) -> None:
+        """Have a version score what the live one answers, for comparison only; None ends that."""
+        if version is not None:
+            self.read(name, version)
+        with self._moving(name) as aliases:
+            aliases.pop(SHADOW, None)
+            if version is not None:
+                aliases[SHADOW] = version
 
     def _folder(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise ModelError(f"{name!r} is no model name: letters, digits, - and _ only")
         return self.root / name
 
-    def _write_aliases(self, name: str, aliases: Mapping[str, int]) -> None:
-        path = self._folder(name) / "aliases.json"
-        draft = path.with_name(f".aliases.{os.getpid()}")
-        draft.write_bytes(orjson.dumps(aliases, option=orjson.OPT_INDENT_2))
-        draft.replace(path)
+    @contextmanager
+    def _moving(self, name: str) -> Iterator[dict[str, Any]]:
+        """The aliases, to be changed; written at the end unless the block raises. One process at a time."""
+        folder = self._folder(name)
+        if not folder.is_dir():
+            raise ModelError(f"there is no model {name!r} in {self.root}")
+        with (folder / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            aliases = self._read_aliases(name)
+            before = dict(aliases)
+            yield aliases
+            if aliases != before:
+                draft = folder / f".aliases.{os.getpid()}"
+                draft.write_bytes(orjson.dumps(aliases, option=orjson.OPT_INDENT_2))
+                draft.replace(folder / "aliases.json")

@@ -1,0 +1,22 @@
+"""BentoML as its guide has it: `bentoml serve serve_bentoml:Scores`; POST /predict {"data": [[...], ...]}."""
+
+from __future__ import annotations
+
+import os
+
+import bentoml
+import numpy as np
+import xgboost
+
+
+@bentoml.service
+class Scores:
+    """Rows in, scores out."""
+
+    def __init__(self) -> None:
+        self.booster = xgboost.Booster(model_file=os.environ["BENCH_MODEL"])
+        self.booster.set_param({"nthread": 1})
+
+    @bentoml.api
+    def predict(self, data: list[list[float]]) -> list[float]:
+        return self.booster.inplace_predict(np.array(data)).tolist()

@@ -1,0 +1,104 @@
+"""The scoring server side by side with others that serve the same XGBoost model (200 trees, 30 features) over HTTP.
+
+`python -m benchmarks scoring` measures it against a bare granian + orjson + inplace_predict app; with SCORING_PEERS=1
+also LitServe, BentoML and MLServer, each in an environment of its own under build/peers that is made the first time.
+The servers take turns, round by round, so that what else the machine does meets all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+
+from benchmarks.loadgen import Load, request_bytes, run_load
+from benchmarks.peers.servers import BARE, OURS, OURS_2, PRODUCTS, Server, install, make_model, running
+from benchmarks.result import Benchmark, Result
+
+CONNECTIONS = (1, 16, 64)
+ROUNDS = 3
+SECONDS = 2.0
+BATCH = 256
+BATCH_CONNECTIONS = 4
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def _arrow_body(rows: Any) -> bytes:
+    import pyarrow as pa
+
+    batch = pa.record_batch({f"F{i}": rows[:, i] for i in range(rows.shape[1])})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _workloads(server: Server, url: str, rows: Any) -> Iterator[tuple[str, list[bytes], int]]:
+    """Name, requests to send in turn, and connections of each workload the server can do."""
+    single = [request_bytes(url, orjson.dumps(server.body([row]))) for row in rows[:64].tolist()]
+    for connections in CONNECTIONS:
+        yield f"1 row, {connections} connections", single, connections
+    json = [request_bytes(url, orjson.dumps(server.body(rows.tolist())))]
+    yield f"{BATCH} rows by JSON", json, BATCH_CONNECTIONS
+    if server.package is None:
+        arrow = [request_bytes(url, _arrow_body(rows), ARROW)]
+        yield f"{BATCH} rows by Arrow", arrow, BATCH_CONNECTIONS
+
+
+def measure() -> dict[str, dict[str, list[Load]]]:
+    """Loads by workload and server, one for each round. Servers that cannot be installed are left out, with a word."""
+    servers = [OURS, OURS_2, BARE]
+    if os.environ.get("SCORING_PEERS"):
+        for product in PRODUCTS:
+            why = install(product)
+            if why is None:
+                servers.append(product)
+            else:
+                print(f"{product.name} is left out: {why}", file=sys.stderr)
+    found: dict[str, dict[str, list[Load]]] = defaultdict(lambda: defaultdict(list))
+    with TemporaryDirectory() as folder:
+        model = Path(folder) / "model.ubj"
+        rows = make_model(model)
+        for _ in range(ROUNDS):
+            for server in servers:
+                try:
+                    with running(server, model) as url:
+                        for name, requests, connections in _workloads(server, url, rows):
+                            load = run_load(url, requests, connections, SECONDS)
+                            if load.failed:
+                                raise RuntimeError(f"{server.name} failed {load.failed} requests of {name}")
+                            found[name][server.name].append(load)
+                except (OSError, TimeoutError, RuntimeError) as error:
+                    print(f"{server.name}: {error}", file=sys.stderr)
+    return found
+
+
+def scoring() -> Iterator[Result]:
+    """Requests (or rows) a second and the 99th percentile in ms: the best of the rounds of each server."""
+    for workload, servers in measure().items():
+        rows = BATCH if workload.startswith(str(BATCH)) else 1
+        unit = "rows/s" if rows > 1 else "requests/s"
+        rate = {name: round(max(load.rate for load in loads) * rows) for name, loads in servers.items()}
+        p50 = {name: round(min(load.p50 for load in loads), 2) for name, loads in servers.items()}
+        p99 = {name: round(min(load.p99 for load in loads), 2) for name, loads in servers.items()}
+        ours = [OURS.name, OURS_2.name]
+        for peer in (name for name in servers if name not in ours):
+            for name in ours:
+                about = f"scoring: {workload}, {name} and {peer}"
+                yield Result(about, rate[name], unit, peer, rate[peer])
+                yield Result(f"{about}: p50", p50[name], "ms", peer, p50[peer])
+                yield Result(f"{about}: p99", p99[name], "ms", peer, p99[peer])
+
+
+def run() -> list[dict[str, Any]]:
+    """All figures, as they stand in the JSON file."""
+    return [result.entry() for result in scoring()]
+
+
+BENCHMARKS = (Benchmark("scoring: one model, side by side", scoring),)
