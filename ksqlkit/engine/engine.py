@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 import threading
 import time
@@ -32,8 +33,9 @@ from ksqlkit.engine.statements.insert_values import make_record, writable
 from ksqlkit.errors import DataError, ParseError, StatementError
 
 IDLE_SECONDS = 0.05
-BREATH_SECONDS = 0.0003
+RETRY_SECONDS = 1.0
 MAINTENANCE_SECONDS = 300.0  # as Kafka's log.retention.check.interval.ms
+_LOGGER = logging.getLogger("ksqlkit.engine")
 RecordLike = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, int | None]
 
 
@@ -327,22 +329,16 @@ class Engine:
         gc.disable()
         due = time.monotonic() + MAINTENANCE_SECONDS
         try:
-            while True:
-                moved = 0
-                if time.monotonic() >= due:
-                    self.maintain()
-                    due = time.monotonic() + MAINTENANCE_SECONDS
-                with self._lock:
-                    polls = self._ctx.poll_each()
-                while True:
-                    with self._lock:
-                        if self._stopping:
-                            return
-                        count = next(polls, None)
-                    if count is None:
-                        break
-                    moved += count
-                    time.sleep(0)  # hands the lock to whoever waits for it
+            while not self._stopping:
+                try:
+                    if time.monotonic() >= due:
+                        due = time.monotonic() + MAINTENANCE_SECONDS
+                        self.maintain()
+                    moved = self._poll_all()
+                except Exception:  # the log fails, say for want of disk space: it may come back, and so do we
+                    _LOGGER.exception("the engine could not work and tries again")
+                    time.sleep(RETRY_SECONDS)
+                    continue
                 gc.collect(0)
                 if not moved:
                     gc.collect(1)
@@ -351,6 +347,20 @@ class Engine:
                             self._work.wait(IDLE_SECONDS)
         finally:
             gc.enable()
+
+    def _poll_all(self) -> int:
+        """One poll of every query, letting go of the lock after each; the records read."""
+        moved = 0
+        with self._lock:
+            polls = self._ctx.poll_each()
+        while not self._stopping:
+            with self._lock:
+                count = next(polls, None)
+            if count is None:
+                break
+            moved += count
+            time.sleep(0)  # hands the lock to whoever waits for it
+        return moved
 
     def _pump(self, timeout: float | None) -> bool:
         """Wait for work to be done by the thread, or do it here; False when nothing more will come by itself."""

@@ -25,7 +25,7 @@ from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create_as import require_sources, sources_of
 from ksqlkit.engine.statements.describe import HOST
 from ksqlkit.engine.statements.explain import transient_id
-from ksqlkit.errors import KsqlkitError
+from ksqlkit.errors import KsqlkitError, ServerError
 
 if TYPE_CHECKING:
     from ksqlkit.engine.runtime.query import Materialization, RunningQuery
@@ -138,13 +138,20 @@ class LiveContext(Context):
         return sum(self.poll_each())
 
     def poll_each(self) -> Iterator[int]:
-        """One poll, a query at a time, so that a caller may let others in between; yields the records each read."""
+        """One poll, a query at a time, so that a caller may let others in between; yields the records each read.
+
+        Raises ServerError, after all have had their turn, when the log failed; the queries stay as they were.
+        """
         moved, ended = 0, False
+        broken: ServerError | None = None
         for query_id, query in list(self.running.items()):
             if query_id not in self.running or self.queries[query_id].state != "RUNNING":
                 continue
             try:
                 count = query.poll()
+            except ServerError as error:  # not the query's fault, and it may pass
+                broken = broken or error
+                continue
             except Exception as error:  # one query's failure must not stop the others
                 self._failed(query_id, error)
                 continue
@@ -165,6 +172,8 @@ class LiveContext(Context):
         self._write_processing_log()
         if moved or ended:
             self.progress.notify_all()
+        if broken is not None:
+            raise broken
 
     def _failed(self, query_id: str, error: Exception) -> None:
         from ksqlkit.engine.runtime.query import ProcessingError

@@ -1,0 +1,52 @@
+"""The background thread: it outlives a log that fails for a while."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ksqlkit.engine import engine as module
+from ksqlkit.engine.clock import FixedClock
+from ksqlkit.engine.engine import Engine
+from ksqlkit.engine.log.memory import MemoryLog
+from ksqlkit.engine.log.protocol import Commit
+from ksqlkit.errors import ServerError
+
+
+class FailingLog(MemoryLog):
+    """Takes nothing while `broken`, as a full disk."""
+
+    broken = False
+
+    def commit(self, commit: Commit) -> None:
+        if self.broken:
+            raise ServerError("no space left on device")
+        super().commit(commit)
+
+
+def test_the_thread_goes_on_after_the_log_failed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    log = FailingLog()
+    with Engine(log, clock=FixedClock(1), properties={"auto.offset.reset": "earliest"}) as engine:
+        engine.execute(
+            "CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);"
+            "CREATE STREAM good AS SELECT k, v FROM s;"
+        )
+        engine.produce("s", b"k", b"not JSON")
+        log.broken = True
+        engine.start()
+        wait(lambda: bool(caplog.records))
+        log.broken = False
+        engine.produce("s", b"k", b'{"V":1}')
+        wait(lambda: len(engine.read("GOOD")) == 1)
+    assert "no space left on device" in caplog.text
+
+
+def wait(condition) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
