@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from forecasts.spec import Spec
+from ksqlkit.dialect import quote_name
 
 _PLAIN = re.compile(r"[A-Z_][A-Z0-9_]*")
 KEYS = (("FORECAST_TS", "TIMESTAMP"), ("RUN_ID", "STRING"))
@@ -37,8 +38,13 @@ PROPERTIES = {"auto.offset.reset": "earliest"}
 
 
 def quote(name: str) -> str:
-    """A name for SQL: as it is where that is plain, else in back-quotes."""
-    return name if _PLAIN.fullmatch(name.upper()) else f"`{name}`"
+    """A name of a spec for SQL: in back-quotes where it needs them."""
+    return quote_name(column_name(name))
+
+
+def column_name(name: str) -> str:
+    """A name of a spec as rows have it: upper case, as ksqlDB reads it, unless only back-quotes can write it."""
+    return name.upper() if _PLAIN.fullmatch(name.upper()) else name
 
 
 def named(spec: Spec, suffix: str) -> str:
@@ -48,7 +54,7 @@ def named(spec: Spec, suffix: str) -> str:
 
 def series_columns(spec: Spec) -> list[str]:
     """The series columns as the tables' rows name them."""
-    return [c if c != c.lower() else c.upper() for c in spec.series]
+    return [column_name(c) for c in spec.series]
 
 
 def bound_columns(spec: Spec) -> list[str]:
