@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import decimal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +18,10 @@ from ksqlkit.dialect.types import SqlType
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
 from ksqlkit.errors import DataError, Location
-from ksqlkit.loading.readers import Row, converters, infer, read_rows
+from ksqlkit.loading.readers import Row, converters, infer, read_lines, to_millis
 
 BATCH = 5_000
+TIMES = frozenset({"TIMESTAMP", "DATE", "TIME", "BIGINT"})  # columns whose values are numbers of time
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Encoder:
         upper = {k.upper(): v for k, v in row.items()}
         timestamp = None
         if self.timestamp:
-            timestamp = to_millis(upper.get(self.timestamp.upper()))
+            timestamp = _event_time(upper.get(self.timestamp.upper()), self.timestamp)
         key: bytes | None = None
         if self._write_key and self.shape:
             one = len(self.shape.key) == 1
@@ -101,36 +104,30 @@ class Encoder:
             )
         if self.shape and self.shape.value:
             return TopicRecord(
-                orjson.dumps({c.name: upper.get(c.name) for c in self.shape.value}), key, timestamp
+                orjson.dumps({c.name: upper.get(c.name) for c in self.shape.value}, _as_json),
+                key,
+                timestamp,
             )
-        return TopicRecord(orjson.dumps(row), key, timestamp)
+        return TopicRecord(orjson.dumps(row, _as_json), key, timestamp)
 
 
-def to_millis(value: Any) -> int:
-    """Milliseconds since 1970-01-01 UTC from a number of milliseconds or an ISO 8601 text (UTC unless it says).
-
-    Raises DataError.
-    """
-    if isinstance(value, dt.datetime):
-        return _millis(value)
-    if isinstance(value, int | float):
-        return int(value)
+def _event_time(value: Any, column: str) -> int:
     try:
-        return int(value)
-    except (TypeError, ValueError):
-        pass
-    try:
-        return _millis(dt.datetime.fromisoformat(str(value)))
+        return to_millis(value)
     except ValueError:
         raise DataError(
-            f"{value!r} is not a time",
+            f"{value!r} in column {column} is not a time",
             hint="Use milliseconds since 1970 or ISO 8601, as in 2013-01-01T05:15:00Z.",
         ) from None
 
 
-def _millis(time: dt.datetime) -> int:
-    zoned = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
-    return int(zoned.timestamp() * 1000)
+def _as_json(value: Any) -> Any:
+    """What JSON has no form for: decimals as numbers with all digits, bytes in base64 as ksqlDB has them."""
+    if isinstance(value, decimal.Decimal):
+        return orjson.Fragment(format(value, "f"))
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError
 
 
 def describe_topic(client: Client, topic: str) -> TopicShape | None:
@@ -201,18 +198,37 @@ def load_file(
     timestamp: str | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> int:
-    """Load a file into a topic; see `read_rows` for kinds of files. Raises DataError naming file, line and column."""
+    """Load a file into a topic; see `read_lines` for kinds of files. Raises DataError naming file, line and column."""
     encoder = Encoder(topic, describe_topic(client, topic), key, timestamp)
-    columns, rows = read_rows(path)
+    for _ in _fitting_rows(path, encoder):
+        pass  # nothing is sent of a file with a row that does not fit
+    if encoder.shape and not encoder.shape.plain:
+        return _insert(client, encoder, _fitting_rows(path, encoder))
+    return load_rows(client, encoder, _fitting_rows(path, encoder), on_batch=on_batch)
+
+
+def _fitting_rows(path: Path, encoder: Encoder) -> Iterator[Row]:
+    """A file's rows with typed values. Raises DataError at the first that does not fit."""
+    columns, lines = read_lines(path)
     if columns is not None:
         encoder.check(columns, path)
-    if columns is not None and path.suffix != ".parquet":
-        rows = _convert(path, rows, converters(encoder.shape.types if encoder.shape else {}), encoder)
-    else:
-        rows = _check_each(path, rows, encoder)
-    if encoder.shape and not encoder.shape.plain:
-        return _insert(client, encoder, rows)
-    return load_rows(client, encoder, rows, on_batch=on_batch)
+    types = encoder.shape.types if encoder.shape else {}
+    by_column = converters(types)
+    wanted = [c for c in (encoder.key, encoder.timestamp) if c]
+    as_text = columns is not None and ".csv" in path.suffixes
+    for number, row in lines:
+        try:
+            if as_text:
+                row = _convert(row, by_column, types, wanted)
+            elif columns is None:
+                _check_names(row, wanted)
+            else:
+                row = {name: _time(v) if types.get(name.upper()) in TIMES else v for name, v in row.items()}
+            if encoder.timestamp:
+                _event_time(_find(row, encoder.timestamp), encoder.timestamp)
+        except DataError as exc:
+            raise exc.at(file=str(path), line=number) from None
+        yield row
 
 
 def _insert(client: Client, encoder: Encoder, rows: Iterator[Row]) -> int:
@@ -230,28 +246,40 @@ def _insert(client: Client, encoder: Encoder, rows: Iterator[Row]) -> int:
 
 
 def _convert(
-    path: Path, rows: Iterator[Row], by_column: dict[str, Callable[[str], Any]], encoder: Encoder
-) -> Iterator[Row]:
-    keep = {c.upper() for c in (encoder.key, encoder.timestamp) if c}
-    types = encoder.shape.types if encoder.shape else {}
-    for number, row in enumerate(rows, 2):
-        out: Row = {}
-        for name, text in row.items():
-            read: Callable[[str], Any] = by_column.get(name.upper(), str if name.upper() in keep else infer)
-            try:
-                out[name] = None if text == "" or (text == "NA" and read is not str) else read(text)
-            except ValueError:
-                message = f"{text!r} in column {name} is not a {types.get(name.upper(), 'value')}"
-                raise DataError(message, location=Location(str(path), number)) from None
-        yield out
+    row: Row, by_column: dict[str, Callable[[str], Any]], types: dict[str, str], wanted: list[str]
+) -> Row:
+    """Cells of a CSV row as values; empty cells are null."""
+    keep = {c.upper() for c in wanted}
+    out: Row = {}
+    for name, text in row.items():
+        read: Callable[[str], Any] = by_column.get(name.upper(), str if name.upper() in keep else infer)
+        try:
+            out[name] = None if text == "" or (text == "NA" and read is not str) else read(text)
+        except ValueError:
+            raise DataError(
+                f"{text!r} in column {name} is not a {types.get(name.upper(), 'value')}"
+            ) from None
+    return out
 
 
-def _check_each(path: Path, rows: Iterator[Row], encoder: Encoder) -> Iterator[Row]:
+def _time(value: Any) -> Any:
+    """A Parquet file's times as the numbers that the engine has; other values as they are."""
+    if isinstance(value, dt.datetime):
+        return to_millis(value)
+    if isinstance(value, dt.date):
+        return (value - dt.date(1970, 1, 1)).days
+    if isinstance(value, dt.time):
+        return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000
+    return value
+
+
+def _check_names(row: Row, wanted: list[str]) -> None:
     """JSON lines name their columns in each row: only key and timestamp are needed, other columns may be missing."""
-    wanted = [c for c in (encoder.key, encoder.timestamp) if c]
-    for number, row in enumerate(rows, 1):
-        have = {name.upper() for name in row}
-        missing = [c for c in wanted if c.upper() not in have]
-        if missing:
-            raise DataError(f"The row has no column {missing[0]}", location=Location(str(path), number))
-        yield row
+    have = {name.upper() for name in row}
+    for column in wanted:
+        if column.upper() not in have:
+            raise DataError(f"The row has no column {column}")
+
+
+def _find(row: Row, column: str) -> Any:
+    return next((value for name, value in row.items() if name.upper() == column.upper()), None)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import datetime as dt
+import decimal
 import gzip
 import io
+import math
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,11 +21,20 @@ import orjson
 from ksqlkit.errors import DataError, Location
 
 Row = dict[str, Any]
+Line = tuple[int, Row]  # where the row ends in the file, from 1
 NULLS = frozenset({"", "NA", "NaN", "null", "NULL"})
+MAX_CELL = 16 * 1024 * 1024  # characters of one CSV cell
+BROKEN = (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error)
 
 
 def read_rows(path: Path) -> tuple[list[str] | None, Iterator[Row]]:
-    """A file's columns (None where each row names its own) and its rows.
+    """As `read_lines`, the rows alone."""
+    columns, lines = read_lines(path)
+    return columns, (row for _, row in lines)
+
+
+def read_lines(path: Path) -> tuple[list[str] | None, Iterator[Line]]:
+    """A file's columns (None where each row names its own) and its rows, each with its line (its number in Parquet).
 
     Raises DataError for a file that is missing, of an unknown kind, or malformed; the location names the line.
     """
@@ -39,56 +53,142 @@ def read_rows(path: Path) -> tuple[list[str] | None, Iterator[Row]]:
 
 
 def infer(text: str) -> Any:
-    """A CSV cell as null, whole number, number, boolean or text."""
+    """A CSV cell as null, whole number, number, boolean or text. A number keeps its value; else the cell is text."""
     if text in NULLS:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return {"true": True, "false": False}.get(text.lower(), text)
+    if text[0] in "+-.0123456789" and "_" not in text and text.isascii():
+        digits = text.lstrip("+-")
+        if digits.isdigit():
+            plain = digits == "0" or digits[0] != "0"  # 007 is a name, not a number
+            return int(text) if plain and len(digits) < 19 else text
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return number if math.isfinite(number) else text
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def converters(types: dict[str, str]) -> dict[str, Callable[[str], Any]]:
     """How to read CSV cells of columns whose SQL types are known (by column name, upper case)."""
     by_type: dict[str, Callable[[str], Any]] = {
-        "INTEGER": int,
-        "BIGINT": int,
+        "INTEGER": _whole(32),
+        "BIGINT": _whole(64),
         "DOUBLE": float,
+        "DECIMAL": _decimal,
         "STRING": str,
-        "BOOLEAN": lambda t: t.lower() in ("true", "1", "t", "yes"),
+        "BOOLEAN": _boolean,
+        "TIMESTAMP": to_millis,
+        "DATE": _days,
+        "TIME": _millis_of_day,
+        "BYTES": lambda text: base64.b64decode(text, validate=True),
     }
     return {name: by_type.get(kind.partition("(")[0], infer) for name, kind in types.items()}
+
+
+def to_millis(value: Any) -> int:
+    """Milliseconds since 1970-01-01 UTC from a number of milliseconds or an ISO 8601 text (UTC unless it says).
+
+    Raises ValueError.
+    """
+    if isinstance(value, dt.datetime):
+        return _millis(value)
+    if isinstance(value, int | float):
+        return int(value)
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return _millis(dt.datetime.fromisoformat(str(value)))
+
+
+def _millis(time: dt.datetime) -> int:
+    zoned = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+    return (zoned - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+
+
+def _days(text: str) -> int:
+    return (
+        int(text) if text.lstrip("-").isdigit() else (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
+    )
+
+
+def _millis_of_day(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    time = dt.time.fromisoformat(text)
+    return ((time.hour * 60 + time.minute) * 60 + time.second) * 1000 + time.microsecond // 1000
+
+
+def _whole(bits: int) -> Callable[[str], int]:
+    limit = 1 << bits - 1
+
+    def read(text: str) -> int:
+        value = int(text)
+        if not -limit <= value < limit:
+            raise ValueError
+        return value
+
+    return read
+
+
+def _decimal(text: str) -> decimal.Decimal:
+    try:
+        value = decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        raise ValueError from None
+    if not value.is_finite():
+        raise ValueError
+    return value
+
+
+def _boolean(text: str) -> bool:
+    found = {
+        "true": True,
+        "t": True,
+        "yes": True,
+        "1": True,
+        "false": False,
+        "f": False,
+        "no": False,
+        "0": False,
+    }
+    try:
+        return found[text.lower()]
+    except KeyError:
+        raise ValueError from None
 
 
 @contextmanager
 def _open_text(path: Path) -> Iterator[IO[str]]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as inner:
-            yield io.TextIOWrapper(inner, "utf-8", newline="")
+            yield io.TextIOWrapper(inner, "utf-8-sig", newline="")
     elif path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
             yield file
     else:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
 
 
-def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
+def _read_csv(path: Path) -> tuple[list[str], Iterator[Line]]:
+    csv.field_size_limit(MAX_CELL)
     try:
         with _open_text(path) as file:
             header = next(csv.reader(file), None)
     except UnicodeDecodeError as exc:
         raise DataError(f"{path} is not UTF-8 text: {exc}") from exc
+    except BROKEN as exc:
+        raise DataError(f"{path} cannot be unpacked: {exc}") from exc
     if header is None:
         raise DataError(f"{path} is empty", hint="The first line names the columns.")
+    twice = [name for name in header if [n.upper() for n in header].count(name.upper()) > 1]
+    if twice:
+        raise DataError(f"The header names column {twice[0]} more than once", location=Location(str(path), 1))
     return header, _csv_rows(path, header)
 
 
-def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
+def _csv_rows(path: Path, header: list[str]) -> Iterator[Line]:
     width = len(header)
     with _open_text(path) as file:
         reader = csv.reader(file)
@@ -100,17 +200,17 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
                         continue
                     message = f"The line has {len(cells)} cells, the header {width}"
                     raise DataError(message, location=Location(str(path), reader.line_num))
-                yield dict(zip(header, cells, strict=True))
-        except (csv.Error, UnicodeDecodeError) as exc:
+                yield reader.line_num, dict(zip(header, cells, strict=True))
+        except (csv.Error, UnicodeDecodeError, *BROKEN) as exc:
             raise DataError(
                 f"Not readable as CSV: {exc}", location=Location(str(path), reader.line_num)
             ) from exc
 
 
-def _read_json_lines(path: Path) -> Iterator[Row]:
+def _read_json_lines(path: Path) -> Iterator[Line]:
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_unbroken(path, file), 1):
             if not line.strip():
                 continue
             try:
@@ -119,10 +219,17 @@ def _read_json_lines(path: Path) -> Iterator[Row]:
                 raise DataError(f"Not JSON: {exc}", location=Location(str(path), number)) from exc
             if not isinstance(row, dict):
                 raise DataError("The line is not a JSON object", location=Location(str(path), number))
-            yield row
+            yield number, row
 
 
-def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
+def _unbroken(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from lines
+    except BROKEN as exc:
+        raise DataError(f"{path} cannot be unpacked: {exc}") from exc
+
+
+def _read_parquet(path: Path) -> tuple[list[str], Iterator[Line]]:
     try:
         import pyarrow.parquet as parquet
     except ImportError:
@@ -132,9 +239,12 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} is not a Parquet file: {exc}") from exc
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[Line]:
+        number = 0
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches():
-                yield from batch.to_pylist()
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
 
     return names, rows()

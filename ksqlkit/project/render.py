@@ -16,7 +16,7 @@ from typing import Any
 
 import jinja2
 from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
 from ksqlkit.errors import Location, TemplateError
 from ksqlkit.project.macros import Macro
@@ -69,7 +69,9 @@ class _Run:
         )
         self.env.ksqlkit_templates = self.templates  # type: ignore[attr-defined]
         self.env.globals.clear()
-        self.env.globals.update(range=range, dict=dict, ref=self._ref, source=self._source, var=self._var)
+        self.env.globals.update(
+            range=safe_range, dict=dict, ref=self._ref, source=self._source, var=self._var
+        )
         self.env.globals.update({n: self._macro(m) for n, m in owner.macros.items()})
 
     def text(self) -> str:
@@ -95,6 +97,11 @@ class _Run:
                 exc.message or "Not a valid template",
                 location=_line(exc.filename or str(self.path), exc.lineno),
             ) from exc
+        except jinja2.TemplateNotFound as exc:
+            error = TemplateError(
+                f"A template cannot include {exc.name!r}", hint="Call a macro by its name instead."
+            )
+            raise self._blame(error, exc.__traceback__) from exc
         except jinja2.UndefinedError as exc:
             raise self._undefined(exc) from exc
         except SecurityError as exc:
@@ -103,7 +110,10 @@ class _Run:
             error = TemplateError(f"{type(exc).__name__}: {exc}")
             raise self._blame(error, exc.__traceback__) from exc
 
-    def _load(self, name: str) -> tuple[str, str, None]:
+    def _load(self, name: str) -> tuple[str, str, None] | None:
+        ours = {str(self.path), *(str(macro.path) for macro in self.owner.macros.values())}
+        if name not in ours:  # what include and import name: a template reads no other file of the machine
+            return None
         return Path(name).read_text("utf-8"), name, None
 
     def _ref(self, name: Any) -> str:

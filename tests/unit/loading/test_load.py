@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 import gzip
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 
 from ksqlkit.client.embedded import EmbeddedClient
 from ksqlkit.errors import DataError
-from ksqlkit.loading.load import load_file, to_millis
+from ksqlkit.loading.load import load_file
+from ksqlkit.loading.readers import infer, to_millis
 
 STREAM = (
     "CREATE STREAM ORDERS (ORDER_ID BIGINT KEY, CUSTOMER STRING, AMOUNT DOUBLE, N INT) "
@@ -103,7 +106,9 @@ def test_a_missing_column_is_named_and_nothing_is_loaded(tmp_path: Path, name: s
     [
         (CSV + "3,x,cheap,1,2026-01-05T09:10:00Z\n", 4, "'cheap' in column amount is not a DOUBLE"),
         (CSV + "3,x\n", 4, "The line has 2 cells, the header 5"),
-        (CSV + "3,x,1,1,yesterday\n", None, "'yesterday' is not a time"),
+        (CSV + "3,x,1,1,yesterday\n", 4, "'yesterday' in column at is not a time"),
+        (CSV + '3,"x\ny",1,1,1\n4,x,1,99999999999,1\n', 6, "'99999999999' in column n is not a INTEGER"),
+        (CSV.replace("amount", "N"), 1, "names column"),
     ],
 )
 def test_a_bad_row_stops_the_load_at_its_line(
@@ -129,6 +134,9 @@ def test_a_bad_row_stops_the_load_at_its_line(
         ("a.jsonl", "[1]\n", "not a JSON object"),
         ("a.xls", "x", "cannot tell what kind"),
         ("a.parquet", "x", "not a Parquet file"),
+        ("a.csv.gz", "x", "cannot be unpacked"),
+        ("a.csv.zip", "x", "cannot be unpacked"),
+        ("a.jsonl.gz", "x", "cannot be unpacked"),
     ],
 )
 def test_files_that_are_not_what_they_say(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -150,3 +158,75 @@ def test_times() -> None:
     assert to_millis("1970-01-01 00:00:01") == 1000
     assert to_millis("1500") == 1500
     assert to_millis(1500.7) == 1500
+
+
+def test_a_row_that_does_not_fit_keeps_all_of_the_file_out(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("order_id,customer,amount,n\n" + "1,ann,2,3\n" * 6000 + "1,ann,two,3\n")
+    made = client()
+    with pytest.raises(DataError, match="'two' in column amount"):
+        load_file(made, path, "orders")
+    assert made.query("SELECT * FROM ORDERS;").rows == []
+
+
+def test_a_spreadsheets_mark_and_a_long_cell(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(f"order_id,customer,amount,n\n1,{'x' * 200_000},2,3\n", encoding="utf-8-sig")
+    made = client()
+    assert load_file(made, path, "orders") == 1
+    assert len(made.query("SELECT CUSTOMER FROM ORDERS;").rows[0][0]) == 200_000
+
+
+EVERY = (
+    "CREATE STREAM E (T TIMESTAMP, D DATE, C TIME, M DECIMAL(20, 2), Y BYTES, Z BOOLEAN) "
+    "WITH (KAFKA_TOPIC='e', VALUE_FORMAT='{}', PARTITIONS=1);"
+)
+
+
+@pytest.mark.parametrize("value_format", ["JSON", "DELIMITED"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_times_decimals_and_bytes(tmp_path: Path, kind: str, value_format: str) -> None:
+    path = tmp_path / f"e.{kind}"
+    if kind == "csv":
+        path.write_text(
+            "t,d,c,m,y,z\n2024-01-01T12:00:00,2024-01-01,10:30:00,123456789012345678.10,YWI=,false\n"
+        )
+    else:
+        arrow = pytest.importorskip("pyarrow")
+        import pyarrow.parquet
+
+        row = {
+            "t": dt.datetime(2024, 1, 1, 12),
+            "d": dt.date(2024, 1, 1),
+            "c": dt.time(10, 30),
+            "m": decimal.Decimal("123456789012345678.10"),
+            "y": b"ab",
+            "z": False,
+        }
+        pyarrow.parquet.write_table(arrow.Table.from_pylist([row]), path)
+    made = EmbeddedClient.open(":memory:")
+    made.execute(EVERY.format(value_format))
+    assert load_file(made, path, "e") == 1
+    shown = "SELECT T, D, C, CAST(M AS STRING), FROM_BYTES(Y, 'utf8'), Z FROM E;"
+    expected = ["2024-01-01T12:00:00.000", "2024-01-01", "10:30", "123456789012345678.10", "ab", False]
+    assert made.query(shown).rows == [expected]
+
+
+def test_cells_without_a_type_keep_what_they_say() -> None:
+    cells = [
+        "007",
+        "1_000",
+        "nan",
+        "inf",
+        "12",
+        "-3",
+        "1.5",
+        "1e3",
+        "99999999999999999999",
+        "0",
+        "TRUE",
+        "NA",
+        "-",
+    ]
+    found = [infer(cell) for cell in cells]
+    assert found == ["007", "1_000", "nan", "inf", 12, -3, 1.5, 1000.0, cells[8], 0, True, None, "-"]

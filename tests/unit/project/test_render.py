@@ -163,3 +163,22 @@ def test_unknown_and_wrong_keys_are_named(tmp_path: Path, toml: str, key: str) -
     assert key in caught.value.message
     assert caught.value.location is not None
     assert caught.value.location.line is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{{% include '{other}' %}}", "cannot include"),
+        ("{{% import '{other}' as x %}}", "cannot include"),
+        ("{{{{ range(1000000000) | list }}}}", "Range too big"),
+    ],
+)
+def test_a_template_reads_no_file_of_the_machine_and_makes_no_endless_list(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    other = tmp_path / "secret.txt"
+    other.write_text("secret")
+    error = failure(project(tmp_path, {"sql/a.sql": text.format(other=other)}))
+    assert message in error.message
+    assert error.location is not None
+    assert error.location.line == 1
