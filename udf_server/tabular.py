@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
 from udf_server.evaluation import auc, average_precision, brier
+from udf_server.models.blend import blend_bytes
 from udf_server.models.boosting import import_xgboost
 from udf_server.models.derive import Derived, parse_formula
 from udf_server.models.forest import forest_bytes
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ALGORITHMS: Final = ("xgboost", "linear", "tree", "forest")
+ALGORITHMS: Final = ("xgboost", "linear", "tree", "forest", "blend")
 TASKS: Final = ("binary", "classes", "regression")
 _OBJECTIVES: Final = {
     "binary": "binary:logistic",
@@ -170,6 +171,9 @@ def fit_model(table: Table, rows: slice, recipe: Recipe) -> tuple[str, str, byte
             )
         return "linear", "model.npz", _fit_line(matrix, target, table.task, np.array(means)), settings
     wide = Derived(table.features, formulas)(matrix)
+    if recipe.algorithm == "blend":
+        parts = [_fit_boosting(wide, target, table, recipe), _fit_forest(wide, target, table.task, recipe)]
+        return "blend", "model.blend", blend_bytes(parts), settings
     if recipe.algorithm == "xgboost":
         return "xgboost", "model.ubj", _fit_boosting(wide, target, table, recipe), settings
     return "forest", "model.npz", _fit_forest(wide, target, table.task, recipe), settings

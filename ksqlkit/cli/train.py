@@ -39,7 +39,7 @@ def train(
         typer.Option("--features", help="Columns to learn from, in order; A,B,C. By default all others."),
     ] = None,
     algorithm: Annotated[
-        str, typer.Option("--algorithm", help="xgboost, linear, tree or forest.")
+        str, typer.Option("--algorithm", help="xgboost, linear, tree, forest or blend.")
     ] = "xgboost",
     task: Annotated[
         str | None,

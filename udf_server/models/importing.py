@@ -31,10 +31,6 @@ def import_model(
     """Read, try and publish a model file. Without `features`, their names come from the file, or are F1, F2 ...
 
     Raises ModelError for a format that may run code (pickle, joblib), or that does not load or answer a row."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
     kind = path.suffix.lower()
     if kind in (".pkl", ".pickle", ".joblib", ".pt", ".pth"):
         raise ModelError(
@@ -42,6 +38,10 @@ def import_model(
         )
     if kind not in FORMATS:
         raise ModelError(f"{path.name}: cannot tell what kind of model this is; name it {', '.join(FORMATS)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if kind == ".onnx":
         given = _onnx(content)
     elif kind in (".ubj", ".json"):

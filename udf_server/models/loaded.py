@@ -187,6 +187,12 @@ def _onnx(metadata: Metadata, content: bytes) -> LoadedModel:
     return OnnxModel(metadata, content)
 
 
+def _blend(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.models.blend import BlendModel
+
+    return BlendModel(metadata, content)
+
+
 def _factors(metadata: Metadata, content: bytes) -> LoadedModel:
     from udf_server.recommend.factors import FactorModel
 
@@ -209,6 +215,7 @@ _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "xgboost": XGBoostModel,
     "linear": LinearModel,
     "forest": _forest,
+    "blend": _blend,
     "onnx": _onnx,
     "factors": _factors,
     "profile": _profile,

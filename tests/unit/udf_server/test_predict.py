@@ -31,7 +31,7 @@ def rows(count: int = 600, seed: int = 4) -> tuple[dict[str, list[Any]], list[in
     return columns, labels
 
 
-@pytest.mark.parametrize("algorithm", ["xgboost", "linear", "tree", "forest"])
+@pytest.mark.parametrize("algorithm", ["xgboost", "linear", "tree", "forest", "blend"])
 def test_every_algorithm_learns_and_answers_as_trained(tmp_path: Path, algorithm: str) -> None:
     columns, labels = rows()
     store = ModelStore(tmp_path)
