@@ -28,7 +28,9 @@ def publish_model(models: Path, seed: int = 7) -> None:
     xgboost = import_xgboost()
     random = np.random.default_rng(seed)
     rows = random.normal(size=(20_000, FEATURES))
-    labels = (rows[:, 0] * rows[:, 1] + np.sin(rows[:, 2]) + random.normal(0, 0.5, len(rows)) > 0.7).astype(float)
+    labels = (rows[:, 0] * rows[:, 1] + np.sin(rows[:, 2]) + random.normal(0, 0.5, len(rows)) > 0.7).astype(
+        float
+    )
     rows[random.random(rows.shape) < 0.05] = np.nan
     booster = xgboost.train(
         {"objective": "binary:logistic", "max_depth": 6, "tree_method": "hist", "nthread": 1, "seed": seed},

@@ -2,6 +2,7 @@ package io.ksqlkit.bridge;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.util.Map;
@@ -62,7 +63,8 @@ final class LocalModel {
             trouble = null;
             LOG.log(System.Logger.Level.INFO, "model " + fresh + " read from " + path);
         } catch (IOException e) {
-            String said = "the model file " + path + " cannot be used: " + e.getMessage();
+            String said = "the model file " + path + " cannot be used: "
+                    + (e instanceof NoSuchFileException ? "it is not there" : e.getMessage());
             if (!said.equals(trouble)) {
                 LOG.log(System.Logger.Level.WARNING, said);
             }

@@ -177,7 +177,10 @@ public final class LoadJar {
         Type[] types = method.getGenericParameterTypes();
         int fixed = method.isVarArgs() ? arguments.length - 1 : arguments.length;
         for (int i = 0; i < fixed; i++) {
-            arguments[i] = SqlType.parse(sql(types[i])).read(given.get(i));
+            String schema = method.getParameters()[i].getAnnotation(UdfParameter.class).schema();
+            arguments[i] = types[i] == java.math.BigDecimal.class
+                    ? new java.math.BigDecimal((String) given.get(i))
+                    : SqlType.parse(schema.isEmpty() ? sql(types[i]) : plain(schema)).read(given.get(i));
         }
         if (method.isVarArgs()) {
             Class<?> item = method.getParameterTypes()[fixed].getComponentType();

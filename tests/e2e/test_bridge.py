@@ -1,0 +1,188 @@
+"""The bridge's jar in a JVM, loaded as ksqlDB loads it, against a scoring server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from benchmarks.bridge import FEATURES, classpath, publish_model
+from ksqlkit.bridge import build_jar
+from ksqlkit.bridge.functions import generic_entries
+from ksqlkit.bridge.portable import margins, portable, vector_rows, write_portable
+from ksqlkit.bridge.runtime import runtime_jar
+from ksqlkit.cli.functions import fetch_manifest
+from ksqlkit.process import ServerProcess
+from tests.support.scoring_server import scoring_server
+from udf_server.models.store import ModelStore
+
+BUILT = Path(__file__).parents[2] / "build" / "bridge" / "test-classes"
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.checkout,
+    pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java on this machine"),
+    pytest.mark.skipif(not BUILT.is_dir(), reason="the bridge is not compiled: run `make bridge`"),
+]
+FUNCTIONS = '''
+from udf_server import function
+
+@function("TAX(amount DECIMAL(9, 2), rate DOUBLE) -> DECIMAL(9, 2)")
+def tax(amounts, rates):
+    """A share of it."""
+    return [round(a * int(r * 100) / 100, 2) for a, r in zip(amounts, rates)]
+
+@function("BACKWARDS(b BYTES, d DATE, t TIMESTAMP) -> STRUCT<B BYTES, D DATE, T TIMESTAMP>")
+def backwards(bs, ds, ts):
+    """Reversed, a day and a second later."""
+    return [{"B": b[::-1], "D": d + 1, "T": t + 1000} for b, d, t in zip(bs, ds, ts)]
+
+@function("JOINED(separator VARCHAR, words VARCHAR...) -> VARCHAR")
+def joined(separators, *columns):
+    """Words with something between them."""
+    return [s.join(words) for s, *words in zip(separators, *columns)]
+
+@function("NESTED(a ARRAY<ARRAY<INTEGER>>, m MAP<VARCHAR, BOOLEAN>) -> MAP<VARCHAR, ARRAY<BIGINT>>")
+def nested(arrays, maps):
+    """Sums by what is true."""
+    return [{k: [sum(x) for x in a] for k, v in m.items() if v} for a, m in zip(arrays, maps)]
+
+@function("NTH(s STRUCT<A INTEGER, B ARRAY<VARCHAR>>) -> VARCHAR")
+def nth(structs):
+    """An element."""
+    return [s["B"][s["A"]] for s in structs]
+
+@function("ONLY_SOME(x BIGINT) -> BIGINT", on_failure="default", default=-1)
+def only_some(xs):
+    """Not for 13."""
+    return [1 // (x - 13) for x in xs]
+'''
+CALLS: Sequence[list[Any]] = (
+    ["TAX", "100.50", 0.2],
+    ["BACKWARDS", "AQID", 19000, 1700000000000],
+    ["JOINED", ", ", "één", 'tw"o', "🎈"],
+    ["NESTED", [[1, 2], [], [3]], {"x": True, "y": False}],
+    ["NTH", {"A": 1, "B": ["x", "y"]}],
+    ["SENTIMENT", "What a wonderful day"],
+    ["CLASSIFY", "my card is lost", ["card lost", "refund"]],
+    ["FORECAST", [1, 2, 3, 4, 5, 6, 7, 8], 2],
+    ["ONLY_SOME", 14],
+    ["FRAUD_SCORE", *([0.5, None, -1.25] * (FEATURES // 3))],
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("bridge")
+    publish_model(made / "models")
+    (made / "functions").mkdir()
+    (made / "functions" / "mine.py").write_text(FUNCTIONS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[ServerProcess]:
+    started = scoring_server(folder / "models", folder / "functions")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def jar(server: ServerProcess, folder: Path) -> Path:
+    built = build_jar(fetch_manifest(server.url), runtime_jar(), folder / "bridge.jar")
+    assert not built.left_out
+    return built.path
+
+
+def load(jar: Path, calls: Sequence[Sequence[Any]], *properties: str) -> tuple[list[str], list[Any]]:
+    """What loading printed, and the answers to calls of (function, overload, argument, ...)."""
+    lines = b"\n".join(orjson.dumps(list(c)) for c in calls)
+    command = ["java", "-Xmx256m", "-cp", classpath(), "io.ksqlkit.bridge.LoadJar", str(jar), *properties]
+    done = subprocess.run(command, input=lines, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    shown, _, answers = done.stdout.decode().partition("READY\n")
+    return shown.splitlines(), [orjson.loads(line) for line in answers.splitlines()]
+
+
+def url(server: ServerProcess) -> str:
+    return f"ksql.functions._global_.scoring.url={server.url}"
+
+
+def test_every_overload_loads_by_the_loaders_rules(jar: Path, server: ServerProcess) -> None:
+    shown, _ = load(jar, [], url(server))
+    assert not [line for line in shown if line.startswith("WRONG")]
+    entries = [*fetch_manifest(server.url), *generic_entries()]
+    assert len(shown) == sum(len(e["overloads"]) for e in entries)
+    assert "TAX(DECIMAL, DOUBLE) -> DECIMAL(9, 2)" in shown
+    assert "JOINED(VARCHAR, VARCHAR...) -> VARCHAR" in shown
+    assert "NTH(STRUCT<`A` INTEGER, `B` ARRAY<STRING>>) -> VARCHAR" in shown
+    assert "AI(VARCHAR, STRUCT) -> VARCHAR" in shown
+
+
+def test_answers_are_the_servers(jar: Path, server: ServerProcess) -> None:
+    overloads = {"FORECAST": 1}
+    _, found = load(jar, [[c[0], overloads.get(c[0], 0), *c[1:]] for c in CALLS], url(server))
+    for call, answer in zip(CALLS, found, strict=True):
+        body = {"data": [[0, *call[1:]]]}
+        direct = httpx.post(f"{server.url}/v1/functions/{call[0]}:batch", json=body).json()
+        assert answer == direct["data"][0][1], call
+        assert answer is not None, direct
+
+
+def test_detail_generic_and_default(jar: Path, server: ServerProcess) -> None:
+    calls = [
+        ["ONLY_SOME", 0, 13],
+        ["ONLY_SOME_DETAIL", 0, 13],
+        ["SENTIMENT_DETAIL", 0, "bad"],
+        ["AI", 1, "JOINED"],
+    ]
+    calls[3] += ["-", "a", "b"]
+    _, (default, defaulted, detail, joined) = load(jar, calls, url(server))
+    assert default == -1
+    assert (defaulted["VALUE"], defaulted["STATUS"]) == (-1, "DEFAULTED")
+    assert (detail["STATUS"], detail["VALUE"]["LABEL"]) == ("OK", "NEGATIVE")
+    assert joined == "a-b"
+
+
+def test_a_server_that_is_not_there_is_a_status(jar: Path) -> None:
+    _, (bare, detail) = load(
+        jar,
+        [["SENTIMENT", 0, "x"], ["SENTIMENT_DETAIL", 0, "x"]],
+        "ksql.functions._global_.scoring.url=http://127.0.0.1:9",
+    )
+    assert bare is None
+    assert detail["STATUS"] == "UNAVAILABLE"
+    assert "127.0.0.1:9" in detail["REASON"]
+
+
+def test_trees_in_java_are_xgboosts_to_the_bit(folder: Path) -> None:
+    store = ModelStore(folder / "models")
+    write_portable(store, "fraud", None, folder / "fraud.model")
+    metadata, content = store.read("fraud", 1)
+    rows = vector_rows(portable(content, metadata.features, {})["trees"], FEATURES, 10_000, seed=11)
+    rows.astype("<f4").tofile(folder / "rows")
+    margins(content, rows).astype("<f4").tofile(folder / "margins")
+    files = [str(folder / name) for name in ("fraud.model", "rows", "margins")]
+    command = ["java", "-cp", classpath(), "io.ksqlkit.bridge.WalkTrees", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split()[:2] == ["10000", "0"]
+
+
+def test_the_model_in_the_jvm_needs_no_server_and_answers_the_same(
+    jar: Path, server: ServerProcess, folder: Path
+) -> None:
+    write_portable(ModelStore(folder / "models"), "fraud", None, folder / "fraud.model")
+    calls = [["FRAUD_SCORE", 0, *([i / 7, None, -i / 3] * (FEATURES // 3))] for i in range(40)]
+    local = ("ksql.functions.fraud_score.lane=local",)
+    local += (f"ksql.functions.fraud_score.model.file={folder / 'fraud.model'}",)
+    nobody = "ksql.functions._global_.scoring.url=http://127.0.0.1:9"
+    _, inside = load(jar, calls, nobody, *local)
+    _, remote = load(jar, calls, url(server))
+    assert inside == pytest.approx(remote, abs=1e-7)
+    assert len(set(inside)) > 10
