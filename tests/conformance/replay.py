@@ -151,9 +151,17 @@ class _Replay:
         """The answer; of one that stayed open when recorded, as much as was recorded then."""
         request = self._request(exchange)
         if wanted is not None and request.method != "HEAD":
-            return _Background(_is_http2(exchange), request, wanted).result()
+            answer = _Background(_is_http2(exchange), request, wanted).result()
+            self._wait_for_leaving()
+            return answer
         response = (self._http2 if _is_http2(exchange) else self._http1).send(request)
         return _answer(response, response.content)
+
+    def _wait_for_leaving(self) -> None:
+        """Until the server has seen that the client of a push query is gone; a second at most."""
+        until = time.monotonic() + 1
+        while len(self._engine.context.pushes) > len(self._open) and time.monotonic() < until:
+            time.sleep(0.01)
 
     def _send_live(self, exchange: dict[str, Any], rows: list[str]) -> Answer:
         """A push query that saw rows come: they are inserted once it runs."""

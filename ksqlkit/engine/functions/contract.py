@@ -64,7 +64,7 @@ class ResolvedAggregate:
     str, bytes, Decimal, list, dict of those), so that it can be stored.
 
     `add(state, *args)` returns the new state; `remove` (tables only) undoes an add, None where ksqlDB has
-    no undo; `merge(key, a, b)` joins two sessions; `result(state)` is the value shown.
+    no undo; `merge(a, b)` joins two sessions; `result(state)` is the value shown.
     `inline_add` is a Python expression template over {state}, {0}, {1}... equal to add, or None.
     """
 

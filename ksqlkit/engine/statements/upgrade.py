@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ksqlkit.engine.catalog import DataSource
+from ksqlkit.dialect import nodes as N
+from ksqlkit.engine.analysis.text import show
+from ksqlkit.engine.catalog import DataSource, Format
 from ksqlkit.engine.plan.steps import (
     Aggregate,
+    AggregateCall,
     Filter,
     FlatMap,
     ForeignKeyJoin,
@@ -13,6 +16,7 @@ from ksqlkit.engine.plan.steps import (
     QueryPlan,
     SelectKey,
     SinkStep,
+    SourceStep,
     Step,
     StreamStreamJoin,
     StreamTableJoin,
@@ -71,38 +75,128 @@ def _lost(old: tuple[Column, ...], new: tuple[Column, ...]) -> list[Column]:
 def check_query_upgrade(old: QueryPlan, new: QueryPlan) -> None:
     """Raise StatementError unless the new query can go on from the old one's state and positions.
 
-    Filters and projections may change; sources, keys, aggregates, windows and joins may not.
+    As in ksqlDB, filters and projections may come and go; a source, new key, group or plain aggregate must find its
+    like at the same place; windows, joins and table functions cannot be replaced at all.
     """
-    before, after = _skeleton(old), _skeleton(new)
-    if old.sources != new.sources:
-        raise StatementError(
-            "Query is not upgradeable. Plan step of type SourceStep must have matching sources. "
-            f"Values differ: [{', '.join(old.sources)}] vs. [{', '.join(new.sources)}]"
-        )
-    for step in after:
-        if isinstance(step, StreamStreamJoin | StreamTableJoin | TableTableJoin | ForeignKeyJoin):
-            raise StatementError(f"Upgrades not yet supported for {type(step).__name__}")
-    if [_shape(s) for s in before] != [_shape(s) for s in after]:
-        raise StatementError(
-            "Query is not upgradeable. Steps that keep state or change the key must stay the same: "
-            f"[{', '.join(s.name for s in before)}] vs. [{', '.join(s.name for s in after)}]"
-        )
+    _check(_Node(old.unpruned or old.root), _Node(new.unpruned or new.root))
 
 
-def _skeleton(plan: QueryPlan) -> list[Step]:
-    return [s for s in plan.root.walk() if not isinstance(s, Filter | Project | SinkStep)]
+class _Node:
+    """A step under the name of ksqlDB's class for it, with what must match."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.kind = _kind(step)
+        self.passive = isinstance(step, Filter | Project)
+
+    @property
+    def below(self) -> _Node:
+        return _Node(self.step.inputs[0])
+
+    @property
+    def name(self) -> str:
+        side = "Stream" if self.kind == "STREAM" else "Table"
+        match self.step:
+            case Aggregate(kind="TABLE"):
+                return "TableAggregate"
+            case Aggregate(window=window):
+                return "StreamAggregate" if window is None else "StreamWindowedAggregate"
+            case GroupBy(rekey=rekey):
+                return f"{side}GroupBy" if rekey or side == "Table" else "StreamGroupByKey"
+            case SourceStep(source=source) if source.window is not None:
+                return f"Windowed{side}Source"
+            case SourceStep() | SinkStep() | SelectKey() | FlatMap() | Filter():
+                return side + type(self.step).__name__.removesuffix("Step")
+            case Project():
+                return f"{side}Select"
+            case ForeignKeyJoin():
+                return "ForeignKeyTableTableJoin"
+        return type(self.step).__name__
+
+    def properties(self) -> dict[str, object]:
+        """What must not change, by the name messages have for it."""
+        match self.step:
+            case SourceStep(source=s):
+                time = (s.timestamp_column, s.timestamp_format)
+                return {
+                    "topicName": s.topic,
+                    "formats": (s.key_format, s.value_format),
+                    "timestampColumn": time,
+                }
+            case SinkStep(sink=s):
+                time = (s.timestamp_column, s.timestamp_format)
+                return {
+                    "formats": (s.key_format, s.value_format),
+                    "topicName": s.topic,
+                    "timestampColumn": time,
+                }
+            case SelectKey(key=key):
+                return {"keyExpressions": key}
+            case GroupBy(by=by, rekey=True):
+                return {"group by clause": by}
+            case Aggregate(calls=calls, carried=carried):
+                return {"columns not part of aggregate": carried, "aggregate functions": calls}
+        return {}
 
 
-def _shape(step: Step) -> tuple[object, ...]:
-    """What must not change in a step."""
+_REPLACEABLE = (
+    *("StreamSink", "TableSink", "StreamSource", "TableSource", "StreamSelectKey", "TableSelectKey"),
+    *("StreamGroupBy", "StreamGroupByKey", "StreamAggregate"),
+)
+
+
+def _kind(step: Step) -> str:
     match step:
-        case Aggregate():
-            return (step.name, step.calls, step.window, step.final, step.carried)
-        case GroupBy():
-            return (step.name, step.by)
-        case SelectKey():
-            return (step.name, step.key)
-        case FlatMap():
-            return (step.name, step.calls)
-        case _:
-            return (step.name,)
+        case SourceStep(source=source):
+            return source.kind
+        case Aggregate() | TableTableJoin() | ForeignKeyJoin():
+            return "TABLE"
+        case StreamStreamJoin() | StreamTableJoin():
+            return "STREAM"
+    return _kind(step.inputs[0])
+
+
+def _check(old: _Node, new: _Node) -> None:
+    """ksqlDB's walk down both plans: at a step that may come and go the two change roles."""
+    if old.passive:
+        _check(new, old.below)
+        return
+    if old.name not in _REPLACEABLE:
+        raise StatementError(f"Upgrades not yet supported for {old.name}")
+    if isinstance(old.step, SourceStep):
+        while not isinstance(new.step, SourceStep):
+            if len(new.step.inputs) > 1:
+                raise StatementError(
+                    "Query is not upgradeable. Cannot change a non-join source into a join source."
+                )
+            if not new.passive:
+                raise StatementError(
+                    f"Query is not upgradeable. Cannot add a {new.name} step that is not in the original query plan."
+                )
+            new = new.below
+    _must_match(old, new)
+    if not isinstance(old.step, SourceStep):
+        _check(old.below, new.below)
+
+
+def _must_match(old: _Node, new: _Node) -> None:
+    was, now = {"class": old.name, **old.properties()}, {"class": new.name, **new.properties()}
+    for what in was:
+        if was[what] != now.get(what):
+            raise StatementError(
+                f"Query is not upgradeable. Plan step of type {old.name} must have matching {what}. "
+                f"Values differ: {_shown(was[what])} vs. {_shown(now.get(what))}"
+            )
+
+
+def _shown(value: object) -> str:
+    match value:
+        case tuple():
+            return f"[{', '.join(_shown(v) for v in value)}]"
+        case N.Expression():
+            return show(value)
+        case Format(name=name):
+            return name
+        case AggregateCall(function=function, args=args):
+            return f"{function}({', '.join(show(a) for a in args)})"
+    return str(value)

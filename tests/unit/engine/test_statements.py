@@ -167,6 +167,71 @@ def test_replacing_an_aggregate_is_refused(engine) -> None:
     assert "Query is not upgradeable" in error.message
 
 
+UPGRADES = [
+    # a sink's query, what is to replace it, and what is said
+    (
+        "STREAM",
+        "id, qty FROM orders",
+        "id, qty FROM orders PARTITION BY qty",
+        "Key columns must be identical",
+    ),
+    ("STREAM", "id, qty FROM orders", "id, qty FROM orders WHERE qty > 1", None),
+    ("STREAM", "id, qty FROM orders WHERE qty > 1", "id, qty, UCASE(id) AS u FROM orders", None),
+    (
+        "TABLE",
+        "qty, COUNT(*) AS n FROM orders GROUP BY qty",
+        "qty, COUNT(*) AS n FROM orders GROUP BY qty",
+        None,
+    ),
+    (
+        "TABLE",
+        "qty, COUNT(*) AS n FROM orders GROUP BY qty",
+        "qty, COUNT(*) AS n FROM orders WHERE qty > 1 GROUP BY qty",
+        None,
+    ),
+    (
+        "TABLE",
+        "qty, COUNT(*) AS n FROM orders GROUP BY qty",
+        "qty, COUNT(*) AS n FROM orders GROUP BY qty HAVING COUNT(*) > 1",
+        "StreamAggregate must have matching class. Values differ: StreamAggregate vs. TableFilter",
+    ),
+    (
+        "TABLE",
+        "qty, COUNT(*) AS n FROM orders GROUP BY qty",
+        "qty, COUNT(id) AS n FROM orders GROUP BY qty",
+        "must have matching",
+    ),
+    (
+        "TABLE",
+        "qty, COUNT(*) AS n FROM orders WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY qty",
+        "qty, COUNT(*) AS n FROM orders WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY qty",
+        "Upgrades not yet supported for StreamWindowedAggregate",
+    ),
+    (
+        "STREAM",
+        "id, EXPLODE(ARRAY[1]) AS e FROM orders",
+        "id, EXPLODE(ARRAY[1]) AS e FROM orders",
+        "Upgrades not yet supported for StreamFlatMap",
+    ),
+    (
+        "STREAM",
+        "o.id, qty FROM orders o JOIN customers c ON o.id = c.cid",
+        "o.id, qty FROM orders o JOIN customers c ON o.id = c.cid",
+        "Upgrades not yet supported for StreamTableJoin",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "old", "new", "says"), UPGRADES)
+def test_what_may_replace_a_query(engine, kind, old, new, says) -> None:
+    engine.execute(f"CREATE {kind} sink AS SELECT {old};")
+    sql = f"CREATE OR REPLACE {kind} sink AS SELECT {new};"
+    if says is None:
+        assert one(engine, sql).command_status.status == "SUCCESS"
+    else:
+        assert says in refused(engine, sql).message
+
+
 def test_pause_resume_terminate(engine) -> None:
     engine.execute(PER_CUSTOMER)
     one(engine, "PAUSE CTAS_PER_CUSTOMER_3;")
