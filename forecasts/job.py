@@ -126,7 +126,7 @@ def _update(panel: Panel, spec: Spec, kept: tuple[int, list[Fit]], now: int) -> 
         part = panel.select(rows).tail(spec.window)
         if any(end < old for end, old in zip(part.ends, fit.ends, strict=True)):
             return None
-        made = (replace(r, trained_at=made_at) for r in make_results(fit, part))
+        made = (replace(r, trained_at=made_at) for r in make_results(fit, part, totals=spec.totals))
         found |= dict(zip(rows, made, strict=True))
     rest = [i for i in range(len(panel.ids)) if i not in found]
     if rest:

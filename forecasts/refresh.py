@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forecasts.fitting import Fit, fit_panel, group_by_length
+from forecasts.hierarchy import add_totals, reconcile
 from forecasts.series import Panel, build_panel
 from forecasts.spec import Spec
 from forecasts.tables import quote
@@ -61,18 +62,22 @@ def forecast_panel(
     results = {i: _without(panel, i, spec) for i in short}
     results |= {i: SeriesForecast(panel.ids[i], NO_VALUES, "all values are missing") for i in empty}
     good = [i for i in range(len(panel.ids)) if i not in results]
-    for rows in group_by_length(panel, good, spec):
+    # what has to add up is fitted together
+    groups = [good] if spec.totals and good else group_by_length(panel, good, spec)
+    for rows in groups:
         part = panel.select(rows)
         fit = fit_panel(part, spec, on_model=on_model)
         if on_fit:
             on_fit(fit)
-        results |= dict(zip(rows, make_results(fit, part), strict=True))
+        results |= dict(zip(rows, make_results(fit, part, totals=spec.totals), strict=True))
     return [results[i] for i in range(len(panel.ids))]
 
 
-def make_results(fit: Fit, panel: Panel) -> list[SeriesForecast]:
-    """Forecasts of a fit after a panel of its series."""
+def make_results(fit: Fit, panel: Panel, *, totals: bool = False) -> list[SeriesForecast]:
+    """Forecasts of a fit after a panel of its series; with `totals`, made to add up."""
     mean = fit.forecast(panel)
+    if totals:
+        mean = reconcile(panel.ids, mean, fit.errors**2)
     bounds = fit.bands.around(mean)
     return [
         SeriesForecast(
@@ -117,6 +122,8 @@ def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[P
     except DataError as exc:
         raise DataError(f"Forecast {spec.name}: {exc.message}", hint=exc.hint) from None
     failed |= {series: SeriesForecast(series, BAD_TIMES, reason) for series, reason in bad.items()}
+    if spec.totals:
+        panel = add_totals(panel, spec.gaps)
     return panel, list(failed.values())
 
 

@@ -36,7 +36,8 @@ class Spec:
     what a missing step means: "zero" or "interpolate". `minimum` is the least number of steps a series needs; `window`
     limits how many of the last steps models see. `schedule` is cron (UTC) or "when stale". Models are fitted anew when
     the last fit is older than `refit`, or a forecast's error is `drift` times its backtest's; between, they are only
-    shown what is new.
+    shown what is new. With `totals`, sums over the series columns, general one first, are forecast too and all is made
+    to add up.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Spec:
     window: int = 4_000
     schedule: str | None = None
     refit: str = "week"
+    totals: bool = False
     drift: float = 1.5
 
     @property
@@ -107,6 +109,9 @@ def load_spec(path: Path) -> Spec:
     for key in ("source", "series", "value", "target"):
         if key not in data:
             raise _error(f"The forecast needs {key!r}", path, text, "", None)
+    if data.get("totals") and any(t != "STRING" for t in data.get("types", ())):
+        hint = 'A total has "*" for a name.'
+        raise _error("'totals' needs series columns of type STRING", path, text, "totals", hint)
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     for key, value in given.items():
         _check(key, value, path, text)
@@ -131,6 +136,7 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         and all(isinstance(v, int) and v > 0 for v in value),
         "levels": isinstance(value, tuple) and all(isinstance(v, int) and 0 < v < 100 for v in value),
         "models": isinstance(value, tuple) and bool(value) and all(v in MODELS for v in value),
+        "totals": isinstance(value, bool),
         "gaps": value in ("zero", "interpolate"),
         "drift": isinstance(value, int | float) and not isinstance(value, bool) and value > 1,
     }.get(key, positive if key in ("horizon", "folds", "minimum", "window") else isinstance(value, str))
