@@ -10,7 +10,7 @@ from typing import Any, Final
 from udf_server.anomaly.season import Season
 from udf_server.anomaly.tails import Tails
 
-PARTS: Final = ("SEASON", "LEVEL", "CHANGE", "DRIFT")
+PARTS: Final = ("SEASON", "WEEKDAY", "LEVEL", "CHANGE", "DRIFT")
 _RECENT: Final = 5  # values whose mean is the drift's level
 _FIRST: Final = 32  # distances between values that tell the interval
 _FLOOR: Final = 1e-3  # the least spread of a tail, in usual deviations
@@ -32,8 +32,8 @@ class Finding:
 
 
 class Detector:
-    """Four views of a series, each with its own tails: the distance from what was usual at this time of the period,
-    the value itself, its change, and the mean of the last five. Times in milliseconds, ascending."""
+    """Five views of a series, each with its own tails: the distance from what was usual at this time of the period, and
+    on this weekday, the value itself, its change, and the mean of the last five. Times in milliseconds, ascending."""
 
     def __init__(self) -> None:
         self.tails = {part: Tails() for part in PARTS}
@@ -48,7 +48,7 @@ class Detector:
     def update(self, time: int, value: float) -> Finding:
         """Judge a value by what came before it, then learn it."""
         usual = self.season.usual(time) if self.season else None
-        views = self._views(value, usual)
+        views = self._views(time, value, usual)
         floor = _FLOOR * self.deviation * 3.0 + 1e-12 + 1e-9 * abs(value)
         parts = {part: self.tails[part].surprise(v, floor) for part, v in views.items()}
         finding = Finding(parts, *self._expected(usual))
@@ -61,15 +61,18 @@ class Detector:
         """As `update`, without learning: for a row that comes late or again."""
         usual = self.season.usual(time) if self.season else None
         floor = _FLOOR * self.deviation * 3.0 + 1e-12 + 1e-9 * abs(value)
-        views = self._views(value, usual)
+        views = self._views(time, value, usual)
         parts = {part: self.tails[part].surprise(v, floor) for part, v in views.items()}
         return Finding(parts, *self._expected(usual))
 
-    def _views(self, value: float, usual: tuple[float, float, float] | None) -> dict[str, float]:
+    def _views(self, time: int, value: float, usual: tuple[float, float, float] | None) -> dict[str, float]:
         views = {"LEVEL": value}
         if usual is not None:
-            low, _, high = usual
-            views["SEASON"] = value - high if value > high else min(value - low, 0.0)
+            views["SEASON"] = _outside(value, usual)
+        if usual is not None and self.season is not None:
+            weekday = self.season.usual_weekday(time)
+            if weekday is not None:
+                views["WEEKDAY"] = _outside(value, weekday)
         if self.recent:
             views["CHANGE"] = value - self.recent[-1]
         window = [*self.recent, value][-_RECENT:]
@@ -130,3 +133,9 @@ class Detector:
         if state["season_at"] is not None:
             made.season = Season.of_state({"at": state["season_at"], "values": state["season"]})
         return made
+
+
+def _outside(value: float, usual: tuple[float, float, float]) -> float:
+    """How far a value is above or below a range; 0 within."""
+    low, _, high = usual
+    return value - high if value > high else min(value - low, 0.0)

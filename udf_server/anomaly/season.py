@@ -15,6 +15,7 @@ _PERIODS: Final = 30  # remembered
 _AROUND: Final = 2  # slots before and after that count as the same time
 _OUTSIDE: Final = 0.15  # share of the earlier values left out at each end
 _FEWEST: Final = 5
+_WEEK: Final = 7
 
 
 def period_of(interval: float) -> int:
@@ -37,8 +38,9 @@ class Season:
         self.values: NDArray[np.float32] = np.full(slots * _PERIODS, np.nan, np.float32)
         self.first = -1  # slot numbers since the epoch
         self.last = -1
-        back = np.arange(1, _PERIODS)[:, None] * slots
-        self._offsets = (np.arange(-_AROUND, _AROUND + 1)[None, :] - back).ravel()
+        back = np.arange(1, _PERIODS)[:, None] * slots - np.arange(-_AROUND, _AROUND + 1)[None, :]
+        self._offsets = -back.ravel()
+        self._same_weekday = -back[_WEEK - 1 :: _WEEK].ravel()
 
     @classmethod
     def of_interval(cls, interval: float) -> Season | None:
@@ -49,17 +51,26 @@ class Season:
 
     def usual(self, time: int) -> tuple[float, float, float] | None:
         """Low, median and high of the values at that time in earlier periods; None before two have passed."""
+        return self._range(time, self._offsets, 2, _FEWEST)
+
+    def usual_weekday(self, time: int) -> tuple[float, float, float] | None:
+        """As `usual`, of the same weekday only, for periods of a day; None before two weeks have passed."""
+        return self._range(time, self._same_weekday, 2 * _WEEK, _FEWEST + 3) if self.period == DAY else None
+
+    def _range(
+        self, time: int, offsets: NDArray[np.int64], periods: int, fewest: int
+    ) -> tuple[float, float, float] | None:
         import numpy as np
 
         at = time * self.slots // self.period
-        if self.first < 0 or at - self.first < 2 * self.slots:
+        if self.first < 0 or at - self.first < periods * self.slots:
             return None
-        slots = at + self._offsets
+        slots = at + offsets
         found = self.values[
             slots[(slots >= self.first) & (slots > self.last - self.values.size)] % self.values.size
         ]
         found = np.sort(found[~np.isnan(found)])
-        if found.size < _FEWEST:
+        if found.size < fewest:
             return None
         cut = int(_OUTSIDE * found.size)
         return float(found[cut]), float(found[found.size // 2]), float(found[-1 - cut])

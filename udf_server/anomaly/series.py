@@ -13,8 +13,7 @@ from udf_server.anomaly.joint import Joint
 HALF: Final = 9.0  # decades of surprise, over the parts, that score 0.5
 MOST_NUMBERS: Final = 32
 _FADE: Final = 200  # rows over which the last report fades
-_LINGER: Final = 1000  # rows over which its trace fades, by a factor of e
-_TRACE: Final = 0.9
+_LINGER: Final = 4000  # rows over which its trace fades, by a factor of e
 _MOST: Final = 15.0  # decades that leave a trace
 
 
@@ -52,7 +51,7 @@ class Series:
         surprise = max(f.surprise for f in findings) + joint
         self.rows += 1
         self.trace *= math.exp(-1.0 / _LINGER)
-        told = max(self.peak * (1.0 - (self.rows - self.peak_row) / _FADE), _TRACE * self.trace)
+        told = max(self.peak * (1.0 - (self.rows - self.peak_row) / _FADE), self.trace)
         if surprise > told:
             self.peak, self.peak_row = surprise, self.rows
         else:

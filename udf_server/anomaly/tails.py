@@ -7,7 +7,8 @@ from bisect import insort
 from collections.abc import Sequence
 from typing import Final
 
-KEPT: Final = 30  # extremes a side
+KEPT: Final = 40  # extremes a side
+TAILS: Final = (20, 40)  # how many of them make the tail; the mean over both depends less on the choice
 WARM: Final = 50  # numbers to see before any is called rare
 SURE: Final = 300  # numbers to see before a surprise counts in full
 _LN10: Final = math.log(10.0)
@@ -47,11 +48,16 @@ class Tails:
 
 
 def _beyond(kept: list[float], value: float, count: int, floor: float) -> float:
-    excess = value - kept[0]
-    if excess <= 0.0:
+    if value <= kept[0]:
         return 0.0
-    spread = max(math.fsum(kept) / len(kept) - kept[0], floor)
-    return (excess / spread + math.log(count / len(kept))) / _LN10
+    decades = 0.0
+    for size in TAILS:
+        tail = kept[-size:]
+        excess = value - tail[0]
+        if excess > 0.0:
+            spread = max(math.fsum(tail) / len(tail) - tail[0], floor)
+            decades += (excess / spread + math.log(count / len(tail))) / _LN10
+    return decades / len(TAILS)
 
 
 def _keep(kept: list[float], value: float) -> None:

@@ -66,7 +66,7 @@ def test_detail_gives_expected_bounds_and_parts() -> None:
     assert detail["STATUS"] == "OK"
     assert made_of["LOW"] < made_of["EXPECTED"] < made_of["HIGH"] < 60
     assert made_of["EXPECTED"] == pytest.approx(20, abs=2)
-    surprise = sum(made_of[p] for p in ("SEASON", "LEVEL", "CHANGE", "DRIFT"))
+    surprise = sum(made_of[p] for p in ("SEASON", "WEEKDAY", "LEVEL", "CHANGE", "DRIFT") if p in made_of)
     assert detail["VALUE"] == pytest.approx(surprise / (surprise + 9))
 
 
