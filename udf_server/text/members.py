@@ -3,7 +3,8 @@
 LINEAR   weights over word and character n-grams and the mean embedding of a text
 TELLING  weights over words, each n-gram counting by how unevenly the classes use it (after Wang and Manning,
          "Baselines and Bigrams", 2012)
-TUNED    the embedding's own token vectors, moved by training, and averaged with learned attention
+TUNED    the embedding's own token vectors, moved by training, and averaged with learned attention; twice,
+             from different starts
 BOOSTED  trees over which words occur
 MOOD     how well or ill the text speaks, by the shipped sentiment lexicon
 """
@@ -136,6 +137,28 @@ class Telling:
 
 
 @dataclass(slots=True)
+class Bayes:
+    """Naive Bayes: for each n-gram that occurs, how much likelier it is in a class than elsewhere, as a logarithm."""
+
+    words: Ngrams
+    weights: Floats
+    intercept: Floats
+
+    def scores(self, given: Texts) -> Floats:
+        """Texts by classes."""
+        return self.words.encode(given.texts).present().times(self.weights) + self.intercept
+
+    def arrays(self) -> dict[str, Any]:
+        """N-grams and weights."""
+        return {**self.words.arrays(), "weights": self.weights.astype("float16"), "intercept": self.intercept}
+
+    @classmethod
+    def restore(cls, given: Mapping[str, Any]) -> Bayes:
+        """From `arrays`."""
+        return cls(Ngrams.restore(given), given["weights"].astype("float32"), given["intercept"])
+
+
+@dataclass(slots=True)
 class Tuned:
     """Token vectors after training; a token not seen then keeps its vector in the embedding, times `scale`."""
 
@@ -243,7 +266,10 @@ class Mood:
 READERS: Final[dict[str, Callable[[Mapping[str, Any]], Member]]] = {
     "linear": Linear.restore,
     "telling": Telling.restore,
+    "bayes": Bayes.restore,
+    "letters": Linear.restore,
     "tuned": Tuned.restore,
+    "tuned_again": Tuned.restore,
     "boosted": Boosted.restore,
     "mood": Mood.restore,
 }

@@ -57,6 +57,12 @@ class Encoded:
                 out[at + filled] = np.add.reduceat(products, starts, axis=0)
         return out
 
+    def present(self) -> Encoded:
+        """One for each n-gram that occurs."""
+        import numpy as np
+
+        return Encoded(self.columns, np.ones_like(self.values), self.counts)
+
     def scaled(self, factors: Floats) -> Encoded:
         """Each column times its factor, rows at unit length again."""
         return Encoded(self.columns, _unit(self.values * factors[self.columns], self.counts), self.counts)

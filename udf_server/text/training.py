@@ -13,6 +13,7 @@ from udf_server.models.store import Metadata, ModelStore
 from udf_server.text.classifier import TextClassifier, dump
 from udf_server.text.members import (
     EMBEDDING_WEIGHT,
+    Bayes,
     Boosted,
     Linear,
     Member,
@@ -36,7 +37,13 @@ if TYPE_CHECKING:
 MANY_CLASSES: Final = 20  # past this, trees are slow and one held-out part is enough
 WORDS: Final = Kind("word", 1, 2)
 LETTERS: Final = Kind("char", 2, 5)
+RUNS: Final = Kind("word", 1, 3)
+ACROSS: Final = Kind("char", 3, 6, inside=False)
 BYTES: Final = Kind("char", 1, 3, inside=False)
+
+
+_ALL: Final = ("linear", "telling", "bayes", "letters", "tuned", "tuned_again", "boosted", "mood")
+_FOR_FEW: Final = frozenset(("letters", "boosted", "mood"))  # large or slow with many classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Recipe:
     towards the mean of their F1 scores, for classes of very different size."""
 
     kinds: tuple[tuple[Kind, int], ...] = ((WORDS, 1), (LETTERS, 2))
-    members: tuple[str, ...] = ("linear", "telling", "tuned", "boosted", "mood")
+    members: tuple[str, ...] = _ALL
     embedding: bool = True
     strictness: float = 0.5  # C of the linear support vector machine
     folds: int = 4
@@ -76,7 +83,7 @@ def fit_texts(
             hint="give at least two classes and two texts of each",
         )
     if len(classes) > MANY_CLASSES:
-        recipe = replace(recipe, members=tuple(m for m in recipe.members if m not in ("boosted", "mood")))
+        recipe = replace(recipe, members=tuple(m for m in recipe.members if m not in _FOR_FEW))
     held, truth = _held_out(texts, numbers, len(classes), recipe)
     shares = _shares(held, truth) if truth.size else dict.fromkeys(recipe.members, 1.0)
     votes: Floats = sum((shares[m] * s for m, s in held.items()), start=np.zeros(1, dtype=np.float32))
@@ -213,10 +220,7 @@ def _fit_telling(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> 
     from sklearn.svm import LinearSVC
 
     words = Ngrams.learn(given.texts, WORDS)
-    ones = presence(words, given.texts)
-    used = np.stack([np.asarray(ones[labels == k].sum(axis=0)).ravel() + 1 for k in range(classes)])
-    rest = used.sum(axis=0, keepdims=True) - used + 1
-    ratio = np.log(used / used.sum(axis=1, keepdims=True)) - np.log(rest / rest.sum(axis=1, keepdims=True))
+    ratio = _log_ratios(presence(words, given.texts), labels, classes)
     factors = np.abs(ratio).max(axis=0).astype(np.float32)
     scaled = words.encode(given.texts).scaled(factors)
     matrix = _sparse(scaled, len(factors))
@@ -228,10 +232,45 @@ def _fit_telling(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> 
     return Telling(words, factors, weights, intercept)
 
 
+def _fit_bayes(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    import numpy as np
+
+    del recipe  # nothing to set
+    words = Ngrams.learn(given.texts, RUNS)
+    ratio = _log_ratios(presence(words, given.texts), labels, classes)
+    return Bayes(words, ratio.T.astype("float32"), np.zeros(classes, dtype=np.float32))
+
+
+def _fit_letters(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    from sklearn.svm import LinearSVC
+
+    runs = Ngrams.learn(given.texts, ACROSS, seen=2)
+    machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(_matrix(runs, given.texts), labels)
+    weights, intercept = _per_class(machine, labels, classes)
+    return Linear([runs], [weights], None, intercept)
+
+
+def _log_ratios(ones: Any, labels: Labels, classes: int) -> Floats:
+    """Classes by columns: the logarithm of how much likelier a column is in the class than in the others."""
+    import numpy as np
+
+    used = np.stack([np.asarray(ones[labels == k].sum(axis=0)).ravel() for k in range(classes)])
+    rest = used.sum(axis=0, keepdims=True) - used + 1
+    used = used + 1
+    found: Floats = np.log(used / used.sum(axis=1, keepdims=True)) - np.log(
+        rest / rest.sum(axis=1, keepdims=True)
+    )
+    return found
+
+
 def _fit_tuned(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
     many = classes > MANY_CLASSES
     epochs, rate = (20, 1e-2) if many else (5, 5e-3)
     return fit_tuned(given, labels, classes, epochs=epochs, rate=rate, seed=recipe.seed)
+
+
+def _fit_tuned_again(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
+    return _fit_tuned(given, labels, classes, replace(recipe, seed=recipe.seed + 1))
 
 
 def _fit_boosted(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
@@ -270,7 +309,10 @@ def _fit_mood(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Mem
 _FITTERS: Final[dict[str, Callable[[Texts, Labels, int, Recipe], Member]]] = {
     "linear": _fit_linear,
     "telling": _fit_telling,
+    "bayes": _fit_bayes,
+    "letters": _fit_letters,
     "tuned": _fit_tuned,
+    "tuned_again": _fit_tuned_again,
     "boosted": _fit_boosted,
     "mood": _fit_mood,
 }
