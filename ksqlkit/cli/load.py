@@ -16,6 +16,7 @@ from ksqlkit.cli.options import (
     open_config,
 )
 from ksqlkit.cli.output import guarded, messages, print_json, progress
+from ksqlkit.errors import KsqlkitError
 
 
 @guarded
@@ -43,6 +44,13 @@ def load(
     from ksqlkit.loading.load import load_file
 
     client, _ = open_client(None if server else open_config(project), target, server)
+    sent = 0
+
+    def show(done: int) -> None:
+        nonlocal sent
+        sent = done
+        bar.update(task, completed=done)
+
     try:
         with progress() as bar:
             task = bar.add_task(f"{file.name} -> {topic}", total=None)
@@ -52,8 +60,12 @@ def load(
                 topic,
                 key=key,
                 timestamp=timestamp,
-                on_batch=lambda done: bar.update(task, completed=done),
+                on_batch=show,
             )
+    except (KsqlkitError, KeyboardInterrupt):
+        if sent:
+            messages.print(f"{sent:,} rows of {file.name} were confirmed before that, in the file's order")
+        raise
     finally:
         client.close()
     if json:

@@ -1,5 +1,5 @@
-"""How commands speak: people get text on standard output, `--json` gives one JSON document; messages and progress go
-to standard error so that output can be piped."""
+"""How commands speak: people get text on standard output, `--json` gives one JSON document (`sql` one on each line);
+messages and progress go to standard error so that output can be piped."""
 
 from __future__ import annotations
 
@@ -35,8 +35,17 @@ def print_json(data: Any) -> None:
     sys.stdout.flush()
 
 
-def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table for people; numbers stand right."""
+def print_json_line(data: Any) -> None:
+    """Write one JSON document on a line of its own, for commands that give many."""
+    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    sys.stdout.write(orjson.dumps(data, option=options, default=str).decode())
+    sys.stdout.flush()
+
+
+def print_table(
+    title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool = False
+) -> None:
+    """A table for people; numbers stand right, with four digits or, where `exact`, with all they have."""
     rows = [list(row) for row in rows]
     if title:
         console.print(title, style="bold", markup=False, highlight=False)
@@ -45,7 +54,7 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
         numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(_cell(value, exact) for value in row))
     console.print(table)
 
 
@@ -111,10 +120,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, exact: bool) -> str:
     if value is None:
         return "null"
-    if isinstance(value, float):
+    if isinstance(value, float) and not exact:
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
     if isinstance(value, bool | str):
         return str(value)

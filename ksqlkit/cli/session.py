@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ksqlkit.cli.entities import print_entity
-from ksqlkit.cli.output import console, print_json, print_table
+from ksqlkit.cli.output import console, print_json_line, print_table
 from ksqlkit.client.protocol import Client
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import parse_one, split
@@ -34,7 +34,9 @@ class Session:
                 raise _place(exc, text, span) from None
 
     def _run_one(self, text: str) -> None:
-        statement = parse_one(self._substitute(text), testing=True)  # for RUN SCRIPT, which a server never sees
+        statement = parse_one(
+            self._substitute(text), testing=True
+        )  # for RUN SCRIPT, which a server never sees
         match statement:
             case N.SetProperty(name=name, value=value):
                 self.properties[name] = value
@@ -57,10 +59,10 @@ class Session:
                     console.print(line, markup=False, highlight=False, soft_wrap=True)
             case _:
                 answers = self.client.execute(text, properties=self.properties, variables=self.variables)
-                if self.json:
-                    print_json(answers)
-                else:
-                    for answer in answers:
+                for answer in answers:
+                    if self.json:
+                        print_json_line(answer)
+                    else:
                         print_entity(answer)
 
     def _query(self, text: str, query: N.Query) -> None:
@@ -68,7 +70,7 @@ class Session:
             columns = rows.header.columns
             if self.json:
                 for row in rows:
-                    print_json(dict(zip(columns, row, strict=True)))
+                    print_json_line(dict(zip(columns, row, strict=True)))
             elif query.emit and query.limit is None:
                 console.print(" | ".join(columns), style="bold", markup=False)
                 for row in rows:
@@ -81,10 +83,10 @@ class Session:
                 for row in rows:
                     page.append(row)
                     if len(page) == PAGE:
-                        print_table(None, columns, page)
+                        print_table(None, columns, page, exact=True)
                         page, shown = [], True
                 if page or not shown:
-                    print_table(None, columns, page)
+                    print_table(None, columns, page, exact=True)
 
     def _substitute(self, text: str) -> str:
         from ksqlkit.dialect.variables import substitute

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ksqlkit.cli.options import (
-    JsonOption,
     ProjectOption,
     ServerOption,
     TargetOption,
@@ -31,7 +30,7 @@ def sql(
     project: ProjectOption = None,
     target: TargetOption = None,
     server: ServerOption = None,
-    json: JsonOption = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, one row or answer a line.")] = False,
 ) -> None:
     """Run SQL against a ksqlDB: one-shot with -e or -f, else in a shell.
 
@@ -43,7 +42,7 @@ def sql(
     session = Session(client, dict(chosen.properties), json=json)
     try:
         for text in execute or []:
-            session.run(text if text.rstrip().endswith(";") else text + ";")
+            session.run(text if not text.strip() or text.rstrip().endswith(";") else text + ";")
         if file is not None:
             _run_file(session, file)
         if not execute and file is None:

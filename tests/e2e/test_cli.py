@@ -62,7 +62,7 @@ def test_a_refused_model_changes_nothing_and_points_at_its_place(tmp_path: Path)
         assert "models.sql:2:" in done.stderr
         assert "'NOPE' cannot be resolved" in done.stderr
         listed = run("sql", "-e", "SHOW STREAMS;", "--json", "--server", servers.ksql)
-        assert [s["name"] for s in json.loads(listed.stdout)[0]["streams"] if s["name"] in "ST"] == ["S"]
+        assert [s["name"] for s in json.loads(listed.stdout)["streams"] if s["name"] in "ST"] == ["S"]
 
 
 def test_apply_twice_changes_nothing_and_a_change_is_told(tmp_path: Path) -> None:
