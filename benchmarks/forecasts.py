@@ -74,9 +74,12 @@ def beside_statsforecast() -> Iterator[Result]:
     given = json.dumps(
         {"values": train.values.tolist(), "season": SEASON, "horizon": HORIZON, "models": list(PEERS)}
     )
-    done = subprocess.run(
-        [_peer_python(), str(PEER_CODE)], input=given, check=True, capture_output=True, text=True
-    )
+    try:
+        command = [_peer_python(), str(PEER_CODE)]
+        done = subprocess.run(command, input=given, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"statsforecast could not be run: {error}", file=sys.stderr)
+        return
     theirs = json.loads(done.stdout)
     many = make_panel(20 * series, 500)
     for peer, name in PEERS.items():

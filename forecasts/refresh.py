@@ -8,12 +8,15 @@ from typing import Any
 
 from forecasts.fitting import Fit, fit_panel, group_by_length
 from forecasts.hierarchy import add_totals, reconcile
+from forecasts.regressors import with_regressors
 from forecasts.series import Panel, build_panel
 from forecasts.spec import Spec
 from forecasts.tables import quote
 from ksqlkit.client.protocol import Client
 from ksqlkit.errors import DataError
 
+# (series, time in milliseconds, value, regressors)
+SourceRow = tuple[tuple[Any, ...], int, float | None, tuple[float | None, ...]]
 OK, TOO_SHORT, NO_VALUES, BAD_TIMES = "OK", "TOO_SHORT", "NO_VALUES", "BAD_TIMES"
 
 
@@ -39,12 +42,14 @@ class SeriesForecast:
     trained_at: int | None = None
 
 
-def read_rows(client: Client, spec: Spec) -> list[tuple[tuple[Any, ...], int, float | None]]:
-    """(series, time, value) rows of the source by one pull query. Raises what the client raises."""
-    columns = ", ".join(quote(c) for c in (*spec.series, spec.time, spec.value))
+def read_rows(client: Client, spec: Spec) -> list[SourceRow]:
+    """(series, time, value, regressors) rows of the source by one pull query. Raises what the client raises."""
+    extra = (*spec.regressors, *spec.lagged)
+    columns = ", ".join(quote(c) for c in (*spec.series, spec.time, spec.value, *extra))
     sql = f"SELECT {columns} FROM {quote(spec.source)}" + (f" WHERE {spec.where}" if spec.where else "")
     k = len(spec.series)
-    return [(tuple(row[:k]), _millis(row[k]), row[k + 1]) for row in client.query(sql + ";").rows]
+    rows = client.query(sql + ";").rows
+    return [(tuple(row[:k]), _millis(row[k]), row[k + 1], tuple(row[k + 2 :])) for row in rows]
 
 
 def forecast_panel(
@@ -111,19 +116,29 @@ def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[P
     clock somewhere is wrong. Raises DataError where the source has no rows."""
     rows = read_rows(client, spec)
     failed: dict[tuple[Any, ...], SeriesForecast] = {}
+    points = rows
+    if spec.regressors:
+        # rows without a value after the last one with it tell regressors ahead
+        last: dict[tuple[Any, ...], int] = {}
+        for series, time, value, _ in rows:
+            if value is not None and (now is None or time <= now):
+                last[series] = max(time, last.get(series, time))
+        points = [row for row in rows if row[2] is not None or row[1] <= last.get(row[0], row[1])]
     if now is not None:
-        future = {row[0] for row in rows if row[1] > now}
-        rows = [row for row in rows if row[1] <= now]
-        for series in future - {row[0] for row in rows}:
+        future = {row[0] for row in points if row[1] > now}
+        points = [row for row in points if row[1] <= now]
+        for series in future - {row[0] for row in points}:
             failed[series] = SeriesForecast(series, BAD_TIMES, "all time stamps are in the future", now)
     bad: dict[tuple[Any, ...], str] = {}
     try:
-        panel = build_panel(rows, step=spec.step, gaps=spec.gaps, bad=bad)
+        panel = build_panel((row[:3] for row in points), step=spec.step, gaps=spec.gaps, bad=bad)
     except DataError as exc:
         raise DataError(f"Forecast {spec.name}: {exc.message}", hint=exc.hint) from None
     failed |= {series: SeriesForecast(series, BAD_TIMES, reason) for series, reason in bad.items()}
     if spec.totals:
         panel = add_totals(panel, spec.gaps)
+    if spec.calendar or spec.regressors or spec.lagged:
+        panel = with_regressors(panel, spec, ((row[0], row[1], row[3]) for row in rows))
     return panel, list(failed.values())
 
 

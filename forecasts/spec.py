@@ -14,6 +14,7 @@ from ksqlkit.errors import Location, ProjectError
 
 MODELS = NAMES
 DEFAULT_MODELS = ("theta", "holt_winters", "autoregression", "direct", "xgboost")
+CALENDAR = ("hour", "weekday", "weekend", "month")
 UNITS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
 _DAY = 86_400_000
 # steps from and to which a cycle of the calendar counts, and its length; all in milliseconds
@@ -37,7 +38,8 @@ class Spec:
     limits how many of the last steps models see. `schedule` is cron (UTC) or "when stale". Models are fitted anew when
     the last fit is older than `refit`, or a forecast's error is `drift` times its backtest's; between, they are only
     shown what is new. With `totals`, sums over the series columns, general one first, are forecast too and all is made
-    to add up.
+    to add up. `calendar`, source columns known ahead (`regressors`) and source columns as they were a horizon ago
+    (`lagged`) are regressors of xgboost, sarimax and unobserved.
     """
 
     name: str
@@ -60,6 +62,9 @@ class Spec:
     schedule: str | None = None
     refit: str = "week"
     totals: bool = False
+    calendar: tuple[str, ...] = ()
+    regressors: tuple[str, ...] = ()
+    lagged: tuple[str, ...] = ()
     drift: float = 1.5
 
     @property
@@ -112,6 +117,9 @@ def load_spec(path: Path) -> Spec:
     if data.get("totals") and any(t != "STRING" for t in data.get("types", ())):
         hint = 'A total has "*" for a name.'
         raise _error("'totals' needs series columns of type STRING", path, text, "totals", hint)
+    if data.get("totals") and (data.get("regressors") or data.get("lagged")):
+        hint = "A total has no row in the source."
+        raise _error("'totals' and columns as regressors do not go together", path, text, "totals", hint)
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     for key, value in given.items():
         _check(key, value, path, text)
@@ -137,6 +145,9 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         "levels": isinstance(value, tuple) and all(isinstance(v, int) and 0 < v < 100 for v in value),
         "models": isinstance(value, tuple) and bool(value) and all(v in MODELS for v in value),
         "totals": isinstance(value, bool),
+        "calendar": isinstance(value, tuple) and all(v in CALENDAR for v in value),
+        "regressors": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
+        "lagged": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
         "gaps": value in ("zero", "interpolate"),
         "drift": isinstance(value, int | float) and not isinstance(value, bool) and value > 1,
     }.get(key, positive if key in ("horizon", "folds", "minimum", "window") else isinstance(value, str))

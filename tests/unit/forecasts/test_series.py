@@ -1,5 +1,8 @@
 """Rows to regular series."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
@@ -34,6 +37,16 @@ def test_series_of_different_length_align_at_their_ends() -> None:
     assert np.isnan(panel.values[1, 0])
     assert panel.values[1, 1:].tolist() == [5.0, 6.0]
     assert panel.ends == (2 * HOUR, 8 * HOUR)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney"])
+def test_local_midnights_across_daylight_saving_are_one_step_each(zone: str) -> None:
+    start = dt.date(2023, 1, 1)
+    nights = [dt.datetime.combine(start + dt.timedelta(d), dt.time(), ZoneInfo(zone)) for d in range(365)]
+    data = [(("a",), int(n.timestamp() * 1000), float(d)) for d, n in enumerate(nights)]
+    panel = build_panel(data, step=None, gaps="interpolate")
+    assert panel.step == 24 * HOUR
+    assert panel.values.tolist() == [[float(d) for d in range(365)]]
 
 
 def test_no_rows_and_absurd_times_are_errors() -> None:
