@@ -29,11 +29,13 @@ from ksqlkit.engine.pull import run_pull
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, Result
 from ksqlkit.engine.serde.registry import SchemaRegistry
+from ksqlkit.engine.statements.assertions import AssertionRefused
 from ksqlkit.engine.statements.insert_values import make_record, writable
 from ksqlkit.errors import DataError, ParseError, StatementError
 
 IDLE_SECONDS = 0.05
 RETRY_SECONDS = 1.0
+ASSERT_SECONDS = 0.1
 MAINTENANCE_SECONDS = 300.0  # as Kafka's log.retention.check.interval.ms
 _LOGGER = logging.getLogger("ksqlkit.engine")
 RecordLike = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, int | None]
@@ -87,8 +89,23 @@ class Engine:
     ) -> list[Result]:
         """Run statements, all or (when one is refused) none; INSERT VALUES, SET and DEFINE answer nothing.
 
-        `properties` override settings for this request, `variables` fill ${name}. Raises ParseError, StatementError.
+        `properties` override settings for this request, `variables` fill ${name}. An ASSERT that does not hold yet is
+        waited for as long as it says, and others may use the engine meanwhile. Raises ParseError, StatementError.
         """
+        until: dict[str | None, int] = {}
+        while True:
+            try:
+                return self._execute(sql, properties, variables)
+            except AssertionRefused as error:
+                now = self.clock.now()
+                if now >= until.setdefault(error.statement, now + error.wait):
+                    raise
+                left = (until[error.statement] - now) / 1000
+            self.clock.sleep(min(left, ASSERT_SECONDS))
+
+    def _execute(
+        self, sql: str, properties: Mapping[str, object] | None, variables: Mapping[str, str] | None
+    ) -> list[Result]:
         with self._lock:
             overrides = self._overrides(properties)
             written = _written(sql)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from ksqlkit.engine.clock import FixedClock
 from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.log.memory import MemoryLog
 from ksqlkit.engine.log.protocol import Log
 from ksqlkit.errors import StatementError
+from tests.support.engines import NOW
 
 SCHEMA = '{"type":"record","name":"R","fields":[{"name":"id","type":"long"},{"name":"note","type":["null","string"]}]}'
 
 
 def opened(log: Log | None = None) -> Engine:
-    return Engine(log, properties={"ksql.schema.registry.url": "embedded"})
+    return Engine(log, clock=FixedClock(NOW), properties={"ksql.schema.registry.url": "embedded"})
 
 
 def columns(engine: Engine, name: str) -> str:

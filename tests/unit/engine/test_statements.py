@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ksqlkit.engine import results as R
+from ksqlkit.engine.clock import FixedClock
 from tests.support.engines import CUSTOMERS, ORDERS, PER_CUSTOMER, feed_orders, make_engine, one, refused
 
 
@@ -230,6 +233,29 @@ def test_what_may_replace_a_query(engine, kind, old, new, says) -> None:
         assert one(engine, sql).command_status.status == "SUCCESS"
     else:
         assert says in refused(engine, sql).message
+
+
+def test_an_assertion_waits_and_lets_others_work(engine) -> None:
+    class Clock(FixedClock):
+        """The topic comes from another thread, which needs the engine's lock, while the statement sleeps."""
+
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            other = threading.Thread(target=engine.create_topic, args=("late",))
+            other.start()
+            other.join(5)
+            assert not other.is_alive()
+
+    engine.clock = Clock()
+    assert one(engine, "ASSERT TOPIC late TIMEOUT 10 SECONDS;").exists
+    assert engine.clock.now() == 100
+
+
+def test_an_assertion_gives_up_after_its_timeout(engine) -> None:
+    for sql, wait in (("ASSERT TOPIC nope TIMEOUT 250 MILLISECONDS;", 250), ("ASSERT TOPIC nope;", 1000)):
+        before = engine.clock.now()
+        assert "does not exist" in refused(engine, sql).message
+        assert engine.clock.now() - before == wait
 
 
 def test_pause_resume_terminate(engine) -> None:
