@@ -129,6 +129,11 @@ class Metrics:
         self.apart = Histogram(
             "udf_shadow_difference", "Distance of the shadow's numbers from the live ones", APART
         )
+        self.psi = Gauge("udf_drift_psi", "Population stability index of the last window")
+        self.distance = Gauge("udf_drift_distance", "Jensen-Shannon distance of the last window")
+        self.loss = Gauge("udf_model_loss", "Mean squared error of the last window of labelled rows")
+        self.firing = Gauge("udf_alert_firing", "1 while an alert lasts")
+        self.alerts = Counter("udf_alerts_total", "Alerts that began")
         self.parse = Histogram("udf_parse_seconds", "Time to decode a call", SECONDS)
         self.queue = Histogram("udf_queue_seconds", "Time the oldest row of a batch waited", SECONDS)
         self.score = Histogram("udf_score_seconds", "Time a batch took in the function", SECONDS)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from udf_server.drift.alerts import to_topic, to_webhook
 from udf_server.http.app import App
 from udf_server.http.auth import Tokens
 from udf_server.http.wire import Connections
@@ -42,6 +43,8 @@ class ServeOptions:
     workers: int = 1
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    alert_webhook: str | None = None
+    alert_ksqldb: str | None = None
 
 
 async def serve(options: ServeOptions, port: int, peers: Peers | None = None) -> None:
@@ -49,7 +52,9 @@ async def serve(options: ServeOptions, port: int, peers: Peers | None = None) ->
     certificate, functions and models again; connections stay."""
     tokens = Tokens.read(options.token_file) if options.token_file else None
     context = _tls(options)
-    service = Service(options.models, options.functions, threads=options.threads)
+    sends = [to_webhook(options.alert_webhook)] if options.alert_webhook else []
+    sends += [to_topic(options.alert_ksqldb)] if options.alert_ksqldb else []
+    service = Service(options.models, options.functions, threads=options.threads, sends=sends)
     app = App(service, tokens, peers)
     connections = Connections(app)
     loop = asyncio.get_running_loop()
@@ -172,7 +177,6 @@ def run(options: ServeOptions, *, log_level: str = "INFO") -> int:
         if options.token_file:
             Tokens.read(options.token_file)
         with TemporaryDirectory(prefix="udf_server-") as folder:
-
             parent = os.getpid()
 
             def work(number: int) -> int:

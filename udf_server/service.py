@@ -18,6 +18,9 @@ from udf_server.batching.lane import INLINE_SECONDS, Job, Lane
 from udf_server.binding import as_declared, bind
 from udf_server.catalog import Catalog
 from udf_server.context import Context
+from udf_server.drift.alerts import Send
+from udf_server.drift.monitor import DriftSettings
+from udf_server.drift.watch import DriftWatch
 from udf_server.errors import ModelError, Overloaded, ServiceError
 from udf_server.function import Body, Function, RowError
 from udf_server.manifest import DETAIL, Manifest, build
@@ -138,11 +141,15 @@ class Service:
         queue_rows: int = QUEUE_ROWS,
         now: Callable[[], float] = time.time,
         memory: Memory | None = None,
+        sends: Sequence[Send] = (),
+        drift: DriftSettings | None = None,
     ) -> None:
         self.catalog = Catalog(functions)
         self.models = LiveModels(ModelStore(models))
         self.memory = memory or SqliteMemory(models / ".memory" / "states.db")
         self.metrics = Metrics()
+        self.drift = DriftWatch(self.models.store, self.metrics, sends, drift, now)
+        self.models.note = self.drift.note
         self.manifest: Manifest = build(self.catalog, self.models)
         self.draining = False
         self.warming: list[str] = []
@@ -230,7 +237,8 @@ class Service:
         return target.function.matrix_body is not None and not target.detail
 
     def look(self) -> bool:
-        """Read changed function files and moved aliases; safe on any thread. Follow with `adopt`."""
+        """Judge what was scored, read changed function files and moved aliases; safe on any thread. Follow with `adopt`."""
+        self.drift.tick()
         functions = self.catalog.refresh()
         return self.models.refresh() or functions
 

@@ -20,7 +20,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parents[1] / "build" / "peers"
-START = 60.0  # seconds a server has to come up
+START = 150.0  # seconds a server has to come up
 Rows = Sequence[Sequence[float]]
 
 
@@ -34,6 +34,7 @@ class Server:
     path: str
     body: Callable[[Rows], Any]
     package: str | None = None
+    beside: tuple[str, ...] = ()  # what else its environment needs
 
     @property
     def python(self) -> Path:
@@ -99,7 +100,7 @@ PRODUCTS = (
         lambda rows: {"data": rows},
         "bentoml",
     ),
-    Server("MLServer", _mlserver, "/v2/models/scores/infer", _v2, "mlserver"),
+    Server("MLServer", _mlserver, "/v2/models/scores/infer", _v2, "mlserver", ("uvloop<0.22",)),  # it relies on an event loop being there
 )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def install(server: Server) -> str | None:
         return None
     uv = [sys.executable, "-m", "uv"]
     folder = ENVIRONMENTS / server.package
-    wanted = [server.package, "xgboost-cpu", "numpy", "pandas", "scikit-learn"]
+    wanted = [server.package, *server.beside, "xgboost-cpu", "numpy"]
     for command in (
         [*uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
         [*uv, "pip", "install", "--quiet", "--python", str(server.python), *wanted],

@@ -24,6 +24,7 @@ from udf_server.http.message import (
     ARROW,
     JSON,
     MAX_BODY,
+    MAX_ROWS,
     Request,
     Respond,
     Response,
@@ -37,6 +38,7 @@ from udf_server.workers import Peers
 logger = logging.getLogger("udf_server")
 
 _CALL: Final = re.compile(r"/v1/functions/([A-Za-z_]\w*)(?:@([^/:]+))?:batch")
+_OUTCOMES: Final = re.compile(r"/v1/models/([A-Za-z][\w-]*)/outcomes")
 _MAX_CALLS: Final = 64
 _MAX_PATHS: Final = 10_000
 Handler = Callable[[Request], Response]
@@ -95,6 +97,9 @@ class App:
                     self._in_task(self._once(request, lambda: self._one(request, called)), finish)
                 else:
                     self._begin(request, called, finish)
+            elif (told := _OUTCOMES.fullmatch(request.path)) and request.method == "POST":
+                self._authorize(request)
+                finish(self._outcomes(request, told[1]))
             elif (request.method, request.path) == ("POST", "/v1/batch"):
                 self._authorize(request)
                 self._in_task(self._many(request), finish)
@@ -248,6 +253,28 @@ class App:
             return {"function": name, **answer_document(answer)}
 
         return json_response(await asyncio.gather(*map(one, calls)))
+
+    def _outcomes(self, request: Request, name: str) -> Response:
+        """What turned out to be true: `{"version": n, "data": [[score, label], ...]}`, the live version's by default."""
+        import numpy as np
+
+        store = self.service.models.store
+        try:
+            document = orjson.loads(request.body)
+            pairs = np.array(document["data"], dtype=np.float64)
+            version = document.get("version", self.service.models.serving(name))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ServiceError(
+                400, "MALFORMED", f'send {{"data": [[score, label], ...]}}: {error}'
+            ) from error
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
+            raise ServiceError(400, "MALFORMED", "each entry of data is a score and a label, both numbers")
+        if len(pairs) > MAX_ROWS:
+            raise ServiceError(413, "TOO_MANY_ROWS", f"{len(pairs)} rows; the limit is {MAX_ROWS}")
+        if version not in store.versions(name):
+            raise ServiceError(404, "UNKNOWN_VERSION", f"there is no model {name} version {version}")
+        self.service.drift.outcomes(name, version, pairs[:, 0], pairs[:, 1])
+        return json_response({"taken": len(pairs)})
 
     def _manifest(self, request: Request) -> Response:
         manifest = self.service.manifest

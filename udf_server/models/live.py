@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import gc
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from udf_server.drift.watch import Watched
 from udf_server.errors import ModelError
 from udf_server.models.loaded import LoadedModel, load
 from udf_server.models.store import SHADOW, ModelStore
+
+if TYPE_CHECKING:
+    from udf_server.models.loaded import Floats
 
 
 class LiveModels:
@@ -16,6 +22,7 @@ class LiveModels:
 
     def __init__(self, store: ModelStore) -> None:
         self.store = store
+        self.note: Callable[[str, int, Floats, Floats], None] | None = None  # told of what models score
         self.errors: dict[str, str] = {}
         self._loaded: dict[tuple[str, int], LoadedModel] = {}
         self._serving: dict[str, int] = {}
@@ -32,7 +39,7 @@ class LiveModels:
         found = self._loaded.get((name, version))
         if found is None:
             with self._lock:
-                found = self._loaded.get((name, version)) or load(self.store, name, version)
+                found = self._loaded.get((name, version)) or self._load(name, version)
                 self._loaded[name, version] = found
                 if name not in self._serving and version == self.serving(name):
                     self._serving[name] = version
@@ -41,6 +48,14 @@ class LiveModels:
                 gc.collect()
                 gc.freeze()
         return found
+
+    def _load(self, name: str, version: int) -> LoadedModel:
+        found = load(self.store, name, version)
+        note = self.note
+        if note is None or self.store.reference(name, version) is None:
+            return found
+        watched: LoadedModel = Watched(found, lambda matrix, scores: note(name, version, matrix, scores))
+        return watched
 
     def serving(self, name: str) -> int | None:
         """The version that answers for a name now, or None when there is no such model."""
