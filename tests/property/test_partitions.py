@@ -44,7 +44,8 @@ TOTALS = {
     "by key": "CREATE TABLE O AS SELECT ID, COUNT(*) AS N, SUM(V) AS S, MAX(V) AS M FROM L GROUP BY ID;",
     "by another column": "CREATE TABLE O AS SELECT G, COUNT(*) AS N, SUM(V) AS S, MIN(V) AS M FROM L GROUP BY G;",
     "by an expression": "CREATE TABLE O AS SELECT V % 3 AS R, COUNT(*) AS N, SUM(V) AS S FROM L GROUP BY V % 3;",
-    "by two columns": "CREATE TABLE O WITH (key_format='JSON') AS SELECT ID, G, COUNT(*) AS N, AVG(V) AS A FROM L GROUP BY ID, G;",
+    "by two columns": "CREATE TABLE O WITH (key_format='JSON') AS SELECT ID, G, COUNT(*) AS N, AVG(V) AS A FROM L "
+    "GROUP BY ID, G;",
 }
 
 
