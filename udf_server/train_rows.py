@@ -69,18 +69,30 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
             hint="Name --label, or --series of runs to failure, or --user and --item, or --profile.",
         )
     if task.text:
-        from udf_server.text.training import train_texts
+        from udf_server.text.training import recipe_for, train_texts
 
         labels = [str(v) for v in column(task.label)]
-        return train_texts(
-            [str(v or "") for v in column(task.text)], labels, store, name=name, description=description
-        )
+        texts = ["" if v is None else str(v) for v in column(task.text)]
+        return train_texts(texts, labels, store, name=name, recipe=recipe_for(name), description=description)
     if not task.features and _CARD.issubset(have):
         data = windowed_features(rows)
         return train_fraud(
             data, [int(v) for v in column(task.label)], store, name=name, description=description
         )
     features = task.features or tuple(c for c in have if c != task.label)
+    if name == "threat":
+        from udf_server.text.model import harmless_class
+        from udf_server.threat.training import train_threat
+
+        kinds = [str(v) for v in column(task.label)]
+        return train_threat(
+            {f: column(f) for f in features},
+            kinds,
+            store,
+            name=name,
+            ordinary=harmless_class(sorted(set(kinds))) or "normal",
+            description=description,
+        )
     return train_tabular(
         {f: column(f) for f in features},
         column(task.label),

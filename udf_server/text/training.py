@@ -64,6 +64,13 @@ LANGUAGE: Final = Recipe()
 PAYLOADS: Final = Recipe(kinds=((BYTES, 2),), members=("linear",), embedding=False, strictness=10.0)
 
 
+def recipe_for(name: str) -> Recipe:
+    """What suits the model of a name: PAYLOAD_THREAT's sees signs, MODERATE's has a rare class to find."""
+    if name == "payload":
+        return PAYLOADS
+    return replace(LANGUAGE, lean=True) if name == "moderation" else LANGUAGE
+
+
 def fit_texts(
     texts: Sequence[str], labels: Sequence[str], recipe: Recipe = LANGUAGE
 ) -> tuple[TextClassifier, dict[str, float]]:

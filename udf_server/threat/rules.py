@@ -18,7 +18,8 @@ _DECODINGS: Final = 2  # attackers encode twice to pass a filter
 _RULES: Final[dict[str, tuple[tuple[str, float], ...]]] = {
     "sqli": (
         (r"\bunion\b[\s(/*!]+(?:all\b[\s(/*]*)?(?:distinct\b\s*)?select\b", 0.97),
-        (r"\bselect\b[^;]{1,400}\bfrom\b", 0.75),
+        (r"\bselect\b[^;]{1,400}\bfrom\b", 0.45),
+        (r"\bselect\s+(?:\*|[\w.@]+\s*[,(]|[\w.]+\s+from\s+\w+\s*(?:$|;|\)|where|limit|--))", 0.8),
         (
             r"(?:^|['\"`)\s\d])(?:(?:or|and|xor|having|rlike|like)\b|\|\||&&)[\s(+'\"]*[\w.'\"]+[\s)'\"]*(?:=|<|>|like|is)\s*[\w'\"(]",
             0.8,
