@@ -31,7 +31,7 @@ def test_no_fold_sees_its_own_future() -> None:
 
 def test_the_choice_is_never_worse_than_seasonal_naive_on_the_folds() -> None:
     panel = make(5, 150, seed=4)
-    test = run_backtest(panel, horizon=12, seasons=(12,), models=("theta", "ets"), folds=4)
+    test = run_backtest(panel, horizon=12, seasons=(12,), models=("theta", "autoregression"), folds=4)
     assert (test.combined_errors <= test.error_of("seasonal_naive")).all()
     found = np.abs(test.combined() - test.actuals).mean(axis=(0, 2))
     assert np.allclose(found, test.combined_errors)
