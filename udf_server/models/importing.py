@@ -15,6 +15,7 @@ from udf_server.models.onnx import open_session
 from udf_server.models.store import Metadata, ModelStore
 
 FORMATS: Final = (".onnx", ".ubj", ".json", ".skops", ".npz")
+_TREES: Final = frozenset(("sklearn.tree._tree.Tree",))
 _TASKS: Final = {"reg": "regression", "binary": "binary", "multi": "classes"}
 
 
@@ -43,7 +44,7 @@ def import_model(
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if kind == ".onnx":
-        given = _onnx(content)
+        given = _onnx(content, len(features))
     elif kind in (".ubj", ".json"):
         given = _xgboost(content)
     elif kind == ".skops":
@@ -112,15 +113,18 @@ def _xgboost(content: bytes) -> dict[str, Any]:
     }
 
 
-def _onnx(content: bytes) -> dict[str, Any]:
+def _onnx(content: bytes, named: int) -> dict[str, Any]:
     session = open_session(content)
     shape = session.get_inputs()[0].shape
     outputs = session.get_outputs()
-    if len(shape) != 2 or not isinstance(shape[1], int):
-        raise ModelError(f"the ONNX model's input is {shape}; rows by a known number of features is needed")
+    count = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else named
+    if len(shape) != 2 or not count:
+        raise ModelError(
+            f"the ONNX model's input is {shape}; name its features, or export it with their number"
+        )
     wide = outputs[-1].shape[1] if len(outputs[-1].shape) == 2 else 1
     task = "regression" if wide in (1, None) and len(outputs) == 1 else "binary" if wide == 2 else "classes"
-    return {"kind": "onnx", "file": "model.onnx", "content": content, "count": shape[1], "task": task}
+    return {"kind": "onnx", "file": "model.onnx", "content": content, "count": count, "task": task}
 
 
 def _skops(path: Path) -> Any:
@@ -128,10 +132,11 @@ def _skops(path: Path) -> Any:
         from skops.io import get_untrusted_types, load
     except ImportError as error:
         raise ModelError("scikit-learn models need skops: install ksqlkit[skops]") from error
-    unknown = get_untrusted_types(file=path)
+    # Trees are arrays; we read them and never run them.
+    unknown = sorted(set(get_untrusted_types(file=path)) - _TREES)
     if unknown:
         raise ModelError(f"{path.name} holds types that are not known to be safe: {', '.join(unknown[:5])}")
-    return load(path, trusted=[])
+    return load(path, trusted=sorted(_TREES))
 
 
 def _is_forest(content: bytes) -> bool:

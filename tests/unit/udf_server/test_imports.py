@@ -1,0 +1,59 @@
+"""Models of other makers: ONNX and skops, where their libraries are installed."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.scoring import ask
+from udf_server.errors import ModelError
+from udf_server.models.importing import import_model
+from udf_server.models.store import ModelStore
+
+# y = 2 a - b + 0.5, as a MatMul and an Add over float [n, 2].
+LINE = (
+    "CAg6cAoRCgF4CgF3EgFtIgZNYXRNdWwKDgoBbQoBYhIBeSIDQWRkEgFnKhMIAggBEAEiCAAAAEAAAIC/QgF3Kg0IARABIgQAAAA/"
+    "QgFiWhEKAXgSDAoKCAESBgoACgIIAmIRCgF5EgwKCggBEgYKAAoCCAFCBAoAEA0="
+)
+
+
+def test_an_onnx_model_answers_and_explains(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    (tmp_path / "line.onnx").write_bytes(base64.b64decode(LINE))
+    made = import_model(tmp_path / "line.onnx", ModelStore(tmp_path / "models"), "line", features=["A", "B"])
+    assert (made.kind, made.settings["task"]) == ("onnx", "regression")
+    rows = [["line", {"A": 3.0, "B": 1.0}]]
+    value, quick, exact = ask(
+        tmp_path / "models", ("PREDICT", rows), ("EXPLAIN", rows), ("EXPLAIN", [[*rows[0], True]])
+    )
+    assert value.values == [5.5]
+    assert quick.values == exact.values == [{"A": 6.0, "B": -1.0}]
+    with pytest.raises(ModelError, match="takes 2 features, not 1"):
+        import_model(tmp_path / "line.onnx", ModelStore(tmp_path / "models"), "line", features=["A"])
+    (tmp_path / "bad.onnx").write_bytes(b"rubbish")
+    with pytest.raises(ModelError, match="onnxruntime refuses"):
+        import_model(tmp_path / "bad.onnx", ModelStore(tmp_path / "models"), "bad")
+
+
+def test_skops_files_of_trees_and_lines(tmp_path: Path) -> None:
+    sio = pytest.importorskip("skops.io", reason="skops is not installed")
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100, 2))
+    y = (x[:, 0] > 0).astype(int)
+    for name, estimator in (("f", RandomForestClassifier(3)), ("l", LogisticRegression())):
+        fitted = estimator.fit(x, y)
+        sio.dump(fitted, tmp_path / f"{name}.skops")
+        import_model(tmp_path / f"{name}.skops", ModelStore(tmp_path / "models"), name)
+        rows = [[name, *row] for row in x[:5].tolist()]
+        [answer] = ask(tmp_path / "models", ("PREDICT", rows))
+        assert answer.values == pytest.approx(fitted.predict_proba(x[:5])[:, 1].tolist(), abs=1e-9)
+    sio.dump(make_pipeline(LogisticRegression()).fit(x, y), tmp_path / "p.skops")
+    with pytest.raises(ModelError, match="a Pipeline is not read"):
+        import_model(tmp_path / "p.skops", ModelStore(tmp_path / "models"), "p")
