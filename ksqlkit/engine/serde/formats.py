@@ -114,6 +114,10 @@ def _option(format: Format, name: str, default: str = "") -> str:
     return dict(format.options).get(name, default)
 
 
+def _schema_id(format: Format) -> int | None:
+    return int(_option(format, "SCHEMA_ID", "0")) or None
+
+
 def _delimiter(format: Format) -> str:
     return delimited.parse_delimiter(_option(format, "DELIMITER", ","))
 
@@ -177,7 +181,7 @@ def _avro_writer(format: Format, columns: Columns, target: Target) -> Serializer
         registry=target.schemas,
         topic=target.topic,
         is_key=target.is_key,
-        number=int(_option(format, "SCHEMA_ID", "0")) or None,
+        number=_schema_id(format),
     )
 
 
@@ -193,6 +197,7 @@ def _json_sr_writer(format: Format, columns: Columns, target: Target) -> Seriali
         registry=target.schemas,
         topic=target.topic,
         is_key=target.is_key,
+        number=_schema_id(format),
     )
 
 
@@ -208,6 +213,7 @@ def _protobuf_sr_writer(format: Format, columns: Columns, target: Target) -> Ser
         registry=target.schemas,
         topic=target.topic,
         is_key=target.is_key,
+        number=_schema_id(format),
     )
 
 

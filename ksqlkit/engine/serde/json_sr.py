@@ -87,11 +87,20 @@ def make_reader(
 
 
 def make_writer(
-    columns: Sequence[Column], *, wrapped: bool, registry: SchemaRegistry, topic: str, is_key: bool
+    columns: Sequence[Column],
+    *,
+    wrapped: bool,
+    registry: SchemaRegistry,
+    topic: str,
+    is_key: bool,
+    number: int | None = None,
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
-    """A writer of records; it registers the columns' schema under the topic's subject."""
-    schema = schema_of_row([(c.name, c.type) for c in columns]) if wrapped else _nullable(columns[0].type)
-    entry = registry.register(subject_name(topic, is_key=is_key), "JSON", json.dumps(schema))
+    """A writer of records: under the schema of that number, or the columns' one, which it registers under the topic's
+    subject."""
+    entry = registry.by_id(number) if number is not None else None
+    if entry is None:
+        schema = schema_of_row([(c.name, c.type) for c in columns]) if wrapped else _nullable(columns[0].type)
+        entry = registry.register(subject_name(topic, is_key=is_key), "JSON", json.dumps(schema))
     prefix = PREFIX.pack(0, entry.id)
     write_json = json_write.make_writer(columns, wrapped=wrapped, topic=topic)
 

@@ -173,8 +173,26 @@ def make_writer(
     columns: Sequence[Column], *, nullable: str, wrapped: bool, topic: str
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
     """A writer of messages; None, or a null single value without a wrapper, is a tombstone."""
-    join, _ = _row_codec([(c.name, c.type) for c in columns], nullable)
-    return partial(_write, join, wrapped, topic)
+    return partial(_write, row_writer(columns, nullable), wrapped, topic)
+
+
+def row_writer(columns: Sequence[Column], nullable: str) -> Callable[[Sequence[Any]], bytes]:
+    """A function from the values of columns to their message, with field numbers 1, 2, ..."""
+    write, _ = _row_codec([(c.name, c.type) for c in columns], nullable)
+    return write
+
+
+def framed(
+    prefix: bytes, join: Callable[[Sequence[Any]], bytes], topic: str
+) -> Callable[[Sequence[Any] | None], bytes | None]:
+    """A writer of messages with a prefix."""
+    write = partial(_write, join, True, topic)
+
+    def write_framed(row: Sequence[Any] | None) -> bytes | None:
+        written = write(row)
+        return None if written is None else prefix + written
+
+    return write_framed
 
 
 def _write(

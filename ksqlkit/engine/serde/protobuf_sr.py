@@ -11,7 +11,7 @@ from ksqlkit.engine.java_numbers import double_to_string
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import protobuf
 from ksqlkit.engine.serde import protobuf_wire as wire
-from ksqlkit.engine.serde.avro_codec import read_long
+from ksqlkit.engine.serde.avro_codec import read_long, write_long
 from ksqlkit.engine.serde.errors import SerdeError
 from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.proto_schema import (
@@ -88,26 +88,41 @@ def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
             return _converted(_KINDS[name], _text)
     elif (name := name.lstrip(".")) in WRAPPERS:
         inner = Field(1, "value", _value_kind(scope, WRAPPERS[name], kind, path))
-        return Kind(wire.SIZED, None, bytes, lambda data: wire.read_message([inner], data)[0])
+        return Kind(
+            wire.SIZED,
+            None,
+            lambda value: wire.write_message([inner], [value]),
+            lambda data: wire.read_message([inner], data)[0],
+        )
     elif LOGICAL.get(name) == kind or (name == DECIMAL and isinstance(kind, T.Decimal)):
         return protobuf.value_kind(kind)
     else:
         found = scope.find(name)
         if isinstance(found, dict) and kind == T.STRING:
-            symbols = found
-            return _converted(wire.INT32, lambda number: symbols.get(number, str(number)))
+            symbols, numbers = found, {symbol: number for number, symbol in found.items()}
+            return Kind(
+                wire.VARINT,
+                symbols.get(0, "0"),
+                lambda symbol: wire.varint(numbers[symbol]),
+                lambda raw: symbols.get(wire.INT32.read(raw), str(wire.INT32.read(raw))),
+            )
         if isinstance(found, Message) and isinstance(kind, T.Struct):
             names = [n for n, _ in kind.fields]
-            read = _row_reader(found, kind.fields, path)
-            return Kind(wire.SIZED, None, bytes, lambda data: dict(zip(names, read(data), strict=True)))
+            write, read = _row_codec(found, kind.fields, path)
+            return Kind(
+                wire.SIZED,
+                None,
+                lambda value: write([value[n] for n in names]),
+                lambda data: dict(zip(names, read(data), strict=True)),
+            )
         if isinstance(found, Message) and isinstance(kind, T.Array) and len(found.fields) == 1:
-            read = _row_reader(found, [(found.fields[0].name, kind)], path)
-            return Kind(wire.SIZED, None, bytes, lambda data: read(data)[0])
+            write, read = _row_codec(found, [(found.fields[0].name, kind)], path)
+            return Kind(wire.SIZED, None, lambda value: write([value]), lambda data: read(data)[0])
     raise _mismatch(name, kind, path)
 
 
 def _entry_kind(scope: Message, source: ProtoField, kind: T.Map, path: str) -> Kind:
-    """How an entry of a map, or of a list of key-value messages, reads as a pair."""
+    """How an entry of a map, or of a list of key-value messages, is written and read as a pair."""
     types = [source.key, source.type]
     if not source.key:
         found = scope.find(source.type)
@@ -118,13 +133,18 @@ def _entry_kind(scope: Message, source: ProtoField, kind: T.Map, path: str) -> K
         Field(1, "key", _value_kind(scope, types[0], kind.key, path + "->MAP_KEY")),
         Field(2, "value", _value_kind(scope, types[1], kind.value, path + "->MAP_VAL")),
     ]
-    return Kind(wire.SIZED, None, bytes, lambda data: wire.read_message(fields, data))
+    return Kind(
+        wire.SIZED,
+        None,
+        lambda pair: wire.write_message(fields, pair),
+        lambda data: wire.read_message(fields, data),
+    )
 
 
-def _row_reader(
+def _row_codec(
     message: Message, columns: Sequence[tuple[str, T.SqlType]], path: str
-) -> Callable[[bytes], list[Any]]:
-    """A function from a message to the values of columns; columns that it lacks are null."""
+) -> tuple[Callable[[Sequence[Any]], bytes], Callable[[bytes], list[Any]]]:
+    """Functions from the values of columns to a message and back; columns that it lacks are left out, and null."""
     exact = {f.name: f for f in message.fields}
     upper = {f.name.upper(): f for f in message.fields}
     fields: list[Field] = []
@@ -149,6 +169,14 @@ def _row_reader(
             found = _value_kind(message, source.type, kind, inside)
         fields.append(Field(source.number, name, found, repeated, source.label == "optional"))
 
+    def write(row: Sequence[Any]) -> bytes:
+        values = [
+            list(value.items()) if i in maps and value is not None else value
+            for i, value in enumerate(row)
+            if places[i] is not None
+        ]
+        return wire.write_message(fields, values)
+
     def read(data: bytes) -> list[Any]:
         values = wire.read_message(fields, data)
         row: list[Any] = [None if place is None else values[place] for place in places]
@@ -156,7 +184,7 @@ def _row_reader(
             row[i] = hash_order(dict(row[i]), 16)
         return row
 
-    return read
+    return write, read
 
 
 def infer_struct(message: Message) -> T.Struct:
@@ -198,6 +226,18 @@ def split_indexes(payload: bytes) -> tuple[list[int], bytes]:
     return indexes or [0], payload[at:]
 
 
+def index_path(root: Message, name: str) -> list[int]:
+    """The indexes of the message of that name. Raises ValueError."""
+    found = root.find(name)
+    path = list[int]()
+    while isinstance(found, Message) and found.parent is not None:
+        path.insert(0, list(found.parent.messages.values()).index(found))
+        found = found.parent
+    if not path:
+        raise ValueError(f"the schema has no message {name}")
+    return path
+
+
 def choose_message(root: Message, indexes: Sequence[int]) -> Message:
     """The message at the indexes. Raises ValueError."""
     for index in indexes:
@@ -220,8 +260,8 @@ def make_reader(
         if entry is None:
             raise ValueError(f"Error retrieving Protobuf value schema for id {number}")
         message = choose_message(parse_proto(entry.schema, entry.references), indexes)
-        known[number, tuple(indexes)] = found = _row_reader(message, fields, "")
-        return found
+        _, known[number, tuple(indexes)] = _row_codec(message, fields, "")
+        return known[number, tuple(indexes)]
 
     def read(data: bytes | None) -> tuple[Any, ...] | None:
         if data is None:
@@ -245,15 +285,17 @@ def make_writer(
     registry: SchemaRegistry,
     topic: str,
     is_key: bool,
+    number: int | None = None,
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
-    """A writer of records; it registers the columns' schema under the topic's subject."""
+    """A writer of records: by the schema of that number (its message of that name, or its first one), or by the
+    columns' one, which it registers under the topic's subject."""
+    if number is not None and (given := registry.by_id(number)) is not None:
+        root = parse_proto(given.schema, given.references)
+        path = index_path(root, name) if name else [0]
+        write_row, _ = _row_codec(choose_message(root, path), [(c.name, c.type) for c in columns], "")
+        shown = b"\x00" if path == [0] else b"".join(write_long(i) for i in (len(path), *path))
+        return protobuf.framed(PREFIX.pack(0, given.id) + shown, write_row, topic)
     text = write_proto([(c.name, c.type) for c in columns], nullable=nullable, name=name or DEFAULT_NAME)
     entry = registry.register(subject_name(topic, is_key=is_key), "PROTOBUF", text)
     prefix = PREFIX.pack(0, entry.id) + b"\x00"
-    write_message = protobuf.make_writer(columns, nullable=nullable, wrapped=True, topic=topic)
-
-    def write(row: Sequence[Any] | None) -> bytes | None:
-        written = write_message(row)
-        return None if written is None else prefix + written
-
-    return write
+    return protobuf.framed(prefix, protobuf.row_writer(columns, nullable), topic)

@@ -105,3 +105,53 @@ def test_without_a_registry_registry_formats_are_refused() -> None:
     with pytest.raises(StatementError, match="without configuring 'ksql") as error:
         engine.execute("CREATE STREAM S (V INT) WITH (kafka_topic='t', partitions=1, value_format='AVRO');")
     assert error.value.status == 428
+
+
+PROTO = """syntax = "proto3";
+message Other { string x = 1; }
+message Row {
+  string NAME = 7;
+  Part PART = 3;
+  repeated int32 L = 9;
+  map<string, double> M = 2;
+  message Part { int64 A = 4; google.protobuf.StringValue B = 5; }
+}
+"""
+
+
+def test_a_protobuf_sink_is_written_by_the_schema_it_names() -> None:
+    engine = opened()
+    schemas = engine.context.schemas
+    assert schemas is not None
+    number = schemas.register("given", "PROTOBUF", PROTO).id
+    engine.execute(
+        "CREATE STREAM S (K INT KEY, NAME STRING, PART STRUCT<A BIGINT, B STRING>, L ARRAY<INT>, M MAP<STRING, DOUBLE>)"
+        " WITH (kafka_topic='s', partitions=1, value_format='JSON');"
+        f"CREATE STREAM O WITH (value_format='PROTOBUF', value_schema_id={number}, value_schema_full_name='Row')"
+        " AS SELECT * FROM S;"
+    )
+    engine.run_until_idle()
+    engine.execute("INSERT INTO S VALUES (1, 'x', STRUCT(A:=5, B:='y'), ARRAY[1, 2], MAP('k':=1.5));")
+    engine.run_until_idle()
+    (record,) = engine.read("O")
+    assert record.value is not None
+    assert record.value[:8] == bytes([0, 0, 0, 0, number, 2, 2, 0x3A])  # index 1 of the schema, then field 7
+    rows = engine.query("SELECT * FROM O;", properties={"auto.offset.reset": "earliest"})
+    assert list(rows) == [(1, "x", {"A": 5, "B": "y"}, [1, 2], {"k": 1.5})]
+
+
+def test_a_json_sr_sink_is_written_under_the_schema_it_names() -> None:
+    engine = opened()
+    schemas = engine.context.schemas
+    assert schemas is not None
+    text = '{"type":"object","properties":{"V":{"oneOf":[{"type":"null"},{"type":"integer","connect.type":"int32"}]}}}'
+    number = schemas.register("given", "JSON", text).id
+    engine.execute(
+        "CREATE STREAM S (V INT) WITH (kafka_topic='s', partitions=1, value_format='JSON');"
+        f"CREATE STREAM O WITH (value_format='JSON_SR', value_schema_id={number}) AS SELECT * FROM S;"
+    )
+    engine.run_until_idle()
+    engine.execute("INSERT INTO S VALUES (1);")
+    engine.run_until_idle()
+    (record,) = engine.read("O")
+    assert record.value == bytes([0, 0, 0, 0, number]) + b'{"V":1}'
