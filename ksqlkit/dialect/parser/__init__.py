@@ -76,7 +76,7 @@ def statement(p: Cursor) -> n.Statement:
         rule = admin.run_script
     if rule is None:
         word = p.token.text
-        near = nearest_command(word)
+        near = nearest_command(word[:200])  # its cost grows with the square of the length
         p.syntax(f"Unknown statement '{word}'\nDid you mean '{near}'?", hint=f"did you mean {near}?")
     p.sources, p.qualifiers = set(), []
     found = rule(p)
