@@ -43,6 +43,10 @@ accuracy: install
 conformance: install
 	@$(BIN)/python -m tests.conformance
 
+# Needs a JDK (11 or newer) and Maven; the wheel carries what this builds, where it was built.
+bridge:
+	@MAVEN_OPTS=-Xmx512m mvn -q -B -f udf_server/java/pom.xml package
+
 wheel: install
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
