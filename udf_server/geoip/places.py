@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 VARIABLE: Final = "GEOIP_DATABASE"
 USUAL: Final = ("/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP")
 LOOK_AGAIN: Final = 10.0  # seconds between looks for new files
+# The reader takes what C's library does, `1.2.3` and octal numbers too; anything but this is parsed here first.
+_PLAIN: Final = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}")
 _CACHED: Final = 100_000  # addresses
 _NOWHERE: Final = {
     "COUNTRY": None,
@@ -81,7 +84,7 @@ class Places:
     def _one(self, text: str) -> dict[str, Any] | None:
         place: dict[str, Any] | None = None
         try:
-            if ":" in text or not text[-1:].isdigit():
+            if not _PLAIN.fullmatch(text):
                 address = ip_address(text.strip())
                 text = str(getattr(address, "ipv4_mapped", None) or address)
             for reader, ipv4 in self._readers:
@@ -127,10 +130,7 @@ class Places:
                 # old one's place by renaming, as the updaters do.
                 reader = known.reader if known and known.stamp == stamp else None
                 opened[path] = _Open(reader or maxminddb.open_database(path), stamp)
-            except (
-                OSError,
-                ValueError,
-            ) as error:  # what it raises for a corrupt file is a ValueError or RuntimeError
+            except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
                 if path not in self._open:
                     raise ModelError(f"GEOIP cannot read {path}: {error}") from error
                 opened[path] = self._open[path]
