@@ -12,6 +12,8 @@ from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.expressions.times import format_date
 from ksqlkit.engine.java_numbers import double_to_string
 from ksqlkit.engine.log.protocol import Record
+from ksqlkit.engine.serde import registered_text
+from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import StatementError
 
 if TYPE_CHECKING:
@@ -58,16 +60,26 @@ _PLAIN: Final[tuple[tuple[str, Decode], ...]] = (
     ("KAFKA_DOUBLE", _number(">d", double_to_string)),
     ("KAFKA_STRING", _text),
 )
-_WINDOWED: Final = tuple(
-    option
-    for name, inner in _PLAIN
-    for option in (
-        (f"SESSION({name})", _session(inner)),
-        (f"HOPPING({name})", _time_window(inner)),
-        (f"TUMBLING({name})", _time_window(inner)),
-        (name, inner),
+
+
+def _options(schemas: SchemaRegistry | None) -> tuple[tuple[str, Decode], ...]:
+    if schemas is None:
+        return _PLAIN
+    avro, protobuf, json_sr = registered_text.readers(schemas)
+    return (avro, protobuf, _PLAIN[0], json_sr, *_PLAIN[1:])
+
+
+def _windowed(options: tuple[tuple[str, Decode], ...]) -> tuple[tuple[str, Decode], ...]:
+    return tuple(
+        option
+        for name, inner in options
+        for option in (
+            (f"SESSION({name})", _session(inner)),
+            (f"HOPPING({name})", _time_window(inner)),
+            (f"TUMBLING({name})", _time_window(inner)),
+            (name, inner),
+        )
     )
-)
 
 
 class _Guess:
@@ -88,7 +100,7 @@ class _Guess:
     def _fits(decode: Decode, data: bytes) -> bool:
         try:
             decode(data)
-        except (ValueError, struct.error):
+        except (ValueError, IndexError, struct.error):
             return False
         return True
 
@@ -124,7 +136,8 @@ class PrintedTopic:
         self._interval = max(1, node.interval or 1)
         self._left = node.limit
         self._closed = False
-        self._keys, self._values = _Guess(_WINDOWED), _Guess(_PLAIN)
+        options = _options(ctx.schemas)
+        self._keys, self._values = _Guess(_windowed(options)), _Guess(options)
         begin = node.from_beginning
         self._at = {
             p: (ctx.log.begin_offset if begin else ctx.log.end_offset)(info.name, p)

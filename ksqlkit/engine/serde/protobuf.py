@@ -79,12 +79,12 @@ _TIMESTAMP: Final = _message(
 
 
 def _decimal(kind: T.Decimal) -> Kind:
-    """confluent.type.Decimal: the unscaled value, precision and scale."""
+    """confluent.type.Decimal: the unscaled value, the number's own precision, and the scale."""
 
     def split(value: Decimal) -> Sequence[Any]:
         whole = int(value.scaleb(kind.scale))
         size = ((whole if whole >= 0 else ~whole).bit_length() + 8) // 8
-        return whole.to_bytes(size, "big", signed=True), kind.precision, kind.scale
+        return whole.to_bytes(size, "big", signed=True), len(str(abs(whole))), kind.scale
 
     def join(fields: Sequence[Any]) -> Decimal:
         return fit_decimal(Decimal(int.from_bytes(fields[0], "big", signed=True)).scaleb(-fields[2]), kind)

@@ -40,7 +40,7 @@ def _fixed(code: str, size: int) -> Kind:
 _ZIGZAG: Final = Kind(
     wire.VARINT, 0, lambda v: wire.varint(v << 1 ^ v >> 63), lambda raw: raw >> 1 ^ -(raw & 1)
 )
-_KINDS: Final[dict[str, Kind]] = {
+SCALAR_KINDS: Final[dict[str, Kind]] = {
     "double": wire.DOUBLE,
     "float": _fixed("f", 4),
     "int32": wire.INT32,
@@ -83,9 +83,9 @@ def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
     """How one value of the .proto type `name` reads as the SQL type. Raises ValueError where it does not."""
     if (scalar := SCALARS.get(name)) is not None:
         if scalar == kind or (scalar, kind) == (T.INTEGER, T.BIGINT):
-            return _KINDS[name]
+            return SCALAR_KINDS[name]
         if kind == T.STRING and scalar in _NUMBERS:
-            return _converted(_KINDS[name], _text)
+            return _converted(SCALAR_KINDS[name], _text)
     elif (name := name.lstrip(".")) in WRAPPERS:
         inner = Field(1, "value", _value_kind(scope, WRAPPERS[name], kind, path))
         return Kind(

@@ -115,13 +115,13 @@ def _sized(number: int, payload: bytes) -> tuple[bytes, bytes, bytes]:
 
 def read_message(fields: Sequence[Field], data: bytes) -> list[Any]:
     """Field values, parallel to `fields`; unknown fields are skipped. Raises ValueError."""
-    found = _split(data)
+    found = split(data)
     values: list[Any] = []
     for field in fields:
         raws = found.get(field.number, [])
         kind = field.kind
         if field.repeated:
-            values.append([kind.read(raw) for raw in _unpacked(kind, raws)])
+            values.append([kind.read(raw) for raw in unpacked(kind, raws)])
         elif raws:
             wire, raw = raws[-1]
             if wire != kind.wire:
@@ -132,7 +132,7 @@ def read_message(fields: Sequence[Field], data: bytes) -> list[Any]:
     return values
 
 
-def _split(data: bytes) -> dict[int, list[tuple[int, Any]]]:
+def split(data: bytes) -> dict[int, list[tuple[int, Any]]]:
     """Field number -> (wire type, raw value) in order."""
     found: dict[int, list[tuple[int, Any]]] = {}
     at, end = 0, len(data)
@@ -157,7 +157,8 @@ def _split(data: bytes) -> dict[int, list[tuple[int, Any]]]:
     return found
 
 
-def _unpacked(kind: Kind, raws: list[tuple[int, Any]]) -> list[Any]:
+def unpacked(kind: Kind, raws: list[tuple[int, Any]]) -> list[Any]:
+    """Raw values of a repeated field, packed or not. Raises ValueError."""
     out: list[Any] = []
     for wire, raw in raws:
         if wire == kind.wire:

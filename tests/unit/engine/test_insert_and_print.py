@@ -197,3 +197,24 @@ def test_describe_shows_headers(engine) -> None:
     assert [(f.name, f.type) for f in fields] == [("K", "KEY"), ("H", "HEADER"), ("T", None)]
     engine.produce("h", b"k", b"{}", headers=(("x", b"1"),))
     assert list(engine.query("SELECT h FROM hdrs;")) == [([{"KEY": "x", "VALUE": b"1"}],)]
+
+
+def test_print_reads_registered_formats() -> None:
+    for fmt, names, text in (
+        ("AVRO", "AVRO", '{"A": 1, "B": "x\\n", "C": [1.5], "D": "\\u0004\u00e2", "E": {"F": true}}'),
+        (
+            "PROTOBUF",
+            "PROTOBUF",
+            'A: 1 B: "x\\n" C: 1.5 D { value: "\\004\\342" precision: 4 scale: 2 } E { F: true }',
+        ),
+        ("JSON_SR", "JSON_SR or KAFKA_STRING", '{"A":1,"B":"x\\n","C":[1.5],"D":12.50,"E":{"F":true}}'),
+    ):
+        with make_engine(ksql__schema__registry__url="embedded") as engine:
+            engine.execute(
+                "CREATE STREAM r (a INT, b STRING, c ARRAY<DOUBLE>, d DECIMAL(6, 2), e STRUCT<f BOOLEAN>) "
+                f"WITH (KAFKA_TOPIC='r', VALUE_FORMAT='{fmt}', PARTITIONS=1);"
+            )
+            engine.execute("INSERT INTO r VALUES (1, 'x\n', ARRAY[1.5E0], 12.50, STRUCT(f := true));")
+            lines = list(engine.query("PRINT r FROM BEGINNING LIMIT 1;"))
+        assert lines[1] == f"Value format: {names}"
+        assert f"value: {text}, partition" in lines[2]
