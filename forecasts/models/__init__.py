@@ -1,1 +1,1 @@
-"""Models: each is `fit_predict(values, horizon, season(s)) -> [series, horizon]`, finite for any finite input."""
+"""Models by name in `base`; each learns from a panel and gives a fitted one that forecasts from any later history."""
