@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo dev test lint type bench accuracy check conformance wheel lock clean
+.PHONY: install demo dev test lint type bench bridge accuracy check conformance wheel lock clean
 
 install: $(STAMP)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,40 @@ def test_the_model_in_the_jvm_needs_no_server_and_answers_the_same(
     _, remote = load(jar, calls, url(server))
     assert inside == pytest.approx(remote, abs=1e-7)
     assert len(set(inside)) > 10
+
+
+def test_the_commands(server: ServerProcess, folder: Path) -> None:
+    def ksqlkit(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from ksqlkit.cli.main import main; main()", *words]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+    built = ksqlkit("bridge", "build", "--scoring", server.url, "--out", "by_hand.jar", "--json")
+    assert built.returncode == 0, built.stderr
+    assert "FRAUD_SCORE_DETAIL" in orjson.loads(built.stdout)["functions"]
+    assert (folder / "by_hand.jar").stat().st_size > 50_000
+
+    command = [sys.executable, "-m", "ksqlkit.engine.rest", "--port", "0", "--scoring", server.url]
+    ksqldb = ServerProcess("embedded ksqlDB", command, health="/info")
+    try:
+        well = ksqlkit("bridge", "check", "--scoring", server.url, "--server", ksqldb.url, "--json")
+        assert well.returncode == 0, well.stdout + well.stderr
+        assert {f["state"] for f in orjson.loads(well.stdout)} == {"ok"}
+    finally:
+        ksqldb.stop()
+    plain = ServerProcess("embedded ksqlDB", command[:-2], health="/info")
+    try:
+        lacking = ksqlkit("bridge", "check", "--scoring", server.url, "--server", plain.url)
+        assert lacking.returncode == 1
+        assert "missing" in lacking.stdout
+    finally:
+        plain.stop()
+
+    (folder / "ksqlkit.toml").write_text(
+        '[project]\nname = "p"\ntarget = "dev"\n[targets.dev]\nembedded = ":memory:"\n'
+    )
+    written = ksqlkit("bridge", "model", "fraud", "--out", "fraud.file")
+    assert written.returncode == 0, written.stderr
+    absent = ksqlkit("bridge", "model", "absent", "--out", "x.file")
+    assert absent.returncode == 1
+    assert "absent" in absent.stderr
+    assert "Traceback" not in absent.stderr

@@ -64,7 +64,8 @@ final class Endpoint {
         boolean known = "http".equalsIgnoreCase(url.getScheme()) || "https".equalsIgnoreCase(url.getScheme());
         if (!known || url.getHost() == null || url.getUserInfo() != null) {
             throw new IllegalArgumentException(
-                    Settings.GLOBAL + "scoring.url must be http://HOST:PORT or https://HOST:PORT, not '" + text + "'");
+                    Settings.GLOBAL + "scoring.url must be http://HOST:PORT or https://HOST:PORT, not '"
+                            + text.replaceAll("//.*@", "//***@") + "'");
         }
         return SHARED.computeIfAbsent(Map.entry(url, credentials), k -> new Endpoint(url, credentials));
     }

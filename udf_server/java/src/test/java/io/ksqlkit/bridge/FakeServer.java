@@ -12,6 +12,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.net.ServerSocketFactory;
 
 /** A scoring server that answers each row with its first argument, and misbehaves as it is told. */
 final class FakeServer implements AutoCloseable {
@@ -25,11 +26,18 @@ final class FakeServer implements AutoCloseable {
     final AtomicInteger rows = new AtomicInteger();
     final List<String> paths = Collections.synchronizedList(new ArrayList<>());
     final List<String> keys = Collections.synchronizedList(new ArrayList<>());
+    final List<String> tokens = Collections.synchronizedList(new ArrayList<>());
     private final ServerSocket listener;
+    private final String scheme;
     private final List<Socket> open = Collections.synchronizedList(new ArrayList<>());
 
     FakeServer() throws IOException {
-        listener = new ServerSocket(0, 100, InetAddress.getLoopbackAddress());
+        this(ServerSocketFactory.getDefault(), "http");
+    }
+
+    FakeServer(ServerSocketFactory sockets, String scheme) throws IOException {
+        this.scheme = scheme;
+        listener = sockets.createServerSocket(0, 100, InetAddress.getLoopbackAddress());
         Thread accept = new Thread(() -> {
             while (!listener.isClosed()) {
                 try {
@@ -48,7 +56,7 @@ final class FakeServer implements AutoCloseable {
     }
 
     String url() {
-        return "http://127.0.0.1:" + listener.getLocalPort();
+        return scheme + "://localhost:" + listener.getLocalPort();
     }
 
     private void serve(Socket socket) {
@@ -65,6 +73,8 @@ final class FakeServer implements AutoCloseable {
                         length = Integer.parseInt(line.substring(16));
                     } else if (line.startsWith("idempotency-key: ")) {
                         keys.add(line.substring(17));
+                    } else if (line.startsWith("authorization: ")) {
+                        tokens.add(line.substring(15));
                     }
                 }
                 paths.add(head.split(" ")[1]);
