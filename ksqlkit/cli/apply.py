@@ -60,7 +60,7 @@ def apply(
         changes = [s for s in stages if s.action is not Action.UNCHANGED]
         if json:
             print_json([_entry(s) for s in stages])
-        elif dry_run:
+        elif dry_run and changes:
             rows = [[s.model.name, s.action, s.reason] for s in changes]
             print_table("Plan", ["model", "action", "reason"], rows)
         check(stages, allow_replace=replace or dry_run)

@@ -10,7 +10,7 @@ import typer
 
 from ksqlkit.cli.options import ProjectOption, open_config
 from ksqlkit.cli.output import guarded, messages
-from ksqlkit.errors import KsqlkitError, ServerError
+from ksqlkit.errors import ServerError
 from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, run_stack
 
 if TYPE_CHECKING:
@@ -132,5 +132,6 @@ def _wait(stack: Stack) -> None:
         time.sleep(0.5)
         for server in (stack.ksql, stack.scoring):
             if not server.alive:
-                error: KsqlkitError = ServerError(f"The {server.name} ended: {server.log.strip()[-2000:]}")
-                raise error
+                said = server.log.strip()[-2000:] or f"exit code {server.process.returncode}"
+                hint = "What it had confirmed is kept; start again with `ksqlkit dev`."
+                raise ServerError(f"The {server.name} ended: {said}", hint=hint)

@@ -36,7 +36,8 @@ def functions(
     if json:
         print_json(found)
         return
-    rows = [[f["name"], _signature(f), _model(f), f.get("description", "").partition("\n")[0]] for f in found]
+    shown = found if name is not None else [f for f in found if not f["name"].endswith("_DETAIL")]
+    rows = [[f["name"], _signature(f), _model(f), f.get("description", "").partition("\n")[0]] for f in shown]
     print_table(None, ["function", "arguments", "model", ""], rows)
     if name is not None:
         console.print(found[0].get("description", ""), markup=False)

@@ -107,7 +107,8 @@ def test_bad_sql_points_into_the_template_not_the_rendered_text(tmp_path: Path) 
 
 
 def test_bad_sql_from_a_macro_points_at_the_call_and_tells_the_macro(tmp_path: Path) -> None:
-    macro = "{#\ndoc = 'd'\nexample = 'e'\n[args]\na = { type = 'string', doc = 'x' }\n#}\n{% macro bad(a) %}SELEC {{ a }}{% endmacro %}"
+    header = "{#\ndoc = 'd'\nexample = 'e'\n[args]\na = { type = 'string', doc = 'x' }\n#}\n"
+    macro = header + "{% macro bad(a) %}SELEC {{ a }}{% endmacro %}"
     files = {"macros/bad.sql.jinja": macro, "sql/y.sql": "-- one\n\n  {{ bad('x') }};"}
     error = failure(project(tmp_path, files))
     assert error.location is not None
