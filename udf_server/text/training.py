@@ -43,6 +43,7 @@ BYTES: Final = Kind("char", 1, 3, inside=False)
 
 
 _ALL: Final = ("linear", "telling", "bayes", "letters", "tuned", "tuned_again", "boosted", "mood")
+_UNHEARD: Final = 0.005  # a member whose share is below is left out
 _FOR_FEW: Final = frozenset(("letters", "boosted", "mood"))  # large or slow with many classes
 
 
@@ -95,9 +96,10 @@ def fit_texts(
     shares = _shares(held, truth) if truth.size else dict.fromkeys(recipe.members, 1.0)
     votes: Floats = sum((shares[m] * s for m, s in held.items()), start=np.zeros(1, dtype=np.float32))
     lean = _lean(votes, truth, len(classes)) if recipe.lean else np.zeros(len(classes), dtype=np.float32)
-    members = _fit_members(Texts(texts), numbers, len(classes), recipe)
+    used = tuple(m for m in recipe.members if shares[m] > _UNHEARD) or recipe.members
+    members = _fit_members(Texts(texts), numbers, len(classes), replace(recipe, members=used))
     metrics = f1_scores(truth, (votes + lean).argmax(axis=1)) if truth.size else {}
-    return TextClassifier(tuple(classes.tolist()), members, shares, lean), metrics
+    return TextClassifier(tuple(classes.tolist()), members, {m: shares[m] for m in used}, lean), metrics
 
 
 def train_texts(
