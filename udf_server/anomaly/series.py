@@ -14,6 +14,7 @@ HALF: Final = 9.0  # decades of surprise, over the parts, that score 0.5
 MOST_NUMBERS: Final = 32
 _FADE: Final = 200  # rows over which the last report fades
 _LINGER: Final = 4000  # rows over which its trace fades, by a factor of e
+_QUIET: Final = 0.45
 _MOST: Final = 15.0  # decades that leave a trace
 
 
@@ -28,8 +29,8 @@ class Scored:
 
 class Series:
     """State of a series. The surprise of a row is that of its most surprising number and of the numbers together;
-    the score is `surprise / (surprise + 9)`, or 0 while something at least as surprising was just reported: an
-    anomaly that lasts is told at its start, and again when it gets worse."""
+    the score is `surprise / (surprise + 9)`, kept below 0.45 while something at least as surprising was just reported:
+    an anomaly that lasts raises its alarm at its start, and again when it gets worse."""
 
     def __init__(self, width: int) -> None:
         self.detectors = [Detector() for _ in range(width)]
@@ -52,12 +53,13 @@ class Series:
         self.rows += 1
         self.trace *= math.exp(-1.0 / _LINGER)
         told = max(self.peak * (1.0 - (self.rows - self.peak_row) / _FADE), self.trace)
+        score = surprise / (surprise + HALF)
         if surprise > told:
             self.peak, self.peak_row = surprise, self.rows
+            self.trace = max(self.trace, min(surprise, _MOST))
         else:
-            surprise = 0.0
-        self.trace = max(self.trace, min(surprise, _MOST))
-        return Scored(surprise / (surprise + HALF), findings, joint)
+            score *= _QUIET
+        return Scored(score, findings, joint)
 
     def judge(self, time: int, values: Sequence[float]) -> Scored:
         """Judge a row that comes late, without learning it."""

@@ -39,13 +39,13 @@ def _made_of(context: Context, *columns: Sequence[Any]) -> list[dict[str, float]
     example="SELECT SENSOR, ANOMALY_SCORE(SENSOR, ROWTIME, CELSIUS) AS SURPRISE FROM READINGS EMIT CHANGES;",
 )
 def anomaly_score(context: Context, *columns: Sequence[Any]) -> list[Any]:
-    """From 0, as usual, to 1: how surprising a value is, given all that its series showed before; 0.5 is worth an
-    alarm. It learns with each row, the daily (hourly, weekly) rhythm too, and starts to score after 50. An anomaly
-    that lasts scores at its start, and again when it gets worse. A row that comes again (same topic, partition and
-    offset where given, else same series and time) is answered again and not learned twice. Times in milliseconds.
-    The DETAIL form's attributions hold EXPECTED, LOW and HIGH, and how many decades of surprise each part adds:
-    SEASON (against the same time of earlier periods), WEEKDAY (of the same weekdays), LEVEL, CHANGE, DRIFT and, of
-    several values, TOGETHER."""
+    """From 0, as usual, to 1: how surprising a value is, given all that its series showed before; 0.5 is worth
+    an alarm. It learns with each row, the daily (hourly, weekly) rhythm too, and starts to score after 50. An
+    anomaly that lasts goes past 0.5 at its start, and again when it gets worse; till then it stays below 0.45.
+    A row that comes again (same topic, partition and offset where given, else same series and time) is answered
+    again and not learned twice. Times in milliseconds. The DETAIL form's attributions hold EXPECTED, LOW and
+    HIGH, and how many decades of surprise each part adds: SEASON (against the same time of earlier periods),
+    WEEKDAY (of the same weekdays), LEVEL, CHANGE, DRIFT and, of several values, TOGETHER."""
     return score_rows(context.memory, _rows(columns))
 
 
