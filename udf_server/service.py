@@ -237,7 +237,8 @@ class Service:
         return target.function.matrix_body is not None and not target.detail
 
     def look(self) -> bool:
-        """Judge what was scored, read changed function files and moved aliases; safe on any thread. Follow with `adopt`."""
+        """Judge what was scored, read changed function files and moved aliases; safe on any thread. Follow with
+        `adopt`."""
         self.drift.tick()
         functions = self.catalog.refresh()
         return self.models.refresh() or functions

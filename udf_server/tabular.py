@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc, average_precision, brier
 from udf_server.models.blend import blend_bytes
 from udf_server.models.boosting import import_xgboost
@@ -134,10 +135,12 @@ def train_tabular(
                 calibration = {}
             settings["threshold"] = best_threshold(truth, Calibration(calibration)(raw))
     predicted = Calibration(calibration)(model.predict(table.matrix[held:]))
+    right = None if table.task == "classes" else table.target[held:]
     return store.publish(
         name,
         content,
         **given,
+        reference=Reference.fit(table.features, table.matrix[held:], predicted, right).to_bytes(),
         settings=settings,
         calibration=calibration,
         metrics=measure(table, predicted, held, settings.get("threshold", 0.5)),

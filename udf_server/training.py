@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc, average_precision, brier, precision_at
 from udf_server.features import FRAUD_FEATURES
 from udf_server.models.boosting import import_xgboost
@@ -111,6 +112,7 @@ def train_fraud(
             "seed": seed,
         },
         calibration=calibration,
+        reference=Reference.fit(features, matrix[test], scores, target[test]).to_bytes(),
         promote=promote,
     )
 

@@ -1,7 +1,5 @@
 """LitServe as its guide has it: `python serve_litserve.py MODEL PORT`; POST /predict {"data": [[...], ...]}."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 
@@ -17,7 +15,7 @@ class Scores(litserve.LitAPI):
         self.booster = xgboost.Booster(model_file=sys.argv[1])
         self.booster.set_param({"nthread": 1})
 
-    def decode_request(self, request: dict[str, Any]) -> Any:
+    def decode_request(self, request) -> Any:
         return np.array(request["data"])
 
     def predict(self, rows: Any) -> Any:

@@ -100,7 +100,8 @@ PRODUCTS = (
         lambda rows: {"data": rows},
         "bentoml",
     ),
-    Server("MLServer", _mlserver, "/v2/models/scores/infer", _v2, "mlserver", ("uvloop<0.22",)),  # it relies on an event loop being there
+    # It relies on uvloop to make an event loop where there is none.
+    Server("MLServer", _mlserver, "/v2/models/scores/infer", _v2, "mlserver", ("uvloop<0.22",)),
 )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def train(
         if given is not None and given not in known:
             raise UserError(f"There is no {given}", hint=f"Known: {', '.join(known)}.")
     config = open_config(project)
-    rows = _rows(source, config, target, server)
+    rows = read_source(source, config, target, server)
     columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}
     wanted = Task(
         **{part: column.upper() for part, column in columns.items() if column},
@@ -104,7 +104,7 @@ def train(
     messages.print(f"live in {config.models}")
 
 
-def _rows(source: str, config: Config, target: str | None, server: str | None) -> list[dict[str, Any]]:
+def read_source(source: str, config: Config, target: str | None, server: str | None) -> list[dict[str, Any]]:
     """The rows of a query or a file, column names in upper case."""
     if source.lstrip()[:6].upper() == "SELECT":
         client, _ = open_client(None if server else config, target, server)

@@ -36,7 +36,8 @@ class Alert:
         """For people."""
         what = "mean loss" if self.name == "ModelPerformance" else f"PSI of {self.quantity}"
         state = "is back to" if self.ended is not None else "is"
-        return f"model {self.model} version {self.version}: {what} {state} {self.value:.3f} (threshold {self.threshold:.3f})"
+        beside = f"(threshold {self.threshold:.3f})"
+        return f"model {self.model} version {self.version}: {what} {state} {self.value:.3f} {beside}"
 
     def alertmanager(self) -> dict[str, Any]:
         """As `POST /api/v2/alerts` takes it."""
@@ -100,11 +101,10 @@ def to_topic(url: str, topic: str = TOPIC) -> Send:
     """Write rows to a topic of the ksqlDB at that URL; the key is the model's name."""
 
     def send(alerts: Sequence[Alert]) -> None:
-        from ksqlkit.client import connect
+        from ksqlkit.client.http import HttpClient
         from ksqlkit.client.protocol import TopicRecord
-        from ksqlkit.project.config import Target
 
-        client = connect(Target("alerts", url=url))
+        client = HttpClient(url, timeout=_TIMEOUT)
         try:
             client.produce(topic, [TopicRecord(orjson.dumps(a.row()), a.model.encode()) for a in alerts])
         finally:

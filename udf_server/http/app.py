@@ -255,7 +255,8 @@ class App:
         return json_response(await asyncio.gather(*map(one, calls)))
 
     def _outcomes(self, request: Request, name: str) -> Response:
-        """What turned out to be true: `{"version": n, "data": [[score, label], ...]}`, the live version's by default."""
+        """What turned out to be true: `{"version": n, "data": [[score, label], ...]}`, by default of the live
+        version."""
         import numpy as np
 
         store = self.service.models.store

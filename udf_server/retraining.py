@@ -1,0 +1,159 @@
+"""A challenger for a model that serves: trained like it on newer rows, promoted only when a paired test says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from ksqlkit.errors import DataError
+from udf_server.drift.watch import is_drifting
+from udf_server.errors import ModelError
+from udf_server.models.loaded import LoadedModel, load
+from udf_server.models.store import ModelStore
+from udf_server.rows import matrix_of
+from udf_server.tabular import ALGORITHMS, Recipe, train_tabular
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FOLDS: Final = 4
+FIRST_ORIGIN: Final = 0.6  # of the rows, before which nothing is compared
+LEVEL: Final = 0.05
+_BLOCKS: Final = 48  # of consecutive rows, taken for independent of each other
+_FLIPS: Final = 10_000
+_PLAN: Final = "retrain.json"
+_DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model is trained again: rows from a file or query in time order, every so many days; `last` in seconds
+    since the epoch."""
+
+    source: str
+    label: str
+    features: tuple[str, ...] = ()
+    algorithm: str = "xgboost"
+    every_days: float = 7.0
+    last: float = 0.0
+
+    def due(self, now: float) -> bool:
+        """Whether its time has come."""
+        return now - self.last >= self.every_days * _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a challenge: mean losses over the same rows, none of which the challenger had learned, and the
+    one-sided probability that it is no better."""
+
+    model: str
+    champion: int
+    challenger: int
+    champion_loss: float
+    challenger_loss: float
+    p: float
+    promoted: bool
+
+
+def read_plan(store: ModelStore, name: str) -> Plan | None:
+    """The plan of a model, or None; raises ModelError for a malformed one."""
+    path = store.root / name / _PLAN
+    try:
+        raw = orjson.loads(path.read_bytes())
+        return Plan(**{**raw, "features": tuple(raw["features"])})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is malformed: {error}") from error
+
+
+def write_plan(store: ModelStore, name: str, plan: Plan) -> None:
+    """Keep a plan beside its model."""
+    if plan.algorithm not in ALGORITHMS:
+        raise DataError(f"there is no algorithm {plan.algorithm}", hint=f"Known: {', '.join(ALGORITHMS)}.")
+    path: Path = store.root / name / _PLAN
+    draft = path.with_name(f".{_PLAN}")
+    draft.write_bytes(orjson.dumps(asdict(plan), option=orjson.OPT_INDENT_2))
+    draft.replace(path)
+
+
+def due_models(store: ModelStore, now: float | None = None) -> list[str]:
+    """Models with a plan whose time has come, or of which a drift alert lasts."""
+    at = time.time() if now is None else now
+    plans = {name: read_plan(store, name) for name in store.names()}
+    return [n for n, plan in plans.items() if plan and (plan.due(at) or is_drifting(store.root, n))]
+
+
+def challenge(store: ModelStore, name: str, plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Trial:
+    """Train on a rolling origin, compare each fold with the live version, publish a challenger trained on all rows, and
+    promote it if it is better at the 5 % level; the champion stays for rollback. Raises DataError, ModelError."""
+    import numpy as np
+
+    champion = load(store, name, store.live(name))
+    metadata = champion.metadata
+    features = plan.features or metadata.features
+    have = rows[0].keys() if rows else ()
+    if missing := sorted({plan.label, *features, *metadata.features} - set(have)):
+        raise DataError(
+            f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(have) or 'none'}."
+        )
+    columns = {f: [row[f] for row in rows] for f in features}
+    seen = [[row[f] for row in rows] for f in metadata.features]
+    labels = [row[plan.label] for row in rows]
+    recipe = Recipe(plan.algorithm, metadata.settings.get("task"), metadata.settings.get("derived", ()))
+    edges = np.linspace(FIRST_ORIGIN * len(rows), len(rows), FOLDS + 1).astype(int).tolist()
+    losses: tuple[list[Floats], list[Floats]] = ([], [])
+    with TemporaryDirectory() as folder:
+        trials = ModelStore(Path(folder))
+        for start, end in pairwise(edges):
+            past = {f: c[:start] for f, c in columns.items()}
+            version = train_tabular(past, labels[:start], trials, name, recipe).version
+            fresh = load(trials, name, version)
+            losses[0].append(_losses(champion, [c[start:end] for c in seen], labels[start:end]))
+            losses[1].append(_losses(fresh, [c[start:end] for c in columns.values()], labels[start:end]))
+    ours, theirs = np.concatenate(losses[0]), np.concatenate(losses[1])
+    p = paired_p(ours - theirs)
+    made = train_tabular(columns, labels, store, name, recipe, description=plan.source[:200], promote=False)
+    if p < LEVEL:
+        store.promote(name, made.version)
+    return Trial(name, metadata.version, made.version, float(ours.mean()), float(theirs.mean()), p, p < LEVEL)
+
+
+def paired_p(gains: Floats, blocks: int = _BLOCKS, seed: int = 7) -> float:
+    """The probability of a mean gain as large as this if signs fell by chance, by flipping those of whole blocks of
+    consecutive rows, as neighbours are alike."""
+    import numpy as np
+
+    means = np.array([part.mean() for part in np.array_split(gains, min(blocks, len(gains)))])
+    signs = np.random.default_rng(seed).choice((-1.0, 1.0), (_FLIPS, len(means)))
+    at_least = int(((signs * means).mean(axis=1) >= means.mean()).sum())
+    return (1 + at_least) / (1 + _FLIPS)
+
+
+def _losses(model: LoadedModel, columns: Sequence[Sequence[Any]], labels: Sequence[Any]) -> Floats:
+    """Log loss of classes, squared error of values, row by row."""
+    import numpy as np
+
+    metadata = model.metadata
+    matrix = matrix_of(model, columns)
+    if metadata.settings.get("task") == "regression":
+        error: Floats = (model.predict(matrix) - np.asarray(labels, np.float64)) ** 2
+        return error
+    given = model.probabilities(matrix)
+    places = {str(c): at for at, c in enumerate(metadata.classes)}
+    # A class the model has never heard of has, by it, no chance at all.
+    at = [places.get(str(v), -1) if places else int(v) for v in labels]
+    right = np.where(np.array(at) < 0, 0.0, given[np.arange(len(at)), at])
+    lost: Floats = -np.log(np.clip(right, 1e-6, 1.0))
+    return lost
