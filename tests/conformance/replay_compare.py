@@ -76,9 +76,18 @@ def normal(body: str) -> str:
 def _parsed(body: str) -> Any:
     """A JSON value, or a list of the lines' values; rows of a query in a fixed order."""
     found = _value(body)
+    if isinstance(found, list) and any(isinstance(e, dict) and e.get("@type") == "describe_function" for e in found):
+        found = _without_descriptions(found)
     if isinstance(found, list) and len(found) > 1 and _is_head(found[0]):
         return [found[0], *sorted(found[1:], key=repr)]
     return _sorted_lists(found)
+
+
+def _without_descriptions(value: Any) -> Any:
+    """What functions do is told in our own words."""
+    if isinstance(value, dict):
+        return {key: _without_descriptions(v) for key, v in value.items() if key != "description"}
+    return [_without_descriptions(v) for v in value] if isinstance(value, list) else value
 
 
 def _value(body: str) -> Any:

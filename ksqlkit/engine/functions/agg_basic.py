@@ -20,9 +20,9 @@ def _wrap(kind: T.SqlType) -> Callable[[Any], Any]:
     return wrap_int if kind == T.INTEGER else wrap_long if kind == T.BIGINT else lambda v: v
 
 
-@basic.aggregate("COUNT(T val1) -> BIGINT", about="Counts records by key.")
+@basic.aggregate("COUNT(T val1) -> BIGINT", about="How many rows a group has.")
 def count(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
-    """Counts records by key."""
+    """How many rows a group has."""
     if not types:
         return Aggregation(
             init=int,
@@ -44,15 +44,15 @@ def count(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
     "SUM(DOUBLE val1) -> DOUBLE",
     "SUM(INT val1) -> INT",
     "SUM(BIGINT val1) -> BIGINT",
-    about="Computes the sum for a key.",
+    about="The sum of a group's values.",
 )
 @basic.aggregate(
     "SUM(DECIMAL val1) -> DECIMAL",
-    about="Computes the sum of decimal values for a key, "
-    "resulting in a decimal with the same precision and scale.",
+    about="The sum of a group's decimals, "
+    "with their precision and scale.",
 )
 def sum_(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
-    """Computes the sum for a key."""
+    """The sum of a group's values."""
     kind = types[0]
     if isinstance(kind, T.Decimal):
         return _decimal_sum(kind)
@@ -152,20 +152,20 @@ def _extreme(types: Sequence[T.SqlType], sign: str) -> Aggregation:
 
 
 def _min(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
-    """Computes the minimum value for a key."""
+    """The smallest value of a group."""
     return _extreme(types, "<")
 
 
 def _max(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
-    """Computes the maximum value for a key."""
+    """The largest value of a group."""
     return _extreme(types, ">")
 
 
 for _type, _words in _COMPARABLE:
-    basic.aggregate(f"MIN({_type} val1) -> {_type}", about=f"Computes the minimum value for {_words} key.")(
+    basic.aggregate(f"MIN({_type} val1) -> {_type}", about=f"The smallest of {_words} column.")(
         _min
     )
-    basic.aggregate(f"MAX({_type} val1) -> {_type}", about=f"Computes the maximum value for {_words} key.")(
+    basic.aggregate(f"MAX({_type} val1) -> {_type}", about=f"The largest of {_words} column.")(
         _max
     )
 

@@ -95,7 +95,7 @@ def attr(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
 
 
 def _topk(types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation:
-    """Returns the top k values for a column and other values in those records."""
+    """The k largest values of a group, with other columns of their rows."""
     size = _positive(constants[0])
     key = java_key(types[0]) or (lambda v: v)
     fields = ("sort_col", *(f"col{i}" for i in range(len(types) - 1)))
@@ -118,7 +118,7 @@ def _topk(types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation:
 
 
 def _topkdistinct(types: Sequence[T.SqlType], constants: Sequence[Any]) -> Aggregation:
-    """Computes the top k distinct values for a column, per key."""
+    """The k largest different values of a group."""
     size = _positive(constants[0])
     key = java_key(types[0]) or (lambda v: v)
 
@@ -147,7 +147,7 @@ for _type, _words in (
 ):
     collect.aggregate(
         f"TOPK({_type} val1, ANY... val2; INT k) -> ARRAY<S>",
-        about=f"Returns the top k values for {_words} column and other values in those records.",
+        about=f"The k largest of {_words} column, with other columns of their rows.",
     )(_topk)
 
 for _type in ("DECIMAL", "DOUBLE", "INT", "BIGINT", "DATE", "TIME", "TIMESTAMP", "VARCHAR", "BYTES"):

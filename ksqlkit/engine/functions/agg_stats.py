@@ -19,7 +19,7 @@ _NUMBERS = ("DOUBLE", "INT", "BIGINT")
     *(f"CORRELATION({t} val1, {t} val2) -> DOUBLE" for t in _NUMBERS), about="Pearson's correlation."
 )
 def correlation(_types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
-    """Computes the Pearson correlation coefficient between two columns of data."""
+    """How closely two columns move together, from -1 to 1 (Pearson)."""
 
     def moved(state: list[Any], x: float | None, y: float | None, by: int) -> list[Any]:
         if x is None or y is None:

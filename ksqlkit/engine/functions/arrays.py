@@ -129,11 +129,10 @@ def array_min(args: Sequence[ArgType]) -> Callable[..., Any]:
     "ARRAY_SORT(ARRAY<T> input) -> ARRAY<T>",
     "ARRAY_SORT(ARRAY<T> input, VARCHAR direction) -> ARRAY<T>",
     typed=True,
-    notes={"input": "The array to sort", "direction": "Marks the end of the series (inclusive)"},
+    notes={"input": "What to put in order", "direction": "ASC or DESC; ascending if left out"},
 )
 def array_sort(args: Sequence[ArgType]) -> Callable[..., Any]:
-    """Sort an array of primitive values, according to their natural sort order. Any NULLs in the array will be placed
-    at the end."""
+    """An array's values in order, NULLs last."""
     key = _item_key(args[0])
 
     def sort(values: Sequence[Any], direction: str = "ASC") -> list[Any] | None:

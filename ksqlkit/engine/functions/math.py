@@ -130,8 +130,7 @@ def power(base: float, exponent: float) -> float:
 
 @maths.scalar("ABS(DECIMAL val) -> DECIMAL", "ABS(DOUBLE val) -> DOUBLE")
 def abs_(value: Any) -> Any:
-    """Returns the absolute value of its argument. If the argument is not negative, the argument is returned. If the
-    argument is negative, the negation of the argument is returned."""
+    """How far a number is from zero."""
     return value.copy_abs() if isinstance(value, Decimal) else abs(value)
 
 

@@ -12,7 +12,7 @@ other = Family("OTHER")
 
 @conditional.scalar("COALESCE(T first, T... others) -> T", sees_null=True)
 def coalesce(*values: Any) -> Any:
-    """Returns first non-null element"""
+    """The first argument that is not NULL."""
     for value in values:
         if value is not None:
             return value

@@ -59,17 +59,17 @@ def replace(text: str, old: str, new: str) -> str:
 @strings.scalar(
     "CONCAT(VARCHAR... inputs) -> VARCHAR",
     sees_null=True,
-    notes={"inputs": "The varchar fields to concatenate"},
+    notes={"inputs": "The strings"},
 )
 def concat(*values: str | None) -> str:
-    """Concatenate an arbitrary number of string or bytes fields together"""
+    """Strings, or bytes, joined end to end."""
     return joined("".join([v for v in values if v is not None]))
 
 
 @strings.scalar(
     "CONCAT(BYTES... inputs) -> BYTES",
     sees_null=True,
-    notes={"inputs": "The bytes fields to concatenate"},
+    notes={"inputs": "The bytes"},
 )
 def concat_bytes(*values: bytes | None) -> bytes:
     """Bytes joined."""
@@ -97,9 +97,9 @@ def concat_ws_bytes(*values: bytes | None) -> bytes | None:
 _SOURCE = {
     "str": "The source string.",
     "bytes": "The source bytes.",
-    "pos": "The base-one position to start from.",
+    "pos": "Where to start; the first is 1, -1 is the last.",
 }
-_LENGTH = {**_SOURCE, "length": "The length to extract."}
+_LENGTH = {**_SOURCE, "length": "How much to take."}
 
 
 def _start(size: int, pos: int) -> int:
@@ -107,7 +107,7 @@ def _start(size: int, pos: int) -> int:
 
 
 def substring(value: Any, pos: int, length: int | None = None) -> Any:
-    """Returns the portion of the string or bytes passed in value."""
+    """A part of a string, or of bytes, by position and length."""
     text = isinstance(value, str)
     whole = units(value) if text else value
     start = _start(len(whole), pos)
@@ -118,13 +118,13 @@ def substring(value: Any, pos: int, length: int | None = None) -> Any:
 for _kind, _name, _noun in (("VARCHAR", "str", "str"), ("BYTES", "bytes", "the bytes value")):
     strings.scalar(
         f"SUBSTRING({_kind} {_name}, INT pos, INT length) -> {_kind}",
-        about=f"Returns the portion of {_noun} that starts at pos and is of length len",
+        about=f"From {_noun}, what starts at pos, as long as length says",
         notes=_LENGTH,
     )(substring)
 for _kind, _name, _noun in (("BYTES", "bytes", "the bytes value"), ("VARCHAR", "str", "str")):
     strings.scalar(
         f"SUBSTRING({_kind} {_name}, INT pos) -> {_kind}",
-        about=f"Returns the portion of {_noun} from pos to the end of {_noun}",
+        about=f"From {_noun}, what starts at pos, to the end",
         notes=_SOURCE,
     )(substring)
 

@@ -22,7 +22,7 @@ def _item(args: Sequence[ArgType]) -> T.SqlType:
 
 @tables.table("EXPLODE(ARRAY<DECIMAL> input) -> DECIMAL", "EXPLODE(ARRAY<T> list) -> T", returns=_item)
 def explode(values: Sequence[Any] | None) -> Sequence[Any]:
-    """Explodes an array. This function outputs one value for each element of the array."""
+    """One row for each element of an array."""
     return values or ()
 
 
