@@ -76,7 +76,9 @@ def normal(body: str) -> str:
 def _parsed(body: str) -> Any:
     """A JSON value, or a list of the lines' values; rows of a query in a fixed order."""
     found = _value(body)
-    if isinstance(found, list) and any(isinstance(e, dict) and e.get("@type") == "describe_function" for e in found):
+    if isinstance(found, list) and any(
+        isinstance(e, dict) and e.get("@type") == "describe_function" for e in found
+    ):
         found = _without_descriptions(found)
     if isinstance(found, list) and len(found) > 1 and _is_head(found[0]):
         return [found[0], *sorted(found[1:], key=repr)]
@@ -91,7 +93,7 @@ def _without_descriptions(value: Any) -> Any:
 
 
 def _value(body: str) -> Any:
-    for text in (body, body + "]"):  # a stream that was left open
+    for text in (body, body.rstrip().removesuffix(",") + "]"):  # a stream that was left open
         try:
             return _loads(text)
         except ValueError:

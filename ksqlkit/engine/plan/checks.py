@@ -11,6 +11,7 @@ from ksqlkit.engine.plan.grouping import is_aggregation
 from ksqlkit.engine.plan.join_rules import check_conditions
 from ksqlkit.engine.plan.relation import Request
 from ksqlkit.engine.schema import PSEUDO, WINDOW_BOUNDS
+from ksqlkit.engine.windows.definitions import SessionWindows, TimeWindows, window_of
 
 _KAFKA_LIMITS: Final = """\
 The KAFKA format is primarily intended for use as a key format. It can be used as a value format, but can not be used \
@@ -145,6 +146,31 @@ def check_clauses(request: Request) -> None:
         raise fail("EMIT FINAL is only supported for windowed aggregations.", query)
 
 
+def check_window(request: Request) -> None:
+    """Windows have a size, hops are no longer than it, and what is kept covers size and grace."""
+    clause = request.query.window
+    if clause is None:
+        return
+    window = window_of(clause)
+    size = window.gap if isinstance(window, SessionWindows) else window.size
+    if isinstance(window, SessionWindows) and size < 1:
+        raise fail("Gap time (gapMs) cannot be zero or negative.", clause)
+    if size < 1:
+        raise fail("Window size (sizeMs) must be larger than zero.", clause)
+    if isinstance(window, TimeWindows) and not 0 < window.advance <= size:
+        raise fail(
+            f"Window advancement interval should be more than zero and less than window duration {size} ms, "
+            f"but given advancement interval is: {window.advance} ms",
+            clause,
+        )
+    if window.retention < size + window.grace:
+        raise fail(
+            "The retention period of the window store must be no smaller than its window size plus the grace period. "
+            f"Got size=[{size}], grace=[{window.grace}], retention=[{window.retention}]",
+            clause,
+        )
+
+
 CHECKS: Final = (
     check_joins,
     check_reserved,
@@ -154,4 +180,5 @@ CHECKS: Final = (
     check_value_formats,
     check_sources,
     check_clauses,
+    check_window,
 )

@@ -217,7 +217,10 @@ def sink_topic(ctx: Context, prepared: Prepared, node: N.CreateAsSelect, clause:
     settings = ctx.settings(prepared)
     origin = _leftmost_topic(ctx, node)
     name = clause.get("KAFKA_TOPIC") or settings["ksql.output.topic.name.prefix"] + node.name
-    partitions = clause.get("PARTITIONS") or settings["ksql.sink.partitions"] or origin.partitions
+    given_partitions = clause.get("PARTITIONS")
+    if given_partitions is not None and given_partitions < 1:
+        raise StatementError(f"Invalid number of partitions for topic '{name}': {given_partitions}")
+    partitions = given_partitions or settings["ksql.sink.partitions"] or origin.partitions
     replicas = clause.get("REPLICAS") or settings["ksql.sink.replicas"] or origin.replicas
     keep = clause.get("RETENTION_MS")
     policy = "delete"

@@ -111,6 +111,25 @@ REFUSED = [
     ("CREATE STREAM z AS SELECT * FROM nope;", "Exception while preparing statement: NOPE does not exist."),
     ("INSERT INTO nope SELECT * FROM orders;", "Line: 1, Col: 13: Source `NOPE` does not exist."),
     ("INSERT INTO customers SELECT * FROM orders;", "CUSTOMERS is a table."),
+    ("CREATE STREAM z WITH (PARTITIONS=0) AS SELECT * FROM orders;", "Invalid number of partitions"),
+    (
+        "CREATE TABLE z AS SELECT id, COUNT(*) FROM orders WINDOW TUMBLING (SIZE 0 SECONDS) GROUP BY id;",
+        "Window size (sizeMs) must be larger than zero.",
+    ),
+    (
+        "CREATE TABLE z AS SELECT id, COUNT(*) FROM orders WINDOW HOPPING (SIZE 1 SECONDS, ADVANCE BY 2 SECONDS) "
+        "GROUP BY id;",
+        "less than window duration 1000 ms, but given advancement interval is: 2000 ms",
+    ),
+    (
+        "CREATE TABLE z AS SELECT id, COUNT(*) FROM orders WINDOW SESSION (0 SECONDS) GROUP BY id;",
+        "Gap time (gapMs) cannot be zero or negative.",
+    ),
+    (
+        "CREATE TABLE z AS SELECT id, COUNT(*) FROM orders WINDOW TUMBLING (SIZE 1 HOUR, RETENTION 1 MINUTE, "
+        "GRACE PERIOD 0 SECONDS) GROUP BY id;",
+        "Got size=[3600000], grace=[0], retention=[60000]",
+    ),
     (
         "CREATE OR REPLACE STREAM orders (id VARCHAR KEY) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON');",
         "Cannot upgrade data source",
