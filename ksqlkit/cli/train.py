@@ -70,13 +70,11 @@ def train(
     Rows are taken in time order: metrics are of the last ones, which are not learned. Card transactions (CUSTOMER_ID,
     TERMINAL_ID, AMOUNT, TX_TIME) without --features get the windowed counts and sums of the reference project.
 
-    Examples:
+    Example: ksqlkit train fraud --from transactions.csv --label IS_FRAUD
 
-    ksqlkit train fraud --from transactions.csv --label IS_FRAUD
+    Also: ksqlkit train churn --from "SELECT * FROM CUSTOMERS;" --label LEFT --algorithm forest
 
-    ksqlkit train churn --from "SELECT * FROM CUSTOMERS;" --label LEFT --algorithm forest
-
-    ksqlkit train recommend --from visits.csv --user CUSTOMER --item PRODUCT
+    Also: ksqlkit train recommend --from visits.csv --user CUSTOMER --item PRODUCT
     """
     from udf_server.models.store import ModelStore
     from udf_server.tabular import ALGORITHMS, TASKS, Recipe
