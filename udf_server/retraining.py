@@ -43,7 +43,7 @@ class Plan:
     source: str
     label: str
     features: tuple[str, ...] = ()
-    algorithm: str = "xgboost"
+    algorithm: str | None = None  # by default that of the live version
     every_days: float = 7.0
     last: float = 0.0
 
@@ -80,7 +80,7 @@ def read_plan(store: ModelStore, name: str) -> Plan | None:
 
 def write_plan(store: ModelStore, name: str, plan: Plan) -> None:
     """Keep a plan beside its model."""
-    if plan.algorithm not in ALGORITHMS:
+    if plan.algorithm not in (None, *ALGORITHMS):
         raise DataError(f"there is no algorithm {plan.algorithm}", hint=f"Known: {', '.join(ALGORITHMS)}.")
     path: Path = store.root / name / _PLAN
     draft = path.with_name(f".{_PLAN}")
@@ -111,7 +111,8 @@ def challenge(store: ModelStore, name: str, plan: Plan, rows: Sequence[Mapping[s
     columns = {f: [row[f] for row in rows] for f in features}
     seen = [[row[f] for row in rows] for f in metadata.features]
     labels = [row[plan.label] for row in rows]
-    recipe = Recipe(plan.algorithm, metadata.settings.get("task"), metadata.settings.get("derived", ()))
+    algorithm = plan.algorithm or metadata.training_data.get("algorithm", "xgboost")
+    recipe = Recipe(algorithm, metadata.settings.get("task"), metadata.settings.get("derived", ()))
     edges = np.linspace(FIRST_ORIGIN * len(rows), len(rows), FOLDS + 1).astype(int).tolist()
     losses: tuple[list[Floats], list[Floats]] = ([], [])
     with TemporaryDirectory() as folder:

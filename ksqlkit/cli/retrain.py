@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,7 +27,9 @@ def retrain(
     features: Annotated[
         str | None, typer.Option("--features", help="A,B,C; by default those of the live version.")
     ] = None,
-    algorithm: Annotated[str, typer.Option("--algorithm", help="As of `ksqlkit train`.")] = "xgboost",
+    algorithm: Annotated[
+        str | None, typer.Option("--algorithm", help="As of `ksqlkit train`; by default the live version's.")
+    ] = None,
     every: Annotated[float, typer.Option("--every", help="Days until it is due again.")] = 7.0,
     project: ProjectOption = None,
     target: TargetOption = None,
@@ -39,11 +42,7 @@ def retrain(
     origins and both are scored on what follows; a paired test decides at the 5 % level. The version before stays, for
     `ksqlkit models rollback`.
 
-    Examples:
-
-    ksqlkit retrain churn --from "SELECT * FROM CUSTOMERS;" --label LEFT --every 7
-
-    ksqlkit retrain --due
+    Example: ksqlkit retrain --due
     """
     import time
     from dataclasses import asdict, replace
@@ -62,7 +61,9 @@ def retrain(
                 hint=f"Train it first: ksqlkit train {name}",
             )
         wanted = tuple(f.strip().upper() for f in features.split(",")) if features else ()
-        write_plan(store, name, Plan(source, label.upper(), wanted, algorithm, every))
+        # A plan is carried out from wherever the scheduler runs.
+        kept = str(Path(source).resolve()) if Path(source[:255]).is_file() else source
+        write_plan(store, name, Plan(kept, label.upper(), wanted, algorithm, every))
     names = [name] if name is not None else due_models(store)
     trials = []
     for each in names:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
+from tests.support.models import linear_model
 from udf_server.batch import Batch
 from udf_server.drift.alerts import Alert
 from udf_server.drift.bins import Binning, Reference, jensen_shannon, psi, threshold
@@ -114,15 +114,11 @@ def test_alertmanager_s_shape() -> None:
 
 def test_the_server_raises_and_ends_alerts_of_what_it_scores(tmp_path: Path) -> None:
     chance = np.random.default_rng(6)
-    out = io.BytesIO()
-    np.savez(out, weights=np.ones(3), intercept=np.array(0.0), means=np.zeros(3))
     store = ModelStore(tmp_path)
     matrix, _ = rows(chance, 5000)
     scores = 1 / (1 + np.exp(-np.nan_to_num(matrix).sum(axis=1)))
     reference = Reference.fit(NAMES, matrix, scores, (scores > 0.5).astype(float))
-    store.publish(
-        "fraud", out.getvalue(), kind="linear", file="m.npz", features=NAMES, reference=reference.to_bytes()
-    )
+    linear_model(store, "fraud", [1.0] * 3, reference=reference.to_bytes())
     sent: list[Alert] = []
 
     def keep(alerts: Sequence[Alert]) -> None:

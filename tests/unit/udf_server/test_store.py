@@ -1,30 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.support.models import linear_model
 from udf_server.batch import Batch
 from udf_server.errors import ModelError
 from udf_server.models.store import ModelStore
 from udf_server.service import Service
 
 
-def linear(store: ModelStore, weight: float, promote: bool = False) -> int:
-    out = io.BytesIO()
-    np.savez(out, weights=np.array([weight]), intercept=np.array(0.0), means=np.array([0.0]))
-    given = {"kind": "linear", "file": "model.npz", "features": ["X"]}
-    return store.publish("fraud", out.getvalue(), **given, promote=promote).version  # type: ignore[arg-type]
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
     made = ModelStore(tmp_path)
-    linear(made, 1.0, promote=True)
-    linear(made, -1.0)
+    linear_model(made, "fraud", [1.0])
+    linear_model(made, "fraud", [-1.0], promote=False)
     return made
 
 
