@@ -20,6 +20,7 @@ import org.apache.kafka.common.Configurable;
  */
 public abstract class RemoteFunction implements Configurable {
     private static final int MAX_KEY = 8 * 1024;
+    private static final int MAX_NAMES = 200;
     private static final long LONGEST_PAUSE_MS = 5_000;
     private static final System.Logger LOG = System.getLogger("io.ksqlkit.bridge");
 
@@ -138,6 +139,10 @@ public abstract class RemoteFunction implements Configurable {
         }
         if (!name.matches("[A-Z_][A-Z0-9_]{0,127}")) {
             throw new IllegalArgumentException(declared.name + ": '" + name + "' is no function name");
+        }
+        if (targets.size() >= MAX_NAMES) {
+            throw new IllegalArgumentException(
+                    declared.name + ": over " + MAX_NAMES + " names in one query; is the first argument a name?");
         }
         Spec known = Spec.of(getClass()).get(name);
         Map<String, Object> unknown = new LinkedHashMap<>();

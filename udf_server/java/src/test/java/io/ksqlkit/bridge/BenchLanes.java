@@ -35,7 +35,9 @@ public final class BenchLanes {
         double seconds = Double.parseDouble(args[4]);
         Map<String, Caller> lanes = new java.util.LinkedHashMap<>();
         lanes.put("one POST a row", posts(args[1]));
-        lanes.put("lane A", function(args[0], Map.of("ksql.functions._global_.scoring.url", args[1])));
+        lanes.put("lane A", function(args[0], Map.of(
+                "ksql.functions._global_.scoring.url", args[1],
+                "ksql.functions._global_.connections", System.getProperty("connections", "2"))));
         lanes.put("lane L", function(args[0], Map.of(
                 "ksql.functions.fraud_score.lane", "local", "ksql.functions.fraud_score.model.file", args[2])));
         Double[] probe = rows(features, 99)[0];

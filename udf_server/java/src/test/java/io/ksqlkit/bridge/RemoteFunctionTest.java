@@ -258,6 +258,11 @@ class RemoteFunctionTest {
         assertEquals(3L, ai.of("newer_one", 3L, 4L));
         assertEquals("/v1/functions/NEWER_ONE:batch", server.paths.get(0));
         assertThrows(IllegalArgumentException.class, () -> ai.of("../x", 1L));
+        for (int i = 1; i < 200; i++) {
+            ai.of("f" + i, 1L);
+        }
+        assertThrows(IllegalArgumentException.class, () -> ai.of("one_too_many", 1L));
+        assertEquals(3L, ai.of("newer_one", 3L, 4L));
     }
 
     @Test
