@@ -19,15 +19,17 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import dialect, engine, forecasts, memory, pull, scaling, server
+from benchmarks import dialect, engine, forecasts, memory, pull, scaling, scoring, server
 from benchmarks.result import Benchmark, Result
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench.json"
 ALL: tuple[Benchmark, ...] = tuple(
-    b for module in (engine, pull, server, memory, dialect, scaling, forecasts) for b in module.BENCHMARKS
+    b
+    for module in (engine, pull, server, memory, dialect, scaling, forecasts, scoring)
+    for b in module.BENCHMARKS
 )
 ABOUT = ("machine", "load", "versions")
-PACKAGES = ("ksqlkit", "orjson", "sqlglot", "granian", "httpx")
+PACKAGES = ("ksqlkit", "orjson", "sqlglot", "granian", "httpx", "xgboost-cpu")
 
 
 def surroundings(before: tuple[float, float, float]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ All run at once and take turns, a second each, so that what else the machine doe
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -53,8 +55,20 @@ def _workloads(server: Server, url: str, rows: Any) -> Iterator[tuple[str, list[
         yield f"{BATCH} rows by Arrow", arrow, BATCH_CONNECTIONS
 
 
-def measure() -> dict[str, dict[str, list[Load]]]:
-    """Loads by workload and server, one for each round. Servers that cannot be installed are left out, with a word."""
+def _parts(url: str) -> dict[str, tuple[float, float]]:
+    """Seconds and calls that our server has spent so far in each part of its work, by its own metrics."""
+    import httpx
+
+    parts = urlsplit(url)
+    page = httpx.get(f"{parts.scheme}://{parts.netloc}/metrics", trust_env=False).text
+    found = re.findall(r"^udf_(parse|queue|score|encode)_seconds_(sum|count)\S* (\S+)$", page, re.MULTILINE)
+    values = {(part, kind): float(value) for part, kind, value in found}
+    return {part: (values[part, "sum"], values[part, "count"]) for part, kind in values if kind == "sum"}
+
+
+def measure(spent: dict[str, dict[str, float]] | None = None) -> dict[str, dict[str, list[Load]]]:
+    """Loads by workload and server, one for each round; into `spent`, by workload, the mean microseconds of each part
+    of our server's work. Servers that cannot be installed are left out, with a word."""
     servers = [OURS, OURS_2, BARE]
     if os.environ.get("SCORING_PEERS"):
         for product in PRODUCTS:
@@ -77,6 +91,8 @@ def measure() -> dict[str, dict[str, list[Load]]]:
             for name, requests, connections in _workloads(server, url, rows):
                 work[name].append((server.name, url, requests, connections))
         for name, turns in work.items():
+            ours = next((url for server_name, url, _, _ in turns if server_name == OURS.name), None)
+            before = _parts(ours) if ours else {}
             for _ in range(ROUNDS):
                 for server_name, url, requests, connections in turns:
                     load = run_load(url, requests, connections, SECONDS, WARM)
@@ -84,12 +100,23 @@ def measure() -> dict[str, dict[str, list[Load]]]:
                         print(f"{server_name} failed {load.failed} requests of {name}", file=sys.stderr)
                     else:
                         found[name][server_name].append(load)
+            if ours and spent is not None:
+                none = (0.0, 0.0)
+                spent[name] = {
+                    part: 1e6
+                    * (total - before.get(part, none)[0])
+                    / max(1.0, calls - before.get(part, none)[1])
+                    for part, (total, calls) in _parts(ours).items()
+                }
     return found
 
 
 def scoring() -> Iterator[Result]:
     """Requests (or rows) a second and the 99th percentile in ms: the best of the rounds of each server."""
-    for workload, servers in measure().items():
+    spent: dict[str, dict[str, float]] = {}
+    for workload, servers in measure(spent).items():
+        for part, mean in spent[workload].items():
+            yield Result(f"scoring: {workload}, {OURS.name}: {part}", round(mean, 1), "us")
         rows = BATCH if workload.startswith(str(BATCH)) else 1
         unit = "rows/s" if rows > 1 else "requests/s"
         rate = {name: round(max(load.rate for load in loads) * rows) for name, loads in servers.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -260,6 +262,7 @@ class Service:
     async def warm(self) -> None:
         """Load every model and resource, one after another, so that the first call finds them."""
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._pool, _import_arrow)
         pending = [f for f in self.catalog.functions.values() if f.warm or f.model]
         self.warming = [f.name for f in pending]
         for found in pending:
@@ -381,3 +384,9 @@ def _detailed(found: Function, answer: Answer, attributions: list[Any], seconds:
         fields = (value, status, answer.model, answer.version, now, reason, shares)
         out.append(dict(zip(_FIELDS, fields, strict=True)))
     return Answer(out, [], answer.model, answer.version)
+
+
+def _import_arrow() -> None:
+    """What Arrow calls need, where it is installed: imported by the first of them it would hold up all others."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pyarrow")

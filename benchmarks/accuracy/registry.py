@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 # Modules of this folder; each has SETS, a dict from name to a function that measures and gives scores.
-MODULES = ("m4", "load", "nab", "maintenance", "fraud", "text", "threat", "geoip")
+MODULES = ("m4", "load", "nab", "maintenance", "fraud", "text", "threat", "geoip", "drift")
 
 
 @dataclass(frozen=True, slots=True)
