@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +56,8 @@ def dev(
     folder.mkdir(parents=True, exist_ok=True)
     models = folder / "models" if demo else config.models
     log = folder / "log.db"
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
     if demo:
         _forget_half_a_demo(folder, log)
     options = StackOptions(models, config.functions, log, host, port, 0 if port == 0 else scoring_port)
