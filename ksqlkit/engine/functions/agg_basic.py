@@ -48,8 +48,7 @@ def count(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
 )
 @basic.aggregate(
     "SUM(DECIMAL val1) -> DECIMAL",
-    about="The sum of a group's decimals, "
-    "with their precision and scale.",
+    about="The sum of a group's decimals, with their precision and scale.",
 )
 def sum_(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
     """The sum of a group's values."""
@@ -162,12 +161,8 @@ def _max(types: Sequence[T.SqlType], _constants: Sequence[Any]) -> Aggregation:
 
 
 for _type, _words in _COMPARABLE:
-    basic.aggregate(f"MIN({_type} val1) -> {_type}", about=f"The smallest of {_words} column.")(
-        _min
-    )
-    basic.aggregate(f"MAX({_type} val1) -> {_type}", about=f"The largest of {_words} column.")(
-        _max
-    )
+    basic.aggregate(f"MIN({_type} val1) -> {_type}", about=f"The smallest of {_words} column.")(_min)
+    basic.aggregate(f"MAX({_type} val1) -> {_type}", about=f"The largest of {_words} column.")(_max)
 
 
 @basic.aggregate("AVG(DOUBLE val1) -> DOUBLE", about="Average of a DOUBLE column.")
