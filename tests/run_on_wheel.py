@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 def main() -> int:
     """Returns pytest's exit code; 1 if the packages would come from the checkout."""
     with tempfile.TemporaryDirectory(prefix="ksqlkit-wheel-") as folder:
-        shutil.copytree(ROOT / "tests", Path(folder) / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("tests", "benchmarks"):
+            shutil.copytree(ROOT / part, Path(folder) / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", folder)
         clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         where = subprocess.run(
