@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,8 +96,18 @@ class SqliteMemory:
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             opened = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
-            opened.execute("PRAGMA journal_mode = WAL")
-            opened.execute("PRAGMA synchronous = NORMAL")
-            opened.executescript(_SCHEMA)
+            until = time.monotonic() + _WAIT
+            while True:
+                try:
+                    opened.execute("PRAGMA journal_mode = WAL")
+                    opened.execute("PRAGMA synchronous = NORMAL")
+                    opened.executescript(_SCHEMA)
+                    break
+                except sqlite3.OperationalError:
+                    # Two processes that make the file at once: SQLite tells one so at once, whatever its timeout.
+                    if time.monotonic() > until:
+                        opened.close()
+                        raise
+                    time.sleep(0.01)
             self._connection = opened
         return self._connection
