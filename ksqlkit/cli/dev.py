@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,11 +124,10 @@ def print_connections(stack: Stack) -> None:
 
 
 def _apply(stack: Stack, root: Path) -> None:
-    from ksqlkit.cli.apply import apply
-
-    try:
-        apply(project=root, server=stack.ksql.url, scoring=stack.scoring.url)
-    except typer.Exit:
+    """Apply the project in a process of its own: what it loads for that is not kept while we wait."""
+    command = [sys.executable, "-m", "ksqlkit", "apply", "--project", str(root)]
+    done = subprocess.run([*command, "--server", stack.ksql.url, "--scoring", stack.scoring.url])
+    if done.returncode:
         messages.print("The project was not applied; the servers run. Correct it and run `ksqlkit apply`.")
 
 
