@@ -22,7 +22,7 @@ from ksqlkit.errors import KsqlkitError
 from tests.conformance import codec as C
 from tests.conformance import proto_text
 from tests.conformance.cases import Case, loads
-from tests.conformance.query import EARLIEST, Mismatch, Outcome, Runner, _parsed
+from tests.conformance.query import EARLIEST, Mismatch, Outcome, Runner, _parsed, told
 
 Answer = Result | PullResult | PushQuery
 
@@ -30,20 +30,15 @@ Answer = Result | PullResult | PushQuery
 def run_case(case: Case) -> Outcome:
     """Run one case on an engine of its own."""
     expected = case.spec.get("expectedError")
-    try:
+
+    def run() -> Outcome:
         with _RestRunner(case.spec) as runner:
             if expected is None:
                 runner.run()
                 return Outcome(True)
             return runner.run_refused(expected)
-    except Mismatch as error:
-        return Outcome(False, str(error))
-    except C.Unsupported as error:
-        return Outcome(False, str(error))
-    except KsqlkitError as error:
-        return Outcome(False, f"rejected: {error.message}")
-    except Exception as error:  # a crash is a failure of the case, with its kind named
-        return Outcome(False, f"{type(error).__name__}: {error}")
+
+    return told(run)
 
 
 class _RestRunner(Runner):
