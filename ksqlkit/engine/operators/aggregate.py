@@ -52,13 +52,7 @@ def _stream(gen: Generator, step: Aggregate, row: Row) -> None:
     old = gen.wants_old(step)
     before = "None"
     gen.line(f"{entry} = {get}({hashed})")
-    with gen.block(f"if {entry} is None:"):
-        gen.line(f"{now} = {row.timestamp}")
-        calls.start()
-    with gen.block("else:"):
-        gen.line(f"{now}, {calls.entry} = {entry}")
-        with gen.block(f"if {row.timestamp} > {now}:"):
-            gen.line(f"{now} = {row.timestamp}")
+    calls.unpack(entry, now, row)
     if old:
         before = gen.fresh("old")
         gen.line(f"{before} = {tuple_text(calls.values(row.key, None))}")

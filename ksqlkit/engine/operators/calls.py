@@ -48,6 +48,16 @@ class Calls:
             plain = first is None or (isinstance(first, int | str) and type(first) in (int, bool, str))
             self.gen.line(f"{state} = {first!r}" if plain else f"{state} = {init}()")
 
+    def unpack(self, entry: str, now: str, row: Row) -> None:
+        """Write the variables of an entry, or initial ones, and the later of its timestamp and the row's."""
+        with self.gen.block(f"if {entry} is None:"):
+            self.gen.line(f"{now} = {row.timestamp}")
+            self.start()
+        with self.gen.block("else:"):
+            self.gen.line(f"{now}, {self.entry} = {entry}")
+            with self.gen.block(f"if {row.timestamp} > {now}:"):
+                self.gen.line(f"{now} = {row.timestamp}")
+
     def keep(self, scope: Scope) -> None:
         """Write the carried columns' latest values."""
         for name, column in zip(self.kept, self.step.carried, strict=True):

@@ -75,13 +75,7 @@ def _update(
         gen.line(f"{changed} = {store}_changes({start}).add")
         gen.line(f"{last} = {start}")
     gen.line(f"{entry} = {held}.get({hashed})")
-    with gen.block(f"if {entry} is None:"):
-        gen.line(f"{now} = {row.timestamp}")
-        calls.start()
-    with gen.block("else:"):
-        gen.line(f"{now}, {calls.entry} = {entry}")
-        with gen.block(f"if {row.timestamp} > {now}:"):
-            gen.line(f"{now} = {row.timestamp}")
+    calls.unpack(entry, now, row)
     before = "None"
     if gen.wants_old(step) and not step.final:
         before = gen.fresh("old")
