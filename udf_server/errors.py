@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from ksqlkit.errors import UserError
+
 
 class ServiceError(Exception):
     """A whole call is refused. `status` is the HTTP status, `code` a stable word for programs."""
@@ -15,8 +17,10 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
 
-class ModelError(Exception):
-    """A model cannot be loaded: absent, corrupt, or of a kind we do not read."""
+class ModelError(UserError):
+    """A model cannot be loaded or moved: absent, corrupt, or of a kind we do not read."""
+
+    code = "MODEL"
 
 
 class SignatureError(ValueError):

@@ -14,9 +14,12 @@ from ksqlkit.errors import UserError
 if TYPE_CHECKING:
     from udf_server.models.store import ModelStore
 
-models = typer.Typer(help="The registry of models: list, promote, roll back, import.", no_args_is_help=True)
+models = typer.Typer(
+    help="The registry of models: list, promote, roll back, canary, shadow, import.", no_args_is_help=True
+)
 
 NameArgument = Annotated[str, typer.Argument(help="The model.")]
+OffOption = Annotated[bool, typer.Option("--off", help="End it.")]
 
 
 def _store(project: Path | None) -> ModelStore:
@@ -32,7 +35,7 @@ def list_models(
     project: ProjectOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the models, or the versions of one, with what was measured.
+    """List the models that answer, or all versions of one, with what was measured.
 
     Example: ksqlkit models list fraud
     """
@@ -40,29 +43,40 @@ def list_models(
     if name is not None and not store.versions(name):
         raise UserError(f"There is no model {name}", hint=f"Known: {', '.join(store.names()) or 'none'}.")
     pairs = [(n, v) for n in ([name] if name else store.names()) for v in store.versions(n)]
-    found = [(store.metadata(n, v), store.aliases(n)) for n, v in pairs]
+    found = [(store.metadata(n, v), _roles(store, n, v)) for n, v in pairs]
     if name is None:
-        found = [(m, a) for m, a in found if a.get("live") == m.version]
+        found = [(m, roles) for m, roles in found if roles]
     if json:
-        listed = [
-            {"model": m.name, "version": m.version, "live": a.get("live") == m.version, "kind": m.kind}
-            | {"features": m.features, "metrics": m.metrics, "created_at": m.created_at}
-            for m, a in found
-        ]
-        print_json(listed)
+        print_json(
+            [
+                {"model": m.name, "version": m.version, "live": "live" in roles, "roles": roles}
+                | {"kind": m.kind, "features": m.features, "metrics": m.metrics, "created_at": m.created_at}
+                for m, roles in found
+            ]
+        )
         return
     rows = [
         [
             m.name,
-            f"{m.version}{' live' if a.get('live') == m.version else ''}",
+            " ".join([str(m.version), *roles]),
             m.kind,
             len(m.features),
             ", ".join(f"{k} {v:.4g}" for k, v in m.metrics.items()),
             m.created_at,
         ]
-        for m, a in found
+        for m, roles in found
     ]
     print_table(None, ["model", "version", "kind", "features", "measured", "made"], rows)
+
+
+def _roles(store: ModelStore, name: str, version: int) -> list[str]:
+    """What a version does: `live`, `canary 10%`, `shadow`."""
+    aliases = store.aliases(name)
+    roles = [role for role in ("live", "shadow") if aliases.get(role) == version]
+    canary = store.canary(name)
+    if canary is not None and canary[0] == version:
+        roles.append(f"canary {canary[1]:.3g}")
+    return roles
 
 
 @models.command()
@@ -71,26 +85,90 @@ def promote(
     name: NameArgument,
     version: Annotated[int, typer.Argument(help="The version that is to answer.")],
     project: ProjectOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Make a version live. Servers follow within a second; queries that run keep the version they started with.
 
     Example: ksqlkit models promote fraud 3
     """
-    with _refused():
-        _store(project).promote(name, version)
-    messages.print(f"{name} version {version} is live")
+    store = _store(project)
+    store.promote(name, version)
+    _moved(store, name, f"{name} version {version} is live", json)
 
 
 @models.command()
 @guarded
-def rollback(name: NameArgument, project: ProjectOption = None) -> None:
-    """Make the version before the live one live again.
+def rollback(name: NameArgument, project: ProjectOption = None, json: JsonOption = False) -> None:
+    """Make the version before the live one live again; a canary ends.
 
     Example: ksqlkit models rollback fraud
     """
-    with _refused():
-        version = _store(project).rollback(name)
-    messages.print(f"{name} version {version} is live")
+    store = _store(project)
+    version = store.rollback(name)
+    _moved(store, name, f"{name} version {version} is live", json)
+
+
+@models.command()
+@guarded
+def canary(
+    name: NameArgument,
+    version: Annotated[int | None, typer.Argument(help="The version that is to answer a share.")] = None,
+    share: Annotated[
+        float, typer.Option("--share", help="Of the calls that name no version; over 0, under 1.")
+    ] = 0.1,
+    off: OffOption = False,
+    project: ProjectOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a version answer a share of the calls, to see how it does before it is promoted.
+
+    `udf_model_rows_total` counts the rows that each version answered. Promoting it, or a rollback, ends the canary.
+
+    Example: ksqlkit models canary fraud 4 --share 0.05
+
+    Also: ksqlkit models canary fraud --off
+    """
+    store = _store(project)
+    store.set_canary(name, _one_of(version, off), share)
+    said = f"{name} has no canary" if off else f"{name} version {version} answers {share:.3g} of the calls"
+    _moved(store, name, said, json)
+
+
+@models.command()
+@guarded
+def shadow(
+    name: NameArgument,
+    version: Annotated[int | None, typer.Argument(help="The version that is to be compared.")] = None,
+    off: OffOption = False,
+    project: ProjectOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Have a version score beside the live one what that answers; nobody gets its scores.
+
+    `udf_shadow_rows_total` counts the rows where both say the same, `udf_shadow_difference` how far they are apart.
+
+    Example: ksqlkit models shadow fraud 4
+
+    Also: ksqlkit models shadow fraud --off
+    """
+    store = _store(project)
+    store.set_shadow(name, _one_of(version, off))
+    said = f"{name} has no shadow" if off else f"{name} version {version} is compared with the live one"
+    _moved(store, name, said, json)
+
+
+def _one_of(version: int | None, off: bool) -> int | None:
+    if (version is None) != off:
+        raise UserError("Name a version, or say --off")
+    return version
+
+
+def _moved(store: ModelStore, name: str, said: str, json: bool) -> None:
+    if json:
+        given = store.canary(name)
+        print_json({"model": name, "aliases": store.aliases(name), "share": given and given[1]})
+    else:
+        messages.print(said)
 
 
 @models.command("import")
@@ -122,32 +200,18 @@ def import_file(
 
     if task is not None and task not in TASKS:
         raise UserError(f"There is no task {task}", hint=f"Known: {', '.join(TASKS)}.")
-    with _refused():
-        made = import_model(
-            file,
-            _store(project),
-            name,
-            features=_names(features),
-            classes=tuple(c.strip() for c in classes.split(",")) if classes else (),
-            task=task,
-            promote=not stage,
-        )
+    made = import_model(
+        file,
+        _store(project),
+        name,
+        features=_names(features),
+        classes=tuple(c.strip() for c in classes.split(",")) if classes else (),
+        task=task,
+        promote=not stage,
+    )
     state = "not live yet" if stage else "live"
     messages.print(f"{name} version {made.version} ({made.kind}, {len(made.features)} features), {state}")
 
 
 def _names(given: str | None) -> tuple[str, ...]:
     return tuple(n.strip().upper() for n in given.split(",")) if given else ()
-
-
-class _refused:  # noqa: N801
-    """Shows what the registry refuses as the user's error."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from udf_server.errors import ModelError
-
-        if isinstance(error, ModelError):
-            raise UserError(str(error)) from error

@@ -225,6 +225,7 @@ class ModelStore:
         with self._moving(name) as aliases:
             aliases.pop(CANARY, None)
             if version is not None:
+                _refuse_live(name, version, aliases)
                 aliases[CANARY] = {"version": version, "share": share}
 
     def set_shadow(self, name: str, version: int | None) -> None:
@@ -234,6 +235,7 @@ class ModelStore:
         with self._moving(name) as aliases:
             aliases.pop(SHADOW, None)
             if version is not None:
+                _refuse_live(name, version, aliases)
                 aliases[SHADOW] = version
 
     def _folder(self, name: str) -> Path:
@@ -256,3 +258,8 @@ class ModelStore:
                 draft = folder / f".aliases.{os.getpid()}"
                 draft.write_bytes(orjson.dumps(aliases, option=orjson.OPT_INDENT_2))
                 draft.replace(folder / "aliases.json")
+
+
+def _refuse_live(name: str, version: int, aliases: Mapping[str, Any]) -> None:
+    if aliases.get(LIVE) == version:
+        raise ModelError(f"version {version} of model {name!r} is the live one", hint="Name another version.")
