@@ -182,6 +182,16 @@ class Snapshot:
         """Passed on."""
         return list(self._log.load_state(store))
 
+    def get_state(self, store: str, key: bytes) -> bytes | None:
+        """Passed on."""
+        return self._log.get_state(store, key)
+
+    def scan_state(
+        self, store: str, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Passed on."""
+        return self._log.scan_state(store, low, high)
+
     def drop_consumer(self, consumer: str) -> None:
         """Passed on."""
         self._log.drop_consumer(consumer)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 
 from ksqlkit.engine.log.protocol import Commit, Record, TopicInfo
 from ksqlkit.engine.log.retention import Policy, compacted, expired, size, worth_compacting
@@ -21,6 +22,49 @@ class _Partition:
         self.clean = 0
 
 
+class _Entries:
+    """A store's entries, and their keys in order once somebody asked for them."""
+
+    __slots__ = ("_order", "_sorted", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self._order: list[bytes] | None = None
+        self._sorted = True
+
+    def change(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Put entries, and delete those whose value is None."""
+        values, order = self.values, self._order
+        for key, value in changes.items():
+            if value is None:
+                if values.pop(key, None) is not None:
+                    order = self._order = None
+            else:
+                if order is not None and key not in values:
+                    order.append(key)
+                    self._sorted = False
+                values[key] = value
+
+    def keys(self, low: bytes, high: bytes | None) -> list[bytes]:
+        """Keys with low <= key < high, in order."""
+        if self._order is None:
+            self._order = sorted(self.values)
+        elif not self._sorted:
+            self._order.sort()
+        self._sorted = True
+        order = self._order
+        return order[bisect_left(order, low) : None if high is None else bisect_left(order, high)]
+
+    def clear(self, low: bytes, high: bytes) -> None:
+        """Delete the entries with low <= key < high."""
+        gone = self.keys(low, high)
+        for key in gone:
+            del self.values[key]
+        assert self._order is not None
+        at = bisect_left(self._order, low)
+        del self._order[at : at + len(gone)]
+
+
 class MemoryLog:
     """Keeps everything in dicts and lists; `commit` checks first and then cannot fail half-way."""
 
@@ -28,7 +72,7 @@ class MemoryLog:
         self._topics: dict[str, TopicInfo] = {}
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._positions: dict[tuple[str, str, int], int] = {}
-        self._state: dict[str, dict[bytes, bytes]] = {}
+        self._state: dict[str, _Entries] = {}
         self._meta: dict[str, bytes] = {}
 
     def topics(self) -> dict[str, TopicInfo]:
@@ -95,13 +139,13 @@ class MemoryLog:
             part.records.append(Record(part.end, timestamp, key, value, headers))
             part.end += 1
         self._positions.update(commit.offsets)
+        for store, (low, high) in commit.cleared.items():
+            if store in self._state:
+                self._state[store].clear(low, high)
         for store, changes in commit.state.items():
-            entries = self._state.setdefault(store, {})
-            for entry, content in changes.items():
-                if content is None:
-                    entries.pop(entry, None)
-                else:
-                    entries[entry] = content
+            if store not in self._state:
+                self._state[store] = _Entries()
+            self._state[store].change(changes)
         for name, content in commit.meta.items():
             if content is None:
                 self._meta.pop(name, None)
@@ -114,7 +158,21 @@ class MemoryLog:
 
     def load_state(self, store: str) -> Iterable[tuple[bytes, bytes]]:
         """All live entries of a store, in key order."""
-        return sorted(self._state.get(store, {}).items())
+        return self.scan_state(store)
+
+    def get_state(self, store: str, key: bytes) -> bytes | None:
+        """The value of a store's entry, or None."""
+        entries = self._state.get(store)
+        return None if entries is None else entries.values.get(key)
+
+    def scan_state(
+        self, store: str, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """A store's entries with low <= key < high, in key order."""
+        entries = self._state.get(store)
+        if entries is not None:
+            for key in entries.keys(low, high):
+                yield key, entries.values[key]
 
     def drop_consumer(self, consumer: str) -> None:
         """Forget a consumer's positions, and every store whose name starts with `consumer` + '/'."""

@@ -7,11 +7,12 @@ what makes results exactly-once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes | None], ...]
+KeyRange = tuple[bytes, bytes]  # low <= key < high
 
 
 class Record(NamedTuple):
@@ -46,6 +47,8 @@ class Commit:
     state: dict[str, dict[bytes, bytes | None]] = field(default_factory=dict)
     # engine metadata (statements run, catalogue version ...): None deletes
     meta: dict[str, bytes | None] = field(default_factory=dict)
+    # store name -> entries to delete before `state` is written
+    cleared: dict[str, KeyRange] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,19 @@ class TopicInfo:
     config: tuple[tuple[str, str], ...] = ()
 
 
-class Log(Protocol):
+class StateReader(Protocol):
+    """Look-ups in the state that was committed."""
+
+    def get_state(self, store: str, key: bytes) -> bytes | None:
+        """The value of a store's entry, or None."""
+
+    def scan_state(
+        self, store: str, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """A store's entries with low <= key < high (None is open), in key order; read some at a time."""
+
+
+class Log(StateReader, Protocol):
     """Topics, state and metadata behind one commit."""
 
     def topics(self) -> dict[str, TopicInfo]:

@@ -22,17 +22,15 @@ from ksqlkit.engine.log.memory import check_same_partitions, unknown_partition
 from ksqlkit.engine.log.protocol import Commit, Output, Record, TopicInfo
 from ksqlkit.engine.log.sqlite_clean import Part, clean
 from ksqlkit.engine.log.sqlite_schema import Synchronous, open_database
+from ksqlkit.engine.log.sqlite_state import StateTable
 from ksqlkit.errors import ServerError
 
 _CHUNK_RECORDS: Final = 5000
 _CACHED_CHUNKS: Final = 64
 _CACHED_BYTES: Final = 16_000_000
-_STATE_BATCH: Final = 4096
 
 _ADD_CHUNK: Final = "INSERT INTO chunk (part, last, count, newest, bytes, data) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND_CHUNK: Final = "SELECT last, data FROM chunk WHERE part = ? AND last >= ? ORDER BY last LIMIT 1"
-_PUT_STATE: Final = "INSERT OR REPLACE INTO state (store, key, value) VALUES (?, ?, ?)"
-_DROP_STATE: Final = "DELETE FROM state WHERE store = ? AND key = ?"
 _PUT_POSITION: Final = (
     "INSERT OR REPLACE INTO position (consumer, topic, partition, offset) VALUES (?, ?, ?, ?)"
 )
@@ -53,7 +51,6 @@ class SqliteLog:
         self._recent_bytes = 0
         self._topics: dict[str, TopicInfo] = {}
         self._parts: dict[tuple[str, int], Part] = {}
-        self._stores: dict[str, int] = {}
         self._load()
 
     def _load(self) -> None:
@@ -66,7 +63,7 @@ class SqliteLog:
             }
             parts = self._db.execute("SELECT topic, partition, id, first, next, clean FROM part")
             self._parts = {(topic, number): Part(*rest) for topic, number, *rest in parts}
-            self._stores = dict(self._db.execute("SELECT name, id FROM store"))
+            self._state = StateTable(self._db)
 
     @contextmanager
     def _guard(self, action: str) -> Iterator[None]:
@@ -202,7 +199,6 @@ class SqliteLog:
         with self._lock:
             added = [(self._part(*key), outputs) for key, outputs in groups.items()]
             written: list[tuple[Part, int, Chunk]] = []
-            stores: dict[str, int] = {}
             with self._transaction("commit") as db:
                 for part, outputs in added:
                     offset = part.next
@@ -222,30 +218,16 @@ class SqliteLog:
                     db.execute("UPDATE part SET next = ? WHERE id = ?", (offset, part.id))
                 if commit.offsets:
                     db.executemany(_PUT_POSITION, [(*key, value) for key, value in commit.offsets.items()])
-                for name, changes in commit.state.items():
-                    self._put_state(db, name, changes, stores)
+                stores = self._state.write(commit.state, commit.cleared)
                 for entry, value in commit.meta.items():
                     if value is None:
                         db.execute("DELETE FROM meta WHERE name = ?", (entry,))
                     else:
                         db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (entry, value))
-            self._stores |= stores
+            self._state.numbers |= stores
             for part, first, chunk in written:
                 part.next = chunk.offsets[-1] + 1
                 self._keep(part.id, first, chunk)
-
-    def _put_state(
-        self, db: sqlite3.Connection, name: str, changes: dict[bytes, bytes | None], stores: dict[str, int]
-    ) -> None:
-        store = self._stores.get(name)
-        if store is None:
-            cursor = db.execute("INSERT INTO store (name) VALUES (?)", (name,))
-            store = stores[name] = int(cursor.lastrowid or 0)
-        if None in changes.values():
-            db.executemany(_DROP_STATE, [(store, k) for k, v in changes.items() if v is None])
-            db.executemany(_PUT_STATE, [(store, k, v) for k, v in changes.items() if v is not None])
-        else:
-            db.executemany(_PUT_STATE, [(store, k, v) for k, v in changes.items()])
 
     def positions(self, consumer: str) -> dict[tuple[str, int], int]:
         """Committed (topic, partition) -> next offset of a consumer."""
@@ -257,31 +239,27 @@ class SqliteLog:
 
     def load_state(self, store: str) -> Iterable[tuple[bytes, bytes]]:
         """All live entries of a store, in key order; read a few thousand at a time."""
-        number = self._stores.get(store)
-        after: bytes | None = None
-        while number is not None:
-            with self._guard("read"):
-                rows = self._db.execute(
-                    "SELECT key, value FROM state WHERE store = ? AND key > ? ORDER BY key LIMIT ?"
-                    if after is not None
-                    else "SELECT key, value FROM state WHERE store = ? AND key >= ? ORDER BY key LIMIT ?",
-                    (number, after or b"", _STATE_BATCH),
-                ).fetchall()
-            yield from rows
-            if len(rows) < _STATE_BATCH:
-                return
-            after = rows[-1][0]
+        return self.scan_state(store)
+
+    def get_state(self, store: str, key: bytes) -> bytes | None:
+        """The value of a store's entry, or None."""
+        with self._guard("read"):
+            return self._state.get(store, key)
+
+    def scan_state(
+        self, store: str, low: bytes = b"", high: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """A store's entries with low <= key < high, in key order; read some at a time."""
+        return self._state.scan(store, low, high, lambda: self._guard("read"))
 
     def drop_consumer(self, consumer: str) -> None:
         """Forget a consumer's positions, and every store whose name starts with `consumer` + '/'."""
         with self._lock:
-            gone = {n: i for n, i in self._stores.items() if n.startswith(consumer + "/")}
             with self._transaction("forget a consumer") as db:
                 db.execute("DELETE FROM position WHERE consumer = ?", (consumer,))
-                for store in gone.values():
-                    db.execute("DELETE FROM state WHERE store = ?", (store,))
-                    db.execute("DELETE FROM store WHERE id = ?", (store,))
-            self._stores = {n: i for n, i in self._stores.items() if n not in gone}
+                gone = self._state.drop(consumer + "/")
+            for store in gone:
+                del self._state.numbers[store]
 
     def load_meta(self) -> dict[str, bytes]:
         """All metadata."""

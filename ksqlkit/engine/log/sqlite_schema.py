@@ -9,7 +9,7 @@ from typing import Final, Literal
 from ksqlkit.errors import ServerError
 
 Synchronous = Literal["NORMAL", "FULL"]
-VERSION: Final = 1
+VERSION: Final = 2  # 1 had other keys in the state of windows and stream joins: see engine.state.spilling
 _APPLICATION: Final = 0x6B73716C  # "ksql"
 _BUSY_SECONDS: Final = 1.0
 
@@ -27,10 +27,12 @@ CREATE UNIQUE INDEX chunk_by_offset ON chunk (part, last);
 CREATE TABLE position (
   consumer TEXT, topic TEXT, partition INTEGER, offset INTEGER, PRIMARY KEY (consumer, topic, partition)
 ) WITHOUT ROWID;
-CREATE TABLE store (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-CREATE TABLE state (store INTEGER, key BLOB, value BLOB, PRIMARY KEY (store, key)) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 """
+STATE_TABLES: Final = (
+    "CREATE TABLE store (id INTEGER PRIMARY KEY, name TEXT UNIQUE)",
+    "CREATE TABLE state (store INTEGER, key BLOB, value BLOB, PRIMARY KEY (store, key)) WITHOUT ROWID",
+)
 
 
 def open_database(path: Path, synchronous: Synchronous) -> sqlite3.Connection:
@@ -80,12 +82,15 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables == 0:
-        for statement in _TABLES.split(";\n"):
+        for statement in (*_TABLES.split(";\n"), *STATE_TABLES):
             db.execute(statement)
         db.execute(f"PRAGMA application_id = {_APPLICATION}")
         db.execute(f"PRAGMA user_version = {VERSION}")
     elif application != _APPLICATION:
         raise ServerError(f"{path} is an SQLite file of another program.", hint="use another path")
+    elif version == 1:
+        # The tables are the same, and each store turns its own entries when it is taken up.
+        db.execute(f"PRAGMA user_version = {VERSION}")
     elif version != VERSION:
         raise ServerError(
             f"The log {path} has format version {version}; this program reads version {VERSION}.",

@@ -118,6 +118,28 @@ def test_much_state_in_order(log: Log) -> None:
     assert list(log.load_state("s")) == sorted(entries.items())
 
 
+def test_state_by_key_and_by_range(log: Log) -> None:
+    log.commit(Commit(state={"s": {b"%04d" % i: b"%d" % i for i in range(1000)}, "t": {b"0001": b"x"}}))
+    assert log.get_state("s", b"0042") == b"42"
+    assert log.get_state("s", b"9") is log.get_state("never", b"9") is None
+    assert [k for k, _ in log.scan_state("s", b"0100", b"0500")] == [b"%04d" % i for i in range(100, 500)]
+    assert [k for k, _ in log.scan_state("s", b"0998")] == [b"0998", b"0999"]
+    assert not list(log.scan_state("s", b"5", b"6"))
+    assert not list(log.scan_state("never"))
+    # Ranges go before the entries of the same commit come.
+    log.commit(
+        Commit(
+            state={"s": {b"0005": b"new", b"0020": None, b"0000a": b"between"}},
+            cleared={"s": (b"0001", b"0010")},
+        )
+    )
+    assert [v for _, v in log.scan_state("s", b"", b"0012")] == [b"0", b"between", b"new", b"10", b"11"]
+    assert log.get_state("s", b"0020") is None
+    assert log.get_state("t", b"0001") == b"x"
+    log.commit(Commit(cleared={"never": (b"", b"z"), "s": (b"", b"1")}))
+    assert not list(log.load_state("s"))
+
+
 def test_deleting_a_topic_forgets_positions_in_it(log: Log) -> None:
     log.create_topic(TopicInfo("t", 1))
     log.commit(Commit(outputs=outputs(3), offsets={("q", "t", 0): 3}))

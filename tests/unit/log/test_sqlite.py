@@ -72,7 +72,7 @@ def test_a_version_from_the_future(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(ServerError, match=r"format version 99; this program reads version 1"):
+    with pytest.raises(ServerError, match=r"format version 99; this program reads version 2"):
         SqliteLog(path)
 
 
