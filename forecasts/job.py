@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from forecasts.cron import STALE, parse_cron
 from forecasts.fitting import Fit
+from forecasts.intervals import track
 from forecasts.publish import check_source, create_tables, current_rows, millis, publish, read_status
 from forecasts.refresh import SeriesForecast, forecast_panel, make_results, read_panel
-from forecasts.scoring import has_drifted, publish_scores, score_rows
+from forecasts.scoring import coverage_of, has_drifted, publish_scores, score_rows
 from forecasts.series import Panel
 from forecasts.spec import Spec, parse_frequency
 from forecasts.store import Lease, Store
@@ -49,11 +50,18 @@ def run_job(
     scores = score_rows(before, panel, spec)
     publish_scores(client, spec, scores, now=clock())
     drifted = has_drifted(scores, spec)
+    covered, steps = coverage_of(scores)
+    whole = spec.horizon * len({s.series for s in scores})
+    stretch = (
+        track(store.load_stretch(spec.name), covered, steps / whole)
+        if steps
+        else store.load_stretch(spec.name)
+    )
     if series:
         panel = panel.select([i for i, key in enumerate(panel.ids) if " ".join(map(str, key)) in series])
     kept = None if refit or drifted or series else store.load_fits(spec)
     now = clock()
-    results = _update(panel, spec, kept, now) if kept else None
+    results = _update(panel, spec, kept, now, stretch) if kept else None
     updated = results is not None
     if results is None:
         fits: list[Fit] = []
@@ -64,7 +72,8 @@ def run_job(
                 on_model(model)
 
         results = [
-            replace(r, trained_at=now) for r in forecast_panel(panel, spec, on_model=show, on_fit=fits.append)
+            replace(r, trained_at=now)
+            for r in forecast_panel(panel, spec, on_model=show, on_fit=fits.append, stretch=stretch)
         ]
         if not series:
             store.save_fits(spec, fits, now)
@@ -79,6 +88,7 @@ def run_job(
         others=bool(series),
         drifted=drifted,
     )
+    store.save_stretch(spec.name, stretch)
     return Outcome(results, rows, updated, drifted)
 
 
@@ -112,7 +122,9 @@ def _first_step(client: Client, spec: Spec) -> int:
     return max(starts, default=0)
 
 
-def _update(panel: Panel, spec: Spec, kept: tuple[int, list[Fit]], now: int) -> list[SeriesForecast] | None:
+def _update(
+    panel: Panel, spec: Spec, kept: tuple[int, list[Fit]], now: int, stretch: dict[int, float]
+) -> list[SeriesForecast] | None:
     """Forecasts of kept fits, or None where they are too old, or the series are not those they were made for."""
     made_at, fits = kept
     place = {series: i for i, series in enumerate(panel.ids)}
@@ -126,9 +138,10 @@ def _update(panel: Panel, spec: Spec, kept: tuple[int, list[Fit]], now: int) -> 
         part = panel.select(rows).tail(spec.window)
         if any(end < old for end, old in zip(part.ends, fit.ends, strict=True)):
             return None
-        made = (replace(r, trained_at=made_at) for r in make_results(fit, part, totals=spec.totals))
+        results = make_results(fit, part, totals=spec.totals, stretch=stretch)
+        made = (replace(r, trained_at=made_at) for r in results)
         found |= dict(zip(rows, made, strict=True))
     rest = [i for i in range(len(panel.ids)) if i not in found]
     if rest:
-        found |= dict(zip(rest, forecast_panel(panel.select(rest), spec), strict=True))
+        found |= dict(zip(rest, forecast_panel(panel.select(rest), spec, stretch=stretch), strict=True))
     return [found[i] for i in range(len(panel.ids))]

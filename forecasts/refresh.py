@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,8 +58,10 @@ def forecast_panel(
     *,
     on_model: Callable[[str], None] | None = None,
     on_fit: Callable[[Fit], None] | None = None,
+    stretch: Mapping[int, float] | None = None,
 ) -> list[SeriesForecast]:
-    """Forecast every series of a panel that is long enough; the others come back with the reason."""
+    """Forecast every series of a panel that is long enough; the others come back with the reason. Bands are changed by
+    `stretch` (see `intervals.track`)."""
     import numpy as np
 
     short = [i for i, n in enumerate(panel.lengths) if n < max(spec.minimum, 3)]
@@ -74,16 +76,18 @@ def forecast_panel(
         fit = fit_panel(part, spec, on_model=on_model)
         if on_fit:
             on_fit(fit)
-        results |= dict(zip(rows, make_results(fit, part, totals=spec.totals), strict=True))
+        results |= dict(zip(rows, make_results(fit, part, totals=spec.totals, stretch=stretch), strict=True))
     return [results[i] for i in range(len(panel.ids))]
 
 
-def make_results(fit: Fit, panel: Panel, *, totals: bool = False) -> list[SeriesForecast]:
+def make_results(
+    fit: Fit, panel: Panel, *, totals: bool = False, stretch: Mapping[int, float] | None = None
+) -> list[SeriesForecast]:
     """Forecasts of a fit after a panel of its series; with `totals`, made to add up."""
     mean = fit.forecast(panel)
     if totals:
         mean = reconcile(panel.ids, mean, fit.errors**2)
-    bounds = fit.bands.around(mean)
+    bounds = fit.bands.stretched(stretch or {}).around(mean)
     return [
         SeriesForecast(
             series=panel.ids[row],

@@ -81,6 +81,13 @@ def publish_scores(client: Client, spec: Spec, scores: list[Score], *, now: int)
     return client.insert(named(spec, "SCORES"), rows) if rows else 0
 
 
+def coverage_of(scores: list[Score]) -> tuple[dict[int, float], int]:
+    """Percent inside by level over all scored steps, and how many they are."""
+    steps = sum(s.steps for s in scores)
+    levels = scores[0].covered if scores else {}
+    return {level: sum(s.covered[level] * s.steps for s in scores) / steps for level in levels}, steps
+
+
 def has_drifted(scores: list[Score], spec: Spec) -> bool:
     """Whether a tenth of the series, and at least one, left their band."""
     judged = [s for s in scores if s.steps >= ENOUGH]

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS lease (
 CREATE TABLE IF NOT EXISTS run (
   job TEXT, scheduled INTEGER, token INTEGER NOT NULL, state TEXT NOT NULL, finished INTEGER,
   PRIMARY KEY (job, scheduled));
+CREATE TABLE IF NOT EXISTS stretch (job TEXT, level INTEGER, value REAL NOT NULL, PRIMARY KEY (job, level));
 """
 
 
@@ -118,6 +119,17 @@ class Store:
             "SELECT MAX(scheduled) FROM run WHERE job = ? AND state = 'done'", (job,)
         ).fetchone()[0]
         return None if found is None else int(found)
+
+    def load_stretch(self, job: str) -> dict[int, float]:
+        """How far a job's bands are stretched by level (see `intervals.track`)."""
+        return dict(self._db.execute("SELECT level, value FROM stretch WHERE job = ?", (job,)))
+
+    def save_stretch(self, job: str, stretch: dict[int, float]) -> None:
+        """Keep that."""
+        with self._write():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO stretch VALUES (?, ?, ?)", [(job, k, v) for k, v in stretch.items()]
+            )
 
     def save_fits(self, spec: Spec, fits: list[Fit], now: int) -> None:
         """Keep fits until the spec changes. The file takes the old one's place in one step."""

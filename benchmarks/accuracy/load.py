@@ -1,5 +1,5 @@
 """ETTh1 and ERCOT: the last days, each forecast 24 hours ahead from what was known at its midnight; fitted once a week
-and only shown the days between, as scheduled refreshes do."""
+and only shown the days between, and intervals led by what came, as scheduled refreshes do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from benchmarks.accuracy.registry import Score
 from forecasts import accuracy
-from forecasts.refresh import fit_panel
+from forecasts.fitting import fit_panel
+from forecasts.intervals import track
 from forecasts.series import Panel, build_panel
 from forecasts.spec import Spec
 
@@ -44,13 +45,16 @@ def measure(name: str, file: str, folder: Path) -> list[Score]:
     spec = Spec(name, "LOAD", ("ID",), "Y", "LOAD_FORECAST", frequency="hour", horizon=24)
     days = min(DAYS, max(panel.lengths) // 72)
     parts = []
+    stretch: dict[int, float] = {}
     for day in range(days, 0, -1):
         known: Panel = panel.cut(24 * day)
         if (days - day) % REFIT == 0:
             fitted = fit_panel(known, spec)
         actual = panel.cut(24 * (day - 1)).values[:, -24:]
         mean = fitted.forecast(known)
-        parts.append((actual, mean, known.values[:, -24:], fitted.bands.around(mean)))
+        bands = fitted.bands.stretched(stretch)
+        parts.append((actual, mean, known.values[:, -24:], bands.around(mean)))
+        stretch = track(stretch, bands.covered(mean[None], actual[None]))
     actual, mean, naive = (np.concatenate([p[i] for p in parts], axis=1) for i in range(3))  # type: ignore[misc]
     size = np.abs(panel.values[:, 24:] - panel.values[:, :-24]).mean(1)
     error, naive_error = (float((np.abs(actual - f).mean(1) / size).mean()) for f in (mean, naive))

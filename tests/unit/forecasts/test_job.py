@@ -121,3 +121,21 @@ def test_one_series_alone(client: EmbeddedClient, tmp_path: Path) -> None:
     go(client, store, series=("a",))
     found = {r["K"]: r["FORECAST_TS"] for r in current_rows(client, SPEC) if r["STEP"] == 1}
     assert found["a"] > found["b"]
+
+
+def test_intervals_widen_after_a_miss_and_stay_so(client: EmbeddedClient, tmp_path: Path) -> None:
+    def width(outcome: Outcome) -> float:
+        low, high = outcome.results[0].bounds[95]
+        return high[0] - low[0]
+
+    store = Store(tmp_path)
+    calm = replace(SPEC, drift=1e9)
+    first = go(client, store, spec=calm)
+    fill(client, "a", range(150, 153), shift=30.0)
+    go(client, store, now=NOW + HOUR, spec=calm)
+    stretch = Store(tmp_path).load_stretch("f")
+    assert stretch[95] > 0
+    fill(client, "a", range(150, 153))
+    again = go(client, store, now=NOW + HOUR, spec=calm)
+    assert store.load_stretch("f") == stretch, "steps are counted once"
+    assert width(again) > 1.5 * width(first)
