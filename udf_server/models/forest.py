@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 
 class ForestModel:
-    """The mean of trees. A node goes left where its feature is at most its threshold; a missing value goes where the
-    node says."""
+    """The mean of trees, or with a `base` the sum of boosted ones. A node goes left where its feature is at most its
+    threshold; a missing value goes where the node says."""
 
     def __init__(self, metadata: Metadata, content: bytes) -> None:
         import numpy as np
 
         self.metadata = metadata
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            self.arrays = arrays = dict(file)
             self._left, self._right = arrays["left"], arrays["right"]
             self._feature, self._threshold = arrays["feature"], arrays["threshold"]
             self._missing_left, self._value = arrays["missing_left"], arrays["value"]
             self._roots = arrays["roots"]
+        self._base: Floats | None = arrays.get("base")
         nodes = len(self._left)
         sound = all(len(a) == nodes for a in (self._right, self._feature, self._threshold, self._value))
         self._derived = Derived(metadata.features, metadata.settings.get("derived", ()))
@@ -44,19 +46,25 @@ class ForestModel:
         if self._feature.max() >= self._derived.width:
             raise ModelError(f"its trees use more than {self._derived.width} features")
         self._calibrate = Calibration(metadata.calibration)
+        self.link = "identity"
+        if self._base is not None:
+            if len(self._base) != self._value.shape[1]:
+                raise ModelError("its base does not fit its trees")
+            if metadata.settings.get("task") != "regression":
+                self.link = "logistic" if len(self._base) == 1 else "softmax"
 
     def predict(self, matrix: Floats) -> Floats:
         """As the protocol has it."""
-        raw = self._outputs(matrix)
         if self.metadata.settings.get("task") == "regression":
-            return raw[:, 0]
+            return self.margins(matrix)[:, 0]
+        raw = self._chances(matrix)
         return self._calibrate(raw[:, 1]) if raw.shape[1] == 2 else raw.argmax(axis=1).astype("float64")
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Rows by classes."""
         if self.metadata.settings.get("task") == "regression":
             raise ModelError(f"model {self.metadata.name} predicts a value, not classes")
-        raw = self._outputs(matrix)
+        raw = self._chances(matrix)
         return of_two(self._calibrate(raw[:, 1])) if raw.shape[1] == 2 else raw
 
     def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
@@ -70,7 +78,8 @@ class ForestModel:
             )
         wide = self._derived(matrix)
         out = np.zeros_like(wide)
-        raw = self._outputs(matrix)
+        raw = self.margins(matrix)
+        shared = 1 if self._base is not None else len(self._roots)
         classes = np.full(len(wide), 0) if raw.shape[1] == 1 else raw.argmax(axis=1)
         if raw.shape[1] == 2:
             classes[:] = 1
@@ -79,22 +88,36 @@ class ForestModel:
             at = np.full(len(wide), root)
             while (moving := self._left[at] >= 0).any():
                 to = self._step(wide, at)
-                gained = (self._value[to, classes] - self._value[at, classes]) / len(self._roots)
+                gained = (self._value[to, classes] - self._value[at, classes]) / shared
                 out[rows[moving], self._feature[at[moving]]] += gained[moving]
                 at = np.where(moving, to, at)
         return self._derived.fold(out)
 
-    def _outputs(self, matrix: Floats) -> Floats:
+    def _chances(self, matrix: Floats) -> Floats:
+        import numpy as np
+
+        raw = self.margins(matrix)
+        if self.link == "logistic":
+            return of_two(1.0 / (1.0 + np.exp(-np.clip(raw[:, 0], -500, 500))))
+        if self.link == "softmax":
+            raw = np.exp(raw - raw.max(axis=1, keepdims=True))
+            raw /= raw.sum(axis=1, keepdims=True)
+        return raw
+
+    def margins(self, matrix: Floats) -> Floats:
+        """What the trees answer together, rows by outputs."""
         import numpy as np
 
         wide = self._derived(matrix)
         total = np.zeros((len(wide), self._value.shape[1]))
+        if self._base is not None:
+            total += self._base
         for root in self._roots:
             at = np.full(len(wide), root)
             while (moving := self._left[at] >= 0).any():
                 at = np.where(moving, self._step(wide, at), at)
             total += self._value[at]
-        return total / len(self._roots)
+        return total if self._base is not None else total / len(self._roots)
 
     def _step(self, matrix: Floats, at: NDArray[np.int64]) -> NDArray[np.int64]:
         import numpy as np
@@ -107,15 +130,18 @@ class ForestModel:
         return to
 
 
-def forest_bytes(trees: Sequence[Any], regression: bool) -> bytes:
-    """The .npz of fitted scikit-learn trees (`estimator.tree_` each): the arrays of all, one after another."""
+def forest_bytes(
+    trees: Sequence[Any], regression: bool, base: Floats | None = None, rate: float = 1.0
+) -> bytes:
+    """The .npz of fitted scikit-learn trees (`estimator.tree_` each): the arrays of all, one after another. Boosted
+    ones come with a `base`, and their learning rate; tree number t adds to output t modulo those of the base."""
     import numpy as np
 
     parts: dict[str, list[Any]] = {
         k: [] for k in ("left", "right", "feature", "threshold", "missing_left", "value")
     }
     roots, start = [], 0
-    for tree in trees:
+    for number, tree in enumerate(trees):
         roots.append(start)
         inner = tree.children_left >= 0
         parts["left"].append(np.where(inner, tree.children_left + start, -1))
@@ -124,9 +150,16 @@ def forest_bytes(trees: Sequence[Any], regression: bool) -> bytes:
         parts["threshold"].append(tree.threshold)
         parts["missing_left"].append(np.asarray(tree.missing_go_to_left, dtype=bool))
         value = tree.value[:, 0, :]
-        parts["value"].append(value if regression else value / value.sum(axis=1, keepdims=True))
+        if base is not None:
+            spread = np.zeros((len(value), len(base)))
+            spread[:, number % len(base)] = rate * value[:, 0]
+            parts["value"].append(spread)
+        else:
+            parts["value"].append(value if regression else value / value.sum(axis=1, keepdims=True))
         start += tree.node_count
     out = io.BytesIO()
     arrays: dict[str, Any] = {k: np.concatenate(v) for k, v in parts.items()}
+    if base is not None:
+        arrays["base"] = base
     np.savez_compressed(out, roots=np.array(roots), **arrays)
     return out.getvalue()

@@ -15,7 +15,16 @@ from udf_server.models.onnx import open_session
 from udf_server.models.store import Metadata, ModelStore
 
 FORMATS: Final = (".onnx", ".ubj", ".json", ".skops", ".npz")
-_TREES: Final = frozenset(("sklearn.tree._tree.Tree",))
+# Read, never run: the arrays of trees, and of boosted ones the kind of loss.
+_SAFE: Final = frozenset(
+    (
+        "numpy.dtype",
+        "sklearn.tree._tree.Tree",
+        "sklearn._loss._loss.CyHalfBinomialLoss",
+        "sklearn._loss._loss.CyHalfMultinomialLoss",
+        "sklearn._loss._loss.CyHalfSquaredError",
+    )
+)
 _TASKS: Final = {"reg": "regression", "binary": "binary", "multi": "classes"}
 
 
@@ -132,11 +141,10 @@ def _skops(path: Path) -> Any:
         from skops.io import get_untrusted_types, load
     except ImportError as error:
         raise ModelError("scikit-learn models need skops: install ksqlkit[skops]") from error
-    # Trees are arrays; we read them and never run them.
-    unknown = sorted(set(get_untrusted_types(file=path)) - _TREES)
+    unknown = sorted(set(get_untrusted_types(file=path)) - _SAFE)
     if unknown:
         raise ModelError(f"{path.name} holds types that are not known to be safe: {', '.join(unknown[:5])}")
-    return load(path, trusted=sorted(_TREES))
+    return load(path, trusted=sorted(_SAFE))
 
 
 def _is_forest(content: bytes) -> bool:
@@ -150,36 +158,88 @@ def _is_forest(content: bytes) -> bool:
 
 
 def from_estimator(estimator: Any) -> dict[str, Any]:
-    """A fitted scikit-learn tree, forest, linear or logistic model as our own arrays; raises ModelError for others."""
+    """A fitted scikit-learn tree, forest, gradient boosting, linear or logistic model, or a pipeline of scalers and a
+    linear one, as our own arrays; raises ModelError for others."""
     import numpy as np
 
+    first, kind = estimator, type(estimator).__name__
+    steps: list[Any] = []
+    if hasattr(estimator, "steps"):
+        *steps, estimator = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+        kind = type(estimator).__name__
     regression = not hasattr(estimator, "classes_")
     classes = () if regression else tuple(map(str, estimator.classes_))
-    names = [str(n).upper() for n in getattr(estimator, "feature_names_in_", ())]
     task = "regression" if regression else "binary" if len(classes) == 2 else "classes"
     given = {
         "file": "model.npz",
-        "count": estimator.n_features_in_,
-        "names": names,
+        "count": first.n_features_in_,
+        "names": [str(n).upper() for n in getattr(first, "feature_names_in_", ())],
         "classes": classes,
         "task": task,
     }
+    if hasattr(estimator, "coef_") and task != "classes":
+        if task == "binary" and not _is_logistic(estimator):
+            raise ModelError(f"a {kind} gives no probabilities by a logistic line; export it to ONNX")
+        return given | {"kind": "linear", "content": _line_bytes(steps, estimator)}
+    if steps:
+        raise ModelError(f"a pipeline that ends in a {kind} is not read; export it to ONNX")
+    if kind.startswith("GradientBoosting"):
+        return given | {"kind": "forest", "content": _boosting_bytes(estimator)}
     if hasattr(estimator, "estimators_") and all(
         hasattr(t, "tree_") for t in np.ravel(estimator.estimators_)
     ):
-        if type(estimator).__name__.startswith("GradientBoosting"):
-            raise ModelError(
-                "gradient boosting of scikit-learn is not read; export it to ONNX, or train with XGBoost"
-            )
         trees = [t.tree_ for t in np.ravel(estimator.estimators_)]
         return given | {"kind": "forest", "content": forest_bytes(trees, regression)}
     if hasattr(estimator, "tree_"):
         return given | {"kind": "forest", "content": forest_bytes([estimator.tree_], regression)}
-    if hasattr(estimator, "coef_") and task != "classes":
-        weights = np.ravel(estimator.coef_).astype(np.float64)
-        out = io.BytesIO()
-        np.savez(
-            out, weights=weights, intercept=np.ravel(estimator.intercept_)[0], means=np.zeros(len(weights))
-        )
-        return given | {"kind": "linear", "content": out.getvalue()}
-    raise ModelError(f"a {type(estimator).__name__} is not read; export it to ONNX")
+    raise ModelError(f"a {kind} is not read; export it to ONNX")
+
+
+def _is_logistic(estimator: Any) -> bool:
+    return type(estimator).__name__.startswith("LogisticRegression") or (
+        type(estimator).__name__ == "SGDClassifier" and estimator.loss == "log_loss"
+    )
+
+
+def _line_bytes(steps: Sequence[Any], estimator: Any) -> bytes:
+    """A line over features as they are given: what scalers and imputers before it do goes into its numbers. Raises
+    ModelError for a step that is none."""
+    import numpy as np
+
+    weights = np.ravel(estimator.coef_).astype(np.float64)
+    intercept = float(np.ravel(estimator.intercept_)[0])
+    means = np.zeros(len(weights))
+    for step in reversed(steps):
+        kind = type(step).__name__
+        if kind == "SimpleImputer" and len(step.statistics_) == len(weights) and not step.add_indicator:
+            intercept += float((weights * (step.statistics_ - means)).sum())
+            means = np.array(step.statistics_, dtype=np.float64)
+            continue
+        if kind in ("StandardScaler", "RobustScaler", "MaxAbsScaler"):
+            scale = getattr(step, "scale_", None)
+            centre = getattr(step, "mean_" if kind == "StandardScaler" else "center_", None)
+            scale = np.ones(len(weights)) if scale is None else np.asarray(scale)
+            if kind == "StandardScaler" and not step.with_mean:
+                centre = None
+            centre = np.zeros(len(weights)) if centre is None else np.asarray(centre)
+        elif kind == "MinMaxScaler" and not step.clip:
+            scale, centre = 1.0 / step.scale_, -step.min_ / step.scale_
+        else:
+            raise ModelError(f"a pipeline with a {kind} is not read; export it to ONNX")
+        means, weights = centre + means * scale, weights / scale
+    out = io.BytesIO()
+    np.savez(out, weights=weights, intercept=intercept, means=means)
+    return out.getvalue()
+
+
+def _boosting_bytes(estimator: Any) -> bytes:
+    """Boosted trees with what they start from, which must be the same for every row."""
+    import numpy as np
+
+    if estimator.init not in (None, "zero"):
+        raise ModelError("gradient boosting that starts from another model is not read; export it to ONNX")
+    if getattr(estimator, "loss", None) not in ("log_loss", "squared_error", "huber", "absolute_error"):
+        raise ModelError(f"gradient boosting with loss {estimator.loss} is not read; export it to ONNX")
+    start = estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_)))
+    trees = [t.tree_ for t in np.ravel(estimator.estimators_)]
+    return forest_bytes(trees, True, np.ravel(start).astype(np.float64), float(estimator.learning_rate))

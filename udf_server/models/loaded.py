@@ -133,21 +133,29 @@ class LinearModel:
 
         self.metadata = metadata
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            self._weights: Floats = arrays["weights"].astype(np.float64)
-            self._intercept = float(arrays["intercept"])
-            self._means: Floats = arrays["means"].astype(np.float64)
-        if len(self._weights) != len(metadata.features):
-            raise ModelError(f"{len(self._weights)} weights for {len(metadata.features)} features")
+            self.weights: Floats = arrays["weights"].astype(np.float64)
+            self.intercept = float(arrays["intercept"])
+            self.means: Floats = arrays["means"].astype(np.float64)
+        if not len(self.weights) == len(self.means) == len(metadata.features):
+            raise ModelError(f"{len(self.weights)} weights for {len(metadata.features)} features")
         self._calibrate = Calibration(metadata.calibration)
+
+    def margins(self, matrix: Floats) -> Floats:
+        """The sum of each row, added in the features' order, so that no row's last bit depends on its batch."""
+        import numpy as np
+
+        total = np.zeros(len(matrix))
+        for column in self.attributions(matrix).T:
+            total += column
+        return total + self.intercept
 
     def predict(self, matrix: Floats) -> Floats:
         """As the protocol has it."""
         import numpy as np
 
-        margin = self.attributions(matrix).sum(axis=1) + self._intercept
+        margin = self.margins(matrix)
         if self.metadata.settings.get("task") == "regression":
-            value: Floats = margin
-            return value
+            return margin
         return self._calibrate(1.0 / (1.0 + np.exp(-np.clip(margin, -500, 500))))
 
     def probabilities(self, matrix: Floats) -> Floats:
@@ -159,7 +167,7 @@ class LinearModel:
         """Weight times distance from the mean: exact, for a sum."""
         import numpy as np
 
-        contributions: Floats = np.nan_to_num(matrix - self._means) * self._weights
+        contributions: Floats = np.nan_to_num(matrix - self.means) * self.weights
         return contributions
 
 
