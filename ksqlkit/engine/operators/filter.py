@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.operators import remote
-from ksqlkit.engine.operators.generator import Generator, Scope
+from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row
 from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import Filter
@@ -21,20 +19,18 @@ def emit(gen: Generator, step: Filter, row: Row, _side: str) -> None:
     if row.values is None:
         return  # a stream's filter drops records without a value
 
-    def test(inner: Row, scope: Scope, exprs: tuple[N.Expression, ...]) -> None:
-        _test(gen, step, inner, scope, exprs[0], "keep")
-        with gen.block("if keep:"):
-            gen.forward(step, inner)
-
-    remote.staged(gen, step, step.input.schema, row, (step.predicate,), test)
+    _test(gen, step, row)
+    with gen.block("if keep:"):
+        gen.forward(step, row)
 
 
-def _test(gen: Generator, step: Filter, row: Row, scope: Scope, predicate: N.Expression, into: str) -> None:
+def _test(gen: Generator, step: Filter, row: Row) -> None:
+    """Write `keep`."""
     with gen.block("try:"):
-        gen.line(f"{into} = {gen.expression(predicate, scope, T.BOOLEAN)}")
+        gen.line(f"keep = {gen.expression(step.predicate, gen.scope(step.input.schema, row), T.BOOLEAN)}")
     with gen.block("except Exception as error:"):
         gen.fail(step, f"Error evaluating predicate {sql(step.predicate)}", row)
-        gen.line(f"{into} = False")
+        gen.line("keep = False")
 
 
 def _predicate(gen: Generator, step: Filter) -> str:
@@ -43,7 +39,7 @@ def _predicate(gen: Generator, step: Filter) -> str:
     if name not in gen.defined:
         gen.defined.add(name)
         with gen.over_row(name, step.input.schema) as row:
-            _test(gen, step, row, gen.scope(step.input.schema, row), step.predicate, "keep")
+            _test(gen, step, row)
             gen.line("return keep")
     return name
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ksqlkit.dialect import nodes as N
-from ksqlkit.engine.operators import remote
 from ksqlkit.engine.operators.generator import Generator, Scope
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.plan.steps import Aggregate, GroupBy
@@ -21,26 +19,26 @@ def emit(gen: Generator, step: GroupBy, row: Row, _side: str) -> None:
         _table(gen, step, row)
         return
 
-    def grouped(inner: Row, scope: Scope, exprs: tuple[N.Expression, ...]) -> None:
-        key = _keys(gen, step, inner, scope, exprs)
-        rekeyed = replace(
-            inner,
-            key=key,
-            key_tuple=tuple_text(key),
-            key_nullable=False,
-            window=None,
-            values=_values(step, scope, key),
-        )
-        if not step.rekey:  # the record's key, of which single columns may be null
-            with gen.block(f"if {inner.key_tuple} is not None:"):
-                gen.forward(step, rekeyed)
-            return
-        with gen.block(f"if {' and '.join(f'{k} is not None' for k in dict.fromkeys(key))}:"):
-            gen.route(step, rekeyed, _aggregate(gen, step).key_format, _next(gen, step))
-        with gen.block("else:"):
-            _exclude(gen, step, inner, key)
-
-    remote.staged(gen, step, step.input.schema, row, step.by, grouped)
+    if row.values is None:
+        return
+    scope = gen.scope(step.input.schema, row)
+    key = _keys(gen, step, row, scope)
+    rekeyed = replace(
+        row,
+        key=key,
+        key_tuple=tuple_text(key),
+        key_nullable=False,
+        window=None,
+        values=_values(step, scope, key),
+    )
+    if not step.rekey:  # the record's key, of which single columns may be null
+        with gen.block(f"if {row.key_tuple} is not None:"):
+            gen.forward(step, rekeyed)
+        return
+    with gen.block(f"if {' and '.join(f'{k} is not None' for k in dict.fromkeys(key))}:"):
+        gen.route(step, rekeyed, _aggregate(gen, step).key_format, _next(gen, step))
+    with gen.block("else:"):
+        _exclude(gen, step, row, key)
 
 
 def _exclude(gen: Generator, step: GroupBy, row: Row, key: tuple[str, ...]) -> None:
@@ -63,11 +61,9 @@ def _values(step: GroupBy, scope: Scope, key: tuple[str, ...]) -> tuple[str, ...
     return tuple(scope[c.name].source if c.name in scope else named[c.name] for c in step.schema.value)
 
 
-def _keys(
-    gen: Generator, step: GroupBy, row: Row, scope: Scope, exprs: tuple[N.Expression, ...]
-) -> tuple[str, ...]:
+def _keys(gen: Generator, step: GroupBy, row: Row, scope: Scope) -> tuple[str, ...]:
     texts = []
-    for index, (expr, column) in enumerate(zip(exprs, step.schema.key, strict=True)):
+    for index, (expr, column) in enumerate(zip(step.by, step.schema.key, strict=True)):
         text = gen.expression(expr, scope, column.type)
         if not text.isidentifier() or text == "None":
             name = gen.fresh("k")
@@ -88,7 +84,7 @@ def _grouper(gen: Generator, step: GroupBy) -> str:
         gen.defined.add(name)
         with gen.over_row(name, step.input.schema) as row:
             scope = gen.scope(step.input.schema, row)
-            key = _keys(gen, step, row, scope, step.by)
+            key = _keys(gen, step, row, scope)
             with gen.block(f"if {' or '.join(f'{k} is None' for k in key)}:"):
                 _exclude(gen, step, row, key)
                 gen.line("return None")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ksqlkit.dialect import nodes as N
-from ksqlkit.engine.operators import remote
-from ksqlkit.engine.operators.generator import Generator, Scope
+from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import Project
@@ -18,14 +17,8 @@ def emit(gen: Generator, step: Project, row: Row, _side: str) -> None:
         _packed(gen, step, row)
         return
 
-    def select(inner: Row, scope: Scope, exprs: tuple[N.Expression, ...]) -> None:
-        values = _select(gen, step, inner, scope, exprs)
-        gen.forward(step, replace(_rekeyed(step, inner), values=values))
-
-    def tombstone(inner: Row) -> None:
-        gen.forward(step, _rekeyed(step, inner))
-
-    remote.staged(gen, step, step.input.schema, row, step.value, select, tombstone)
+    values = None if row.values is None else _select(gen, step, row)
+    gen.forward(step, replace(_rekeyed(step, row), values=values))
 
 
 def _rekeyed(step: Project, row: Row) -> Row:
@@ -38,13 +31,12 @@ def _rekeyed(step: Project, row: Row) -> Row:
     return replace(row, key=key, key_tuple=tuple_text(key) if key else "None", key_nullable=not key)
 
 
-def _select(
-    gen: Generator, step: Project, row: Row, scope: Scope, exprs: tuple[N.Expression, ...]
-) -> tuple[str, ...]:
+def _select(gen: Generator, step: Project, row: Row) -> tuple[str, ...]:
     """Write the computed columns; returns the text of every column."""
+    scope = gen.scope(step.input.schema, row)
     texts: list[str] = []
     computed: list[tuple[str, int]] = []
-    for index, (expr, column) in enumerate(zip(exprs, step.schema.value, strict=True)):
+    for index, (expr, column) in enumerate(zip(step.value, step.schema.value, strict=True)):
         text = gen.expression(expr, scope, column.type)
         if isinstance(expr, N.ColumnRef) and text == scope[expr.name].source:
             texts.append(text)
@@ -77,7 +69,7 @@ def _selector(gen: Generator, step: Project) -> str:
     if name not in gen.defined:
         gen.defined.add(name)
         with gen.over_row(name, step.input.schema) as row:
-            values = _select(gen, step, row, gen.scope(step.input.schema, row), step.value)
+            values = _select(gen, step, row)
             gen.line(f"return {tuple_text(values)}")
     return name
 

@@ -12,6 +12,7 @@ from ksqlkit.engine.operators import (
     foreign_key_join,
     group,
     project,
+    remote,
     select_key,
     sink,
     source,
@@ -28,6 +29,7 @@ from ksqlkit.engine.plan.steps import (
     ForeignKeyJoin,
     GroupBy,
     Project,
+    Remote,
     SelectKey,
     SinkStep,
     SourceStep,
@@ -44,6 +46,7 @@ _EMIT: dict[type[Step], Any] = {
     ForeignKeyJoin: foreign_key_join.emit,
     GroupBy: group.emit,
     Project: project.emit,
+    Remote: remote.emit,
     SelectKey: select_key.emit,
     SinkStep: sink.emit,
     StreamStreamJoin: stream_join.emit,
@@ -55,6 +58,7 @@ _VIEW: dict[type[Step], Any] = {
     Filter: filter.view,
     ForeignKeyJoin: foreign_key_join.view,
     Project: project.view,
+    Remote: remote.view,
     SelectKey: select_key.view,
     SourceStep: source.view,
     TableTableJoin: table_join.view,
@@ -117,7 +121,7 @@ class Registry:
             return self.is_table(step.input)
         if isinstance(step, StreamTableJoin):
             return side == "right"
-        if isinstance(step, Project):
+        if isinstance(step, Project | Remote):
             return self.is_table(step.input) and gen.wants_change(step)
         return False
 
@@ -144,6 +148,6 @@ class Registry:
             return 2 if self.is_table(step.input) else 0
         if isinstance(step, Filter):
             return max(1, gen.wants_old(step)) if self.is_table(step.input) else 0
-        if isinstance(step, Project):
+        if isinstance(step, Project | Remote):
             return gen.wants_old(step)
         return 0

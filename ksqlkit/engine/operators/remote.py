@@ -1,153 +1,217 @@
-"""Steps whose expressions call remote functions: rows wait until the poll ends, then one call answers all of them."""
+"""Calls of remote functions: rows wait until the poll has read all, then one call answers all of them.
+
+A row that waits is a tuple: timestamp, headers, offset, key tuple, key columns, window bounds, the new row and the old
+one (packed, or None), and the call's arguments last: a tuple, the exception that computing them raised, or None for a
+row without a value.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ksqlkit.dialect import nodes as N
-from ksqlkit.engine.expressions import RemoteStage, Variable, split_remote
-from ksqlkit.engine.operators.generator import Generator, Scope
+from ksqlkit.engine.expressions import RemoteStage, Variable
+from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row, tuple_text
-from ksqlkit.engine.plan.steps import Step
+from ksqlkit.engine.plan.steps import Aggregate, Remote, Step
 from ksqlkit.engine.schema import Schema
+from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.windows.definitions import window_of
 
-Then = Callable[[Row, Scope, tuple[N.Expression, ...]], None]
+Waiting = tuple[Any, ...]
 
 
-def staged(
-    gen: Generator,
-    step: Step,
-    schema: Schema,
-    row: Row,
-    exprs: tuple[N.Expression, ...],
-    then: Then,
-    tombstone: Callable[[Row], None] | None = None,
+def emit(gen: Generator, step: Remote, row: Row, _side: str) -> None:
+    """Write a row into the first stage's buffer. A table keeps its rows with their answers where they are looked up
+    or undone later."""
+    new, old = gen.packed(row)
+    if row.change is not None:
+        new = gen.named(new, "new")
+    _wait(gen, _Stage(step, 0), row, new, old, row.values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One of a step's calls, and the row as it is before it."""
+
+    step: Remote
+    number: int
+
+    @property
+    def remote(self) -> RemoteStage:
+        return self.step.stages[self.number]
+
+    @property
+    def last(self) -> bool:
+        return self.number + 1 == len(self.step.stages)
+
+    @property
+    def schema(self) -> Schema:
+        before = self.step.input.schema
+        return replace(before, value=self.step.schema.value[: len(before.value) + self.number])
+
+
+def _wait(
+    gen: Generator, stage: _Stage, row: Row, new: str, old: str, values: tuple[str, ...] | None = None
 ) -> None:
-    """Continue with `then` where all remote calls inside `exprs` are columns of the scope; at once if there are none.
+    """Write the row, packed in `new`, into the stage's buffer; `values` are its columns where they have names."""
+    buffer = _declare(gen, stage, row)
+    arguments = gen.fresh("args")
 
-    Rows whose value is null continue with `tombstone`, in order with the others, or end here without one.
-    """
-    types = {c.name: c.type for c in schema.columns}
-    calls, rest = split_remote(exprs, gen.functions, types)
-    if not calls:
-        if row.values is not None:
-            then(row, gen.scope(schema, row), exprs)
-        elif tombstone is not None:
-            tombstone(row)
-        return
-    if row.values is None and tombstone is None:
-        return
-    _stage(gen, step, schema, row, {}, tuple(calls), tuple(rest), then, tombstone)
-
-
-def _stage(
-    gen: Generator,
-    step: Step,
-    schema: Schema,
-    row: Row,
-    extra: Scope,
-    calls: tuple[RemoteStage, ...],
-    exprs: tuple[N.Expression, ...],
-    then: Then,
-    tombstone: Callable[[Row], None] | None,
-) -> None:
-    """One function stage: buffer the rows, answer them in `flush`, go on."""
-    call = calls[0]
-    # Rows with and without a value share a buffer, so that their order stays; what follows it is written once.
-    place = f"buffer_{gen.index(step)}_{len(calls)}"
-    values = len(schema.value)
-    if place not in gen.defined:
-        gen.defined.add(place)
-        gen.prologue.append(f"{place} = []")
-        _flush(gen, step, schema, row, extra, calls, exprs, then, tombstone, place)
-    if row.values is None:
-        carried = ["None"] * (values + len(extra))
-        arguments = "None"
-    else:
-        scope = {**gen.scope(schema, row), **extra}
-        arguments = gen.fresh("args")
-        texts = [gen.expression(a, scope) for a in call.args]
+    def compute() -> None:
+        columns = values or gen.unpack(new, len(stage.schema.value))
+        scope = {
+            c.name: Variable(t, c.type)
+            for c, t in zip(stage.schema.columns, (*row.key, *columns), strict=True)
+        }
+        texts = [gen.expression(a, scope) for a in stage.remote.args]
         with gen.block("try:"):
             gen.line(f"{arguments} = {tuple_text(texts)}")
         with gen.block("except Exception as error:"):
             gen.line(f"{arguments} = error")
-        carried = [*row.values, *(v.source for v in extra.values())]
-    window = row.window or ()
-    parts = [row.timestamp, row.headers, row.offset, row.key_tuple, *row.key, *window, *carried, arguments]
-    gen.line(f"{place}.append({tuple_text(parts)})")
+
+    if values is not None:
+        compute()
+    elif new == "None":
+        gen.line(f"{arguments} = None")
+    else:
+        gen.branch(f"{new} is not None", compute, lambda: gen.line(f"{arguments} = None"))
+    place = [row.timestamp, row.headers, row.offset, row.key_tuple, *row.key, *(row.window or ())]
+    gen.line(f"{buffer}.append({tuple_text([*place, new, old, arguments])})")
 
 
-def _flush(
-    gen: Generator,
-    step: Step,
-    schema: Schema,
-    row: Row,
-    extra: Scope,
-    calls: tuple[RemoteStage, ...],
-    exprs: tuple[N.Expression, ...],
-    then: Then,
-    tombstone: Callable[[Row], None] | None,
-    place: str,
-) -> None:
-    call = calls[0]
-    name = f"flush_{place}"
-    gen.flushes.append((gen.index(step) * 100 - len(calls), name))
-    answer_all = gen.bind(make_answer(call, step.name), "answer")
-    keys = tuple(gen.fresh("k") for _ in row.key)
-    values = tuple(gen.fresh("v") for _ in schema.value)
-    more = {n: Variable(gen.fresh("r"), v.type) for n, v in extra.items()}
-    answer = gen.fresh("answer")
-    window = ("start", "end") if row.window is not None else None
-    names = [
-        "timestamp", "headers", "offset", "key_tuple", *keys, *(window or ()), *values,
-        *(v.source for v in more.values()), "arguments",
-    ]  # fmt: skip
+def _declare(gen: Generator, stage: _Stage, row: Row) -> str:
+    """Write, once, what asks for the rows that wait and what goes on with the answers; the buffer's name."""
+    step, number = stage.step, gen.index(stage.step)
+    buffer = f"buffer_{number}_{stage.number}"
+    if buffer in gen.defined:
+        return buffer
+    gen.defined.add(buffer)
+    gen.prologue += [f"{buffer} = []", f"asked_{buffer} = []"]
     inner = replace(
-        row, key=keys, key_tuple="key_tuple", values=values, timestamp="timestamp", headers="headers",
-        window=window, offset="offset",
-    )  # fmt: skip
-    with gen.function(f"def {name}():"):
-        with gen.block(f"if not {place}:"):
-            gen.line("return")
-        gen.line(f"waiting = {place}[:]")
-        gen.line(f"{place}.clear()")
-        gen.line(f"answers = {answer_all}(waiting, env, partition)")
-        with gen.block(f"for {tuple_text(names)}, {answer} in zip(waiting, answers):"):
+        row,
+        key=tuple(gen.fresh("k") for _ in row.key),
+        key_tuple="key_tuple",
+        values=None,
+        change=None,
+        timestamp="timestamp",
+        headers="headers",
+        window=None if row.window is None else ("start", "end"),
+        offset="offset",
+    )
+    place = ["timestamp", "headers", "offset", "key_tuple", *inner.key, *(inner.window or ())]
+    questions = gen.bind(Questions(stage.remote, step.serves), "questions")
+    with gen.function(f"def ask_{buffer}():"):
+        gen.line(f"asked_{buffer}[:] = {buffer}")
+        gen.line(f"{buffer}.clear()")
+        gen.line(f"return {questions}.of(asked_{buffer})")
+    with gen.function(f"def tell_{buffer}(given):"):
+        gen.line(f"waiting = asked_{buffer}[:]")
+        gen.line(f"asked_{buffer}.clear()")
+        gen.line(f"answers = {questions}.answers(waiting, given, env, partition)")
+        with gen.block(f"for {tuple_text([*place, 'new', 'old', '_'])}, answer in zip(waiting, answers):"):
+            gen.line("if new is not None: new = (*new, answer)")
+            if stage.last:
+                _go_on(gen, step, inner)
+            else:
+                _wait(gen, _Stage(step, stage.number + 1), inner, "new", "old")
+    call = gen.bind(stage.remote.call, "call")
+    gen.flushes.append((number * 100 + stage.number, f"({call}, ask_{buffer}, tell_{buffer})"))
+    return buffer
 
-            def answered() -> None:
-                known = {**more, call.column: Variable(answer, call.type)}
-                if len(calls) > 1:
-                    _stage(gen, step, schema, inner, known, calls[1:], exprs, then, tombstone)
-                else:
-                    then(inner, {**gen.scope(schema, inner), **known}, exprs)
 
-            def without_value() -> None:
-                nothing = replace(inner, values=None)
-                if len(calls) > 1:
-                    _stage(gen, step, schema, nothing, more, calls[1:], exprs, then, tombstone)
-                elif tombstone is not None:
-                    tombstone(nothing)
-
-            gen.branch("arguments is not None", answered, without_value)
+def _go_on(gen: Generator, step: Remote, row: Row) -> None:
+    """Write what becomes of an answered row. Its old row is the one that was answered before."""
+    store = _kept(gen, step)
+    if store is not None:
+        hashed = gen.named(gen.hashed(step.schema, row), "hashed")
+        if gen.wants_old(step):
+            nothing = f"(None,) * {len(step.stages)}"
+            gen.line(f"if old is not None: old = ({store}.data.get({hashed}) or ((*old, *{nothing}),))[0]")
+        gen.line(f"{store}.put({hashed}, None if new is None else (new, timestamp))")
+        if row.window is not None and _retention(step) is not None:
+            gen.line(f"{store}_expire({hashed})")
+    gen.forward_change(step, replace(row, change=("new", "old" if gen.wants_old(step) else "None")))
 
 
-def make_answer(stage: RemoteStage, step: str) -> Callable[[Sequence[tuple[Any, ...]], Any, int], list[Any]]:
-    """A function that answers all waiting rows with one call; failed rows get null and are reported."""
+def _kept(gen: Generator, step: Remote) -> str | None:
+    """The name of the store of a table's answered rows; None where nobody asks for them."""
+    if not gen.registry.is_table(step) or not (gen.wants_old(step) or gen.is_viewed(step)):
+        return None
+    name = f"store_{gen.index(step)}"
+    if name not in gen.defined:
+        gen.defined.add(name)
+        gen.store(step, TableStore)
+        retention = _retention(step)
+        if retention is not None:
+            gen.prologue.append(f"{name}_expire = {gen.bind(expiry, 'expiry')}({name}, {retention})")
+    return name
 
-    def answer(waiting: Sequence[tuple[Any, ...]], env: Any, partition: int) -> list[Any]:
-        asked = [i for i, r in enumerate(waiting) if isinstance(r[-1], tuple)]
-        if stage.null_propagates:
-            asked = [i for i in asked if None not in waiting[i][-1]]
-        given = stage.call.call([waiting[i][-1] for i in asked]) if asked else []
-        results: list[Any] = [r[-1] if isinstance(r[-1], Exception) else None for r in waiting]
-        for i, value in zip(asked, given, strict=True):
-            results[i] = value
-        for i, value in enumerate(results):
+
+def view(gen: Generator, step: Remote, name: str) -> None:
+    """Look up the answered row."""
+    store = _kept(gen, step)
+    with gen.function(f"def {name}(key):"):
+        gen.line(f"return {store}.data.get(key)")
+
+
+def _retention(step: Step) -> int | None:
+    """How long the windows of the rows below are kept, in milliseconds; None without windows."""
+    while step.inputs and not isinstance(step, Aggregate):
+        step = step.inputs[0]
+    window = step.window if isinstance(step, Aggregate) else None
+    return None if window is None else window_of(window).retention
+
+
+def expiry(store: TableStore, retention: int) -> Callable[[tuple[Any, ...]], None]:
+    """A function to call with each key put: rows of windows that end `retention` before the latest one go."""
+    ends: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
+    for key in store.data:
+        ends[key[-1]].add(key)
+    latest = max(ends, default=-1)
+
+    def put(key: tuple[Any, ...]) -> None:
+        nonlocal latest
+        ends[key[-1]].add(key)
+        if key[-1] <= latest:
+            return
+        latest = key[-1]
+        for end in [e for e in ends if e < latest - retention]:
+            for gone in ends.pop(end):
+                store.put(gone, None)
+
+    return put
+
+
+class Questions:
+    """What a stage asks for the rows that wait, and what its answers mean for them."""
+
+    def __init__(self, stage: RemoteStage, step: str) -> None:
+        self.stage = stage
+        self.step = step
+
+    def _asks(self, row: Waiting) -> bool:
+        arguments = row[-1]
+        return isinstance(arguments, tuple) and not (self.stage.null_propagates and None in arguments)
+
+    def of(self, waiting: Sequence[Waiting]) -> list[tuple[Any, ...]]:
+        """The arguments to send, row by row."""
+        return [row[-1] for row in waiting if self._asks(row)]
+
+    def answers(
+        self, waiting: Sequence[Waiting], given: Sequence[Any], env: Any, partition: int
+    ) -> list[Any]:
+        """A value for each row that waits; rows that failed get null and are reported."""
+        rest = iter(given)
+        found = []
+        for row in waiting:
+            value = next(rest) if self._asks(row) else row[-1] if isinstance(row[-1], Exception) else None
             if isinstance(value, Exception):
-                env.fail(step, f"Error calling {stage.name}: {value}", value, None, partition, waiting[i][2])
-                results[i] = None
-        return results
-
-    return answer
+                env.fail(
+                    self.step, f"Error calling {self.stage.name}: {value}", value, None, partition, row[2]
+                )
+                value = None
+            found.append(value)
+        return found

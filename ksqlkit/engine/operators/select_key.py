@@ -8,7 +8,6 @@ from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.analysis.trees import walk
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.expressions import Variable
-from ksqlkit.engine.operators import remote
 from ksqlkit.engine.operators.generator import Generator, Scope
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
@@ -25,25 +24,20 @@ def emit(gen: Generator, step: SelectKey, row: Row, _side: str) -> None:
         _table(gen, step, row)
         return
 
-    def rekey(inner: Row, scope: Scope, exprs: tuple[N.Expression, ...]) -> None:
-        key = _keys(gen, step, inner, scope, exprs)
+    if row.values is not None:
+        scope = gen.scope(_input(step), row)
+        key = _keys(gen, step, row, scope, step.key)
         new = dict(zip((c.name for c in step.schema.key), key, strict=True))
         values = tuple(scope[c.name].source if c.name in scope else new[c.name] for c in step.schema.value)
-        _forward(gen, step, replace(inner, values=values), key)
-
-    def without_value(inner: Row) -> None:
-        """Expressions over the key alone still have a value; the others are null."""
-        if step.drop_null:
-            return
-        schema = _input(step)
-        known = {c.name: Variable(t, c.type) for c, t in zip(schema.key, inner.key, strict=True)}
+        _forward(gen, step, replace(row, values=values), key)
+    elif not step.drop_null:
+        # Expressions over the key alone still have a value; the others are null.
+        known = {c.name: Variable(t, c.type) for c, t in zip(_input(step).key, row.key, strict=True)}
         key = tuple(
-            _keys(gen, step, inner, known, (expr,), index)[0] if _columns(expr) <= known.keys() else "None"
+            _keys(gen, step, row, known, (expr,), index)[0] if _columns(expr) <= known.keys() else "None"
             for index, expr in enumerate(step.key[: len(step.schema.key)])
         )
-        _forward(gen, step, inner, key)
-
-    remote.staged(gen, step, _input(step), row, step.key, rekey, without_value)
+        _forward(gen, step, row, key)
 
 
 def _columns(expr: N.Expression) -> set[str]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect.types import SqlType
 from ksqlkit.engine.catalog import DataSource, Format, Kind, WindowInfo
 from ksqlkit.engine.schema import Schema
+
+if TYPE_CHECKING:
+    from ksqlkit.engine.expressions import RemoteStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,16 @@ class FlatMap(Step):
     input: Step
     calls: tuple[N.FunctionCall, ...]
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remote(Step):
+    """The input's columns, and one for each call of a remote function: `stages` are asked in order, a later one may
+    read the column of an earlier one. `plan.remote` puts it below the step named `serves`, whose calls these are."""
+
+    input: Step
+    stages: tuple[RemoteStage, ...]
+    serves: str
 
 
 # Joins: schema.key is one column, the join key, under a name that is no other column's (foreign-key joins: the left's

@@ -1,17 +1,24 @@
-"""A query that runs: polls its inputs, calls the generated functions, commits once a poll."""
+"""A query that runs: polls its inputs, calls the generated functions, commits once a poll.
+
+A poll whose rows call remote functions stops at each call, and goes on where it stopped when the answers are there:
+meanwhile the query is `busy`, nothing of the poll is committed, and whoever holds the engine's lock may let it go.
+"""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import islice
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ksqlkit.engine.clock import Clock
-from ksqlkit.engine.functions.contract import FunctionRegistry
+from ksqlkit.engine.functions.contract import FunctionRegistry, RemoteCall
 from ksqlkit.engine.log.protocol import Commit, Log, Output
 from ksqlkit.engine.operators.source import time_reader
+from ksqlkit.engine.plan.remote import lift_remote
 from ksqlkit.engine.plan.steps import QueryPlan, SourceStep
 from ksqlkit.engine.runtime.compiled import CompiledPlan, compile_plan
 from ksqlkit.engine.runtime.errors import ProcessingError
@@ -23,6 +30,11 @@ from ksqlkit.engine.serde.registry import SchemaRegistry
 __all__ = ["Materialization", "ProcessingError", "RunningQuery", "Stats"]
 
 Status = Literal["RUNNING", "ERROR", "PAUSED"]
+Rows = list[tuple[Any, ...]]
+Answers = Future[list[Any]]
+T = TypeVar("T")
+Polling = Generator[tuple[RemoteCall, Rows], list[Any], T]
+Submit = Callable[[RemoteCall, Rows], Answers]
 
 
 @dataclass(slots=True)
@@ -66,6 +78,7 @@ class RunningQuery:
         self._functions = functions
         self._schemas = schemas
         topics = log.topics()
+        plan = lift_remote(plan, functions)
         self._sources = [s for s in plan.root.walk() if isinstance(s, SourceStep)]
         self._partitions = {
             s.source.topic: topics[s.source.topic].partitions
@@ -80,6 +93,10 @@ class RunningQuery:
         self._outputs: list[Output] = []
         self._rows: list[tuple[Any, ...]] = []
         self._turn = 0
+        # A poll that has not ended, what it waits for, and what pull queries see meanwhile.
+        self._work: Polling[int] | None = None
+        self._answers: Answers | None = None
+        self._committed: Materialization | None = None
         self._start()
 
     # ---------------------------------------------------------------- starting
@@ -90,14 +107,7 @@ class RunningQuery:
         self._rows.clear()
         stored = None if self._on_rows is not None else self._log
         known = {} if stored is None else stored.positions(self.plan.query_id)
-        self._environments = [
-            Environment(self.plan.query_id, p, stored, self._outputs, self._rows, self._errors)
-            for p in range(self._tasks_wanted)
-        ]
-        peers: list[SimpleNamespace] = []
-        for partition, environment in enumerate(self._environments):
-            peers.append(self.compiled.bind(environment, partition, peers))
-        self._tasks = peers
+        self._environments, self._tasks = self._restored()
         self._inputs = [self._inputs_of(p, known) for p in range(self._tasks_wanted)]
         if stored is not None:
             fresh = {
@@ -108,6 +118,18 @@ class RunningQuery:
             }
             if fresh:
                 stored.commit(Commit(offsets=fresh))
+
+    def _restored(self) -> tuple[list[Environment], list[SimpleNamespace]]:
+        """New tasks with the state that the log holds."""
+        stored = None if self._on_rows is not None else self._log
+        environments = [
+            Environment(self.plan.query_id, p, stored, self._outputs, self._rows, self._errors)
+            for p in range(self._tasks_wanted)
+        ]
+        tasks: list[SimpleNamespace] = []
+        for partition, environment in enumerate(environments):
+            tasks.append(self.compiled.bind(environment, partition, tasks))
+        return environments, tasks
 
     def _inputs_of(
         self, partition: int, known: Mapping[tuple[str, int], int]
@@ -155,28 +177,78 @@ class RunningQuery:
 
     # ---------------------------------------------------------------- running
 
-    def poll(self, limit: int = 5000) -> int:
-        """Process up to `limit` records and commit once; returns how many were read. Tasks take turns to be first."""
+    @property
+    def busy(self) -> bool:
+        """Whether a poll waits for a remote function."""
+        return self._work is not None
+
+    def poll(self, limit: int = 5000, submit: Submit | None = None) -> int:
+        """Process up to `limit` records and commit once; returns how many were read. Tasks take turns to be first.
+
+        Remote functions are called here, or by `submit`: then the poll may end early, `busy`, with 0; the next one
+        goes on with it when the answers are there. Raises what they raise.
+        """
         # A poll makes many small tuples and no cycles: looking for cycles meanwhile would cost a third of the time.
         collecting = gc.isenabled()
         gc.disable()
         try:
-            count = 0
-            for partition in self._order():
-                if count < limit:
-                    count += self._poll_task(partition, limit - count)
-            if count:
-                self._commit()
+            return self._advance(limit, submit)
         except Exception:
             self.stats.status = "ERROR"
+            self._forget_poll()
             if self._on_rows is None:
                 self._start()  # what was done since the last commit is undone
             raise
         finally:
             if collecting:
                 gc.enable()
-        self.stats.status = "RUNNING"
+
+    def _advance(self, limit: int, submit: Submit | None) -> int:
+        """Begin a poll, or go on with the one that waits; the records read when it ends, 0 until then."""
+        given: list[Any] | None = None
+        if self._work is None:
+            self._work = self._polling(limit)
+        else:
+            assert self._answers is not None
+            if not self._answers.done():
+                return 0
+            given = self._answers.result()
+        try:
+            while True:
+                call, rows = next(self._work) if given is None else self._work.send(given)
+                if submit is not None:
+                    self._answers = submit(call, rows)
+                    return 0
+                given = call.call(rows)
+        except StopIteration as end:
+            self._forget_poll()
+            self.stats.status = "RUNNING"
+            count: int = end.value
+            return count
+
+    def _forget_poll(self) -> None:
+        self._work = self._answers = self._committed = None
+
+    def _polling(self, limit: int) -> Polling[int]:
+        """A poll from beginning to commit: yields calls to make, takes their answers."""
+        count = 0
+        for partition in self._order():
+            if count < limit:
+                count += self._poll_task(partition, limit - count)
+        if count:
+            yield from self._flush()
+            self._commit()
         return count
+
+    def _flush(self) -> Polling[None]:
+        """Have waiting rows answered, stage by stage: one call for all tasks, whose rows may go on to a later stage of
+        another task."""
+        for stage in zip(*(task.flush for task in self._tasks), strict=True):
+            asked = [ask() for _, ask, _ in stage]
+            rows = [row for part in asked for row in part]
+            given = iter((yield stage[0][0], rows) if rows else ())
+            for part, (_, _, tell) in zip(asked, stage, strict=True):
+                tell(list(islice(given, len(part))))
 
     def _order(self) -> list[int]:
         self._turn = (self._turn + 1) % self._tasks_wanted
@@ -200,10 +272,6 @@ class RunningQuery:
         return count
 
     def _commit(self) -> None:
-        # Stage by stage over all tasks: a stage's answers may go on to a later stage of another task.
-        for stage in zip(*(task.flush for task in self._tasks), strict=True):
-            for flush in stage:
-                flush()
         self.stats.messages_out += len(self._outputs) + len(self._rows)
         if self._on_rows is not None:
             rows = self._rows[:]
@@ -225,15 +293,35 @@ class RunningQuery:
 
     @property
     def materialization(self) -> Materialization | None:
-        """The result's rows for pull queries; None where the result is not a table or the query is transient."""
-        if self.compiled.result is None or self.compiled.view is None:
+        """The result's rows for pull queries; None where the result is not a table or the query is transient.
+
+        They are those of the last commit, also while a poll waits for a remote function: where that poll has changed
+        state, the rows are read from the log again, once for all pull queries until it ends.
+        """
+        result, view = self.compiled.result, self.compiled.view
+        if result is None or view is None:
             return None
-        return TaskViews(
-            self.compiled.result, self.compiled.view, self._tasks, self._environments, self._schemas
-        )
+        if not self._touched():
+            return TaskViews(result, view, self._tasks, self._environments, self._schemas)
+        if self._committed is None:
+            environments, tasks = self._restored()
+            self._committed = TaskViews(result, view, tasks, environments, self._schemas)
+        return self._committed
+
+    @property
+    def settled(self) -> bool:
+        """Whether state is what the last commit left: there is no poll under way that has changed any."""
+        return not self._touched()
+
+    def _touched(self) -> bool:
+        if self._work is None:
+            return False
+        stores = (s for e in self._environments for s in e.stores.values())
+        return any(getattr(store, "dirty", ()) for store in stores)
 
     def close(self, *, drop: bool) -> None:
-        """End; with `drop` state and positions leave the log too."""
+        """End; with `drop` state and positions leave the log too. A poll that waits is given up."""
+        self._forget_poll()
         if drop and self._on_rows is None:
             self._log.drop_consumer(self.plan.query_id)
         self._tasks = []
