@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Columns = list[Any]
-"""One sequence per argument; or a single matrix, whose rows are the rows (see `Function.matrix`)."""
+"""One sequence per argument; or words, a list per argument, and then one matrix whose rows are the rows (see
+`Function.matrix`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`count` rows in groups of the same number of arguments: their row numbers and their columns. Nearly every call
-    is one group. A call of numbers only, decoded for a function that asks for it, is a `matrix` of rows by arguments
-    instead (NaN for NULL) and has no groups."""
+    is one group. A call of numbers after `words`, decoded for a function that asks for it, is a `matrix` of rows by
+    arguments instead (NaN for NULL) and has no groups."""
 
     count: int
     groups: list[tuple[Sequence[int], Columns]]
     matrix: NDArray[np.float64] | None = None
+    words: Columns = field(default_factory=list)
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Any]]) -> Batch:
@@ -54,20 +56,30 @@ class Batch:
         return cls(batch.count, [(numbers, columns[1:]) for numbers, columns in batch.groups])
 
     @classmethod
-    def of_numbers(cls, rows: Sequence[Sequence[Any]], *, plain: bool) -> Batch | None:
-        """From numbered rows that hold nothing but numbers and None, all of the same width; None for any others. With
-        `plain` the caller knows that there is no boolean and no None among them, which saves a look at each value."""
+    def of_numbers(
+        cls, rows: Sequence[Sequence[Any]], words: int = 0, *, plain: bool = False
+    ) -> Batch | None:
+        """From numbered rows of the same width that hold that many texts and then nothing but numbers and None; None
+        for any others. With `plain` the caller knows that there is no boolean and no None among them, which saves a
+        look at each value."""
         import numpy as np
 
         width = len(rows[0]) if rows else 0
-        if width < 2 or (len(rows) > 1 and set(map(len, rows)) != {width}):
+        if width < 2 + words or (len(rows) > 1 and set(map(len, rows)) != {width}):
             return None
         flat = list(chain.from_iterable(rows))
+        texts: Columns = [flat[1 + at :: width] for at in range(words)]
+        for given in texts:
+            if set(map(type, given)) != {str}:
+                return None
+            del flat[1::width]  # the next one moves up
+            width -= 1
+        kinds = {int, float} if plain else set(map(type, flat))
         try:
             # An array takes numbers only: text, lists and maps raise, as does an integer past the range of a double.
-            if plain:
+            if kinds <= {int, float}:
                 found = np.frombuffer(array("d", flat))
-            elif set(map(type, flat)) <= {int, float, type(None)}:
+            elif kinds <= {int, float, type(None)}:
                 found = np.array(flat, dtype=np.float64)
             else:
                 return None
@@ -78,4 +90,4 @@ class Batch:
             counted = rows[0][0] == 0
         else:
             counted = bool((matrix[:, 0] == np.arange(len(rows))).all())
-        return cls(len(rows), [], matrix[:, 1:]) if counted else None
+        return cls(len(rows), [], matrix[:, 1:], texts) if counted else None

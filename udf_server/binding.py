@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from udf_server.batch import Batch, Columns
-from udf_server.coerce import convert_column
+from udf_server.coerce import can_fit, convert_column
 from udf_server.function import Function, Overload, RowError
 from udf_server.sqltype import SqlType
 
@@ -36,7 +36,9 @@ def bind(
         if not fitting:
             for number in numbers:
                 results[number] = RowError(f"{found.name} takes no {len(given)} arguments")
-        for overload, types in fitting:
+        for place, (overload, types) in enumerate(fitting, 1):
+            if place < len(fitting) and not all(map(can_fit, given, types)):
+                continue
             columns, wrong = _checked(given, types)
             for row, message in wrong.items():
                 results[numbers[row]] = RowError(message)

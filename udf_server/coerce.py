@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from udf_server.function import RowError
@@ -51,6 +51,16 @@ def _refuse(value: Any, target: SqlType | str) -> RowError:
     return RowError(f"{shown[:40] + '...' if len(shown) > 40 else shown} is no {target}")
 
 
+def can_fit(values: list[Any], target: SqlType) -> bool:
+    """Whether values of such Python types may be of that type at all: a quick look, before a slow one at each."""
+    kinds = set(map(type, values))
+    if target.name in ("MAP", "STRUCT"):
+        return bool(kinds & {dict, _NONE})
+    if target.name == "ARRAY":
+        return bool(kinds & {list, _NONE})
+    return bool(kinds - {dict, list}) or not kinds
+
+
 @cache
 def _converter(target: SqlType) -> Converter:
     name = target.name
@@ -61,8 +71,7 @@ def _converter(target: SqlType) -> Converter:
         item = _nullable(_converter(target.items[0]))
         return lambda v: [item(x) for x in v] if isinstance(v, list) else _raise(v, target)
     if name == "MAP":
-        entry = _nullable(_converter(target.items[1]))
-        return lambda v: {k: entry(x) for k, x in v.items()} if isinstance(v, dict) else _raise(v, target)
+        return partial(_map, target, _nullable(_converter(target.items[1])), _READY.get(target.items[1].name))
     if name == "STRUCT":
         if not target.fields:
             return lambda v: v if isinstance(v, dict) else _raise(v, target)
@@ -71,6 +80,14 @@ def _converter(target: SqlType) -> Converter:
     if name == "DECIMAL":
         return lambda v: _decimal(v, target)
     return {"DOUBLE": _double, "VARCHAR": _varchar, "BOOLEAN": _boolean, "BYTES": _bytes}[name]
+
+
+def _map(target: SqlType, entry: Converter, ready: frozenset[type] | None, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise _refuse(value, target)
+    if ready is not None and set(map(type, value.values())) <= ready:
+        return value
+    return {k: entry(x) for k, x in value.items()}
 
 
 def _nullable(convert: Converter) -> Converter:

@@ -55,9 +55,15 @@ class Function:
     example: str = ""
     origin: str = field(default="", compare=False)
     matrix_body: Body | None = None
+    matrix_words: int = 0  # VARCHARs before the numbers
 
     def matrix(self, body: Body) -> Body:
-        """Answer the first overload, one of DOUBLEs only, from a matrix as well: rows by arguments, NaN for NULL."""
+        """Answer the first overload, one of DOUBLEs after VARCHARs or nothing, in a quicker form as well: the body
+        takes a list for each VARCHAR, and the numbers as a matrix of rows by arguments, NaN for NULL."""
+        kinds = [t.name for _, t in self.overloads[0].signature.arguments]
+        self.matrix_words = kinds.count("VARCHAR")
+        if kinds != sorted(kinds, reverse=True) or set(kinds) - {"VARCHAR"} != {"DOUBLE"}:
+            raise SignatureError(f"{self.name}: a matrix stands for DOUBLEs, after VARCHARs or nothing")
         self.matrix_body = body
         return body
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from udf_server.errors import ModelError
 from udf_server.function import RowError
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_NUMBERS: Final = {float, int, bool, type(None)}
+
+
 def matrix_of(model: LoadedModel, columns: Sequence[Sequence[Any]]) -> Floats:
     """Rows by features: from one column of dicts by feature name (a STRUCT or a MAP, names in any case), or from a
     column per feature in the model's order. None is a missing value. Raises RowError for what does not fit."""
     metadata = model.metadata
     names = metadata.features
     if len(columns) == 1 and any(isinstance(v, Mapping) for v in columns[0]):
-        return _from_dicts(metadata, [{k.upper(): v for k, v in (row or {}).items()} for row in columns[0]])
+        return _from_dicts(metadata, [row or {} for row in columns[0]])
     _check_width(metadata, len(columns))
     if not metadata.categories and not any(isinstance(v, str | bool) for c in columns for v in c):
         return to_matrix(columns)
@@ -48,6 +51,7 @@ def _from_dicts(metadata: Metadata, rows: Sequence[Mapping[str, Any]]) -> Floats
     names = metadata.features
     wanted = [name.upper() for name in names]
     known = set(wanted)
+    rows = [row if row.keys() <= known else {k.upper(): v for k, v in row.items()} for row in rows]
     for row in rows:
         if unknown := row.keys() - known:
             raise RowError(f"model {metadata.name} has no feature {min(unknown)}; it has {', '.join(names)}")
@@ -55,8 +59,10 @@ def _from_dicts(metadata: Metadata, rows: Sequence[Mapping[str, Any]]) -> Floats
     return to_matrix([_numbers(metadata, n, c) for n, c in zip(names, columns, strict=True)])
 
 
-def _numbers(metadata: Metadata, name: str, column: Sequence[Any]) -> list[float | None]:
+def _numbers(metadata: Metadata, name: str, column: Sequence[Any]) -> Sequence[float | None]:
     """Values as numbers, words of a category as their place in it; a word never seen counts as missing."""
+    if name not in metadata.categories and set(map(type, column)) <= _NUMBERS:
+        return column
     places = {word: float(at) for at, word in enumerate(metadata.categories.get(name, ()))}
     out: list[float | None] = []
     for value in column:

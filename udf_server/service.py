@@ -217,10 +217,10 @@ class Service:
         call = _Call(self, target, model_version, batch.count, done)
         try:
             if batch.matrix is not None and found.matrix_body is not None:
-                lane = self._lane(
-                    found, found.matrix_body, found.overloads[0].signature.returns, model_version
-                )
-                call.put(lane, [batch.matrix], range(batch.count), deadline)
+                body, returns = found.matrix_body, found.overloads[0].signature.returns
+                lane = self._lane(found, body, returns, model_version)
+                then = self._shadowing(found, body, returns, model_version)
+                call.put(lane, [*batch.words, batch.matrix], range(batch.count), deadline, then=then)
             else:
                 for overload, indexes, columns in bind(found, batch, call.results):
                     lane = self._lane(found, overload.body, overload.signature.returns, model_version)
@@ -234,9 +234,10 @@ class Service:
             raise ServiceError(429, "OVERLOADED", str(error), retry_after=error.retry_after) from error
         call.arrived()
 
-    def takes_matrix(self, target: Target) -> bool:
-        """Whether rows of numbers may be handed over as a matrix."""
-        return target.function.matrix_body is not None and not target.detail
+    def matrix_words(self, target: Target) -> int | None:
+        """After how many texts rows of numbers may be handed over as a matrix; None when they may not."""
+        found = target.function
+        return None if found.matrix_body is None or target.detail else found.matrix_words
 
     def look(self) -> bool:
         """Judge what was scored, read changed function files and moved aliases; safe on any thread. Follow with

@@ -103,7 +103,8 @@ class Lane:
         if self._queued and self._queued + rows > self._queue_limit:
             raise Overloaded(max(self.latency.predict(self._queued), 0.05))
         loop = asyncio.get_running_loop()
-        width = len(columns) if type(columns[0]) is list else columns[0].shape[1]
+        # Jobs of one width can be joined; of a matrix's rows, all but the last column are lists.
+        width = len(columns) if type(columns[-1]) is list else columns[-1].shape[1]
         job = Job(columns, rows, width, deadline, done)
         if not self._jobs:
             self._waiting_since = loop.time()
@@ -239,13 +240,16 @@ class Lane:
 
 
 def _joined(parts: list[tuple[Job, int, int]]) -> Columns:
-    """The rows of several jobs of the same width, column by column; a matrix is one column of rows."""
-    if type(parts[0][0].columns[0]) is not list:
-        import numpy as np
+    """The rows of several jobs of the same width, column by column."""
+    return [_column(parts, at) for at in range(len(parts[0][0].columns))]
 
-        return [np.concatenate([j.columns[0][s:e] for j, s, e in parts])]
-    width = parts[0][0].width
-    return [[v for j, s, e in parts for v in j.columns[i][s:e]] for i in range(width)]
+
+def _column(parts: list[tuple[Job, int, int]], at: int) -> Any:
+    if type(parts[0][0].columns[at]) is list:
+        return [v for j, s, e in parts for v in j.columns[at][s:e]]
+    import numpy as np
+
+    return np.concatenate([j.columns[at][s:e] for j, s, e in parts])
 
 
 def _result(call: asyncio.Future[list[Any]], rows: int) -> list[Any]:

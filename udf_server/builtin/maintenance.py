@@ -9,7 +9,7 @@ from udf_server.context import Context
 from udf_server.function import function
 from udf_server.maintenance.life import Row, score_life
 from udf_server.models.loaded import LoadedModel
-from udf_server.rows import attributions_of, matrix_of
+from udf_server.rows import attributions_of, checked_matrix, matrix_of
 
 if TYPE_CHECKING:
     from udf_server.models.loaded import Floats
@@ -31,6 +31,11 @@ def failure_risk(model: LoadedModel, *sensors: Sequence[float | None]) -> Floats
     """Calibrated probability that a machine fails, from the live `failure` model; the sensors in the model's order,
     or a STRUCT or MAP by name. A NULL sensor counts as missing."""
     return model.predict(matrix_of(model, sensors))
+
+
+@failure_risk.matrix
+def _of_matrix(model: LoadedModel, matrix: Floats) -> Floats:
+    return model.predict(checked_matrix(model, matrix))
 
 
 @failure_risk.overload("FAILURE_RISK(sensors MAP<VARCHAR, DOUBLE>) -> DOUBLE")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
 from udf_server.models.loaded import LoadedModel
-from udf_server.rows import matrix_of
+from udf_server.rows import checked_matrix, matrix_of
 
 _Answer = Callable[[LoadedModel, Any], list[Any]]
 
@@ -17,20 +18,41 @@ _Answer = Callable[[LoadedModel, Any], list[Any]]
 def _by_model(
     context: Context, names: Sequence[Any], columns: Sequence[Sequence[Any]], answer: _Answer
 ) -> list[Any]:
+    """Rows of columns, or of one column of dicts, each by its own model."""
+
+    def features(model: LoadedModel, rows: list[int]) -> Any:
+        given = [[column[row] for row in rows] for column in columns]
+        if len(given) == 1 and not any(isinstance(v, int | float) for v in given[0]):
+            given = [[value or {} for value in given[0]]]  # dicts, or NULLs for rows of missing values
+        return matrix_of(model, given)
+
+    return _grouped(context, names, features, answer)
+
+
+def _by_matrix(context: Context, names: Sequence[str], matrix: Any, answer: _Answer) -> list[Any]:
+    """Rows of a matrix, each by its own model."""
+    return _grouped(context, names, lambda model, rows: checked_matrix(model, matrix[rows]), answer)
+
+
+def _grouped(
+    context: Context,
+    names: Sequence[Any],
+    features: Callable[[LoadedModel, list[int]], Any],
+    answer: _Answer,
+) -> list[Any]:
     """Rows of the same model together. `NAME@3` asks for a version."""
     groups: dict[Any, list[int]] = {}
     for row, name in enumerate(names):
         groups.setdefault(name, []).append(row)
     out: list[Any] = [None] * len(names)
     for name, rows in groups.items():
-        given = [[column[row] for row in rows] for column in columns]
-        if len(given) == 1 and not any(isinstance(v, int | float) for v in given[0]):
-            given = [[value or {} for value in given[0]]]  # dicts, or NULLs for rows of missing values
         try:
             model = _model(context, name)
-            values = answer(model, matrix_of(model, given))
+            values = answer(model, features(model, rows))
         except ModelError as error:
             values = [RowError(str(error), "INVALID_INPUT")] * len(rows)
+        if len(groups) == 1:
+            return values
         for row, value in zip(rows, values, strict=True):
             out[row] = value
     return out
@@ -70,8 +92,16 @@ def _contributions(exact: bool) -> _Answer:
     return answer
 
 
+def _predicted(model: LoadedModel, matrix: Any) -> list[float]:
+    found: list[float] = model.predict(matrix).tolist()
+    return found
+
+
+_contributed = _contributions(False)
+
+
 def _explain(context: Context, names: Sequence[Any], *columns: Sequence[Any]) -> list[Any]:
-    return _by_model(context, names, columns, _contributions(False))
+    return _by_model(context, names, columns, _contributed)
 
 
 @function(
@@ -87,7 +117,7 @@ def predict(context: Context, names: Sequence[Any], *columns: Sequence[Any]) -> 
     """What a registered model says: the probability of the second of two classes, the number of the likeliest of
     several, or the value. Features in the model's order, or a STRUCT or MAP by name; NULL counts as missing. 'churn' is
     the live version, 'churn@3' the third."""
-    return _by_model(context, names, columns, lambda model, matrix: model.predict(matrix).tolist())
+    return _by_model(context, names, columns, _predicted)
 
 
 @function(
@@ -132,12 +162,13 @@ def explain(context: Context, names: Sequence[Any], *columns: Sequence[Any]) -> 
     return _explain(context, names, *columns)
 
 
-for _function, _returns in (
-    (predict, "DOUBLE"),
-    (predict_proba, "MAP<VARCHAR, DOUBLE>"),
-    (predict_label, "VARCHAR"),
-    (explain, "MAP<VARCHAR, DOUBLE>"),
+for _function, _returns, _answered in (
+    (predict, "DOUBLE", _predicted),
+    (predict_proba, "MAP<VARCHAR, DOUBLE>", _proba),
+    (predict_label, "VARCHAR", _label),
+    (explain, "MAP<VARCHAR, DOUBLE>", _contributed),
 ):
+    _function.matrix(partial(_by_matrix, answer=_answered))
     for _type in ("MAP<VARCHAR, DOUBLE>", "STRUCT< >"):
         _signature = f"{_function.name}(model VARCHAR, features {_type}) -> {_returns}"
         _function.overload(_signature)(_function.overloads[0].body)

@@ -9,7 +9,7 @@ from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
 from udf_server.models.loaded import LoadedModel
-from udf_server.rows import attributions_of, matrix_of
+from udf_server.rows import attributions_of, checked_matrix, matrix_of
 from udf_server.text.model import harmless_class, optional_text_model
 from udf_server.text.occlusion import word_contributions
 from udf_server.threat.rules import payload_rules
@@ -41,32 +41,44 @@ def _kinds(context: Context, model: LoadedModel, matrix: Floats) -> list[str | N
 
 
 @function(
-    f"THREAT_SCORE(features STRUCT< >) -> {_RESULT}",
+    f"THREAT_SCORE(features DOUBLE...) -> {_RESULT}",
     model="threat",
     context=True,
+    nulls="call",
     timeout=30.0,
     attributions=_attributions,
     example="SELECT ID, THREAT_SCORE(STRUCT(SERVICE := SERVICE, SRC_BYTES := SRC_BYTES))->SCORE AS RISK "
     "FROM CONNECTIONS EMIT CHANGES;",
 )
 def threat_score(
-    context: Context, model: LoadedModel, features: Sequence[Mapping[str, Any]]
+    context: Context, model: LoadedModel, *features: Sequence[float | None]
 ) -> list[dict[str, Any]]:
     """SCORE is the probability of an attack, a half where attacks of kinds never seen are told from ordinary traffic
-    best; KIND is the likeliest kind from a half up, else NULL. Features by name, from the live `threat` model:
-    `ksqlkit train threat --from FILE --label KIND_COLUMN`. A NULL feature counts as missing."""
-    matrix = matrix_of(model, [features])
+    best; KIND is the likeliest kind from a half up, else NULL. Features by name as a STRUCT or MAP, or where all are
+    numbers in the model's order, from the live `threat` model: `ksqlkit train threat --from FILE --label KIND_COLUMN`.
+    A NULL feature counts as missing."""
+    return _scored(context, model, matrix_of(model, features))
+
+
+@threat_score.matrix
+def _of_matrix(context: Context, model: LoadedModel, matrix: Floats) -> list[dict[str, Any]]:
+    return _scored(context, model, checked_matrix(model, matrix))
+
+
+@threat_score.overload(f"THREAT_SCORE(features STRUCT< >) -> {_RESULT}")
+def _by_name(
+    context: Context, model: LoadedModel, features: Sequence[Mapping[str, Any] | None]
+) -> list[dict[str, Any]]:
+    return _scored(context, model, matrix_of(model, [[row or {} for row in features]]))
+
+
+threat_score.overload(f"THREAT_SCORE(features MAP<VARCHAR, VARCHAR>) -> {_RESULT}")(_by_name)
+
+
+def _scored(context: Context, model: LoadedModel, matrix: Floats) -> list[dict[str, Any]]:
     scores = model.predict(matrix).tolist()
     kinds = _kinds(context, model, matrix)
     return [{"SCORE": s, "KIND": kind if s >= 0.5 else None} for s, kind in zip(scores, kinds, strict=True)]
-
-
-@threat_score.overload(f"THREAT_SCORE(features MAP<VARCHAR, VARCHAR>) -> {_RESULT}")
-def _by_name(
-    context: Context, model: LoadedModel, features: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = threat_score(context, model, features)
-    return found
 
 
 def _payload_scores(context: Context, texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,29 +12,27 @@ from udf_server.http.message import ARROW, MAX_ROWS, Response, json_response
 from udf_server.service import Answer
 
 
-def decode_call(body: bytes, media: str, *, numbers: bool = False) -> Batch:
-    """The rows of a call, as a matrix where that is asked for and they are nothing but numbers. JSON rows start with
+def decode_call(body: bytes, media: str, *, words: int | None = None) -> Batch:
+    """The rows of a call; as a matrix where they are that many texts and then nothing but numbers. JSON rows start with
     their number, counting up from 0."""
     if media == ARROW:
-        return _decode_arrow(body, numbers)
+        return _decode_arrow(body, words)
     try:
         document = orjson.loads(body)
     except ValueError as error:
         raise ServiceError(400, "MALFORMED", f"the body is not JSON: {error}") from error
-    if numbers:
-        # `true`, `false` and `null` need one of these letters; a long body is searched in microseconds.
-        return batch_of(document, numbers=True, plain=b"u" not in body and b"s" not in body)
-    return batch_of(document)
+    # `true`, `false` and `null` need one of these letters; a long body is searched in microseconds.
+    return batch_of(document, words=words, plain=words == 0 and b"u" not in body and b"s" not in body)
 
 
-def batch_of(document: Any, *, numbers: bool = False, plain: bool = False) -> Batch:
+def batch_of(document: Any, *, words: int | None = None, plain: bool = False) -> Batch:
     """The rows of a decoded `{"data": [[0, arg1, ...], ...]}`."""
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list) or not set(map(type, data)) <= {list}:
         raise ServiceError(400, "MALFORMED", 'the body must be {"data": [[row, argument, ...], ...]}')
     if len(data) > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{len(data)} rows; the limit is {MAX_ROWS}")
-    if numbers and (batch := Batch.of_numbers(data, plain=plain)) is not None:
+    if words is not None and (batch := Batch.of_numbers(data, words, plain=plain)) is not None:
         return batch
     try:
         return Batch.numbered(data)
@@ -75,7 +73,7 @@ def encode_answer(answer: Answer, media: str) -> Response:
     return Response(200, sink.getvalue().to_pybytes(), ARROW)
 
 
-def _decode_arrow(body: bytes, numbers: bool) -> Batch:
+def _decode_arrow(body: bytes, words: int | None) -> Batch:
     try:
         import pyarrow as pa
     except ImportError as error:
@@ -87,10 +85,19 @@ def _decode_arrow(body: bytes, numbers: bool) -> Batch:
         raise ServiceError(400, "MALFORMED", f"the body is not an Arrow stream: {error}") from error
     if table.num_rows > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{table.num_rows} rows; the limit is {MAX_ROWS}")
-    if numbers and table.num_rows and set(table.schema.types) == {pa.float64()}:
+    if words is not None and table.num_rows and _numbers_after(words, table.schema.types):
         batch = table.combine_chunks().to_batches()[0]
-        # In one go, and row by row as the model reads it.
-        matrix = batch.to_tensor(null_to_nan=True, row_major=True).to_numpy()
-        return Batch(table.num_rows, [], matrix)
+        texts = [batch.column(at).to_pylist() for at in range(words)]
+        if not any(None in column for column in texts):
+            # In one go, and row by row as the model reads it.
+            numbers = batch.select(range(words, batch.num_columns))
+            matrix = numbers.to_tensor(null_to_nan=True, row_major=True).to_numpy()
+            return Batch(table.num_rows, [], matrix, texts)
     columns = [c.to_pylist() for c in table.columns]
     return Batch(table.num_rows, [(range(table.num_rows), columns)] if table.num_rows else [])
+
+
+def _numbers_after(words: int, types: list[Any]) -> bool:
+    import pyarrow as pa
+
+    return set(types[:words]) <= {pa.string()} and set(types[words:]) == {pa.float64()}

@@ -11,6 +11,8 @@ import numpy as np
 import orjson
 import pytest
 
+from udf_server.errors import SignatureError
+from udf_server.function import function
 from udf_server.http.app import App
 from udf_server.http.message import ARROW, Request, Response
 from udf_server.models.boosting import import_xgboost
@@ -29,9 +31,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(matrix, matrix[:, 0] > 0), 5
     )
     root = tmp_path_factory.mktemp("models")
-    ModelStore(root).publish(
-        "fraud", bytes(booster.save_raw("ubj")), kind="xgboost", file="m.ubj", features=["A", "B", "C"]
-    )
+    for trees, name in enumerate(("two", "threat", "failure", "fraud"), 2):
+        content = bytes(booster[:trees].save_raw("ubj"))
+        ModelStore(root).publish(name, content, kind="xgboost", file="m.ubj", features=["A", "B", "C"])
     return root
 
 
@@ -46,10 +48,11 @@ def ask(models: Path, act: Callable[[App], Any]) -> Any:
     return asyncio.run(main())
 
 
-def score(models: Path, rows: list[list[Any]], **headers: str) -> Any:
+def score(models: Path, rows: list[list[Any]], function: str = "FRAUD_SCORE", **headers: str) -> Any:
     body = orjson.dumps({"data": [[i, *row] for i, row in enumerate(rows)]})
     named = {k.replace("_", "-"): v for k, v in headers.items()}
-    response: Response = ask(models, lambda app: app.handle(Request("POST", SCORE, named, body)))
+    path = f"/v1/functions/{function}:batch"
+    response: Response = ask(models, lambda app: app.handle(Request("POST", path, named, body)))
     return response.status, orjson.loads(response.body)
 
 
@@ -82,30 +85,58 @@ def test_a_bad_row_among_good_ones_fails_alone_and_shortly(models: Path, bad: li
     assert len(message) < 300
 
 
-def test_numbers_give_the_same_scores_in_every_form(models: Path) -> None:
+NUMBERS: list[list[Any]] = [[0.5, -2, 1e-300], [None, 3.25, 7], [1, 0, -0.0]]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("FRAUD_SCORE", []),
+        ("FAILURE_RISK", []),
+        ("THREAT_SCORE", []),
+        ("PREDICT", ["fraud"]),
+        ("PREDICT_PROBA", ["failure"]),
+        ("PREDICT_LABEL", ["two@1"]),
+        ("EXPLAIN", ["two"]),
+    ],
+)
+def test_numbers_give_the_same_scores_in_every_form(models: Path, function: str, words: list[str]) -> None:
     pa = pytest.importorskip("pyarrow", reason="Arrow on the wire needs pyarrow")
-    rows: list[list[Any]] = [[0.5, -2, 1e-300], [None, 3.25, 7], [1, 0, -0.0]]
-    _, together = score(models, rows)
-    single = [score(models, [row])[1]["data"][0][1] for row in rows]
-    _, beside_text = score(models, [*rows, ["x", 1, 1]])
-    columns = {n: pa.array([r[i] for r in rows], pa.float64()) for i, n in enumerate("ABC")}
+    rows = [[*words, *row] for row in NUMBERS]
+    _, together = score(models, rows, function)
+    single = [score(models, [row], function)[1]["data"][0][1] for row in rows]
+    _, beside_text = score(models, [*rows, [*words, "x", 1, 1]], function)
+    columns = {f"W{i}": pa.array([word] * 3) for i, word in enumerate(words)}
+    columns |= {n: pa.array([r[i] for r in NUMBERS], pa.float64()) for i, n in enumerate("ABC")}
     sink = io.BytesIO()
     table = pa.table(columns)
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    request = Request("POST", SCORE, {"content-type": ARROW}, sink.getvalue())
+    request = Request("POST", f"/v1/functions/{function}:batch", {"content-type": ARROW}, sink.getvalue())
     response = ask(models, lambda app: app.handle(request))
     arrow = pa.ipc.open_stream(response.body).read_all().column("value").to_pylist()
-    detail = Request(
-        "POST",
-        SCORE.replace(":", "_DETAIL:"),
-        {},
-        orjson.dumps({"data": [[i, *r] for i, r in enumerate(rows)]}),
-    )
-    detailed = orjson.loads(ask(models, lambda app: app.handle(detail)).body)
+    _, detailed = score(models, rows, f"{function}_DETAIL")
+    structs = [[*words, dict(zip("abc", row, strict=True))] for row in NUMBERS]
+    assert None not in single
     assert [v for _, v in together["data"]] == single == arrow
-    assert [v for _, v in beside_text["data"]][:3] == single
+    assert [v for _, v in beside_text["data"]] == [*single, None]
     assert [v["VALUE"] for _, v in detailed["data"]] == single
+    assert [v for _, v in score(models, structs, function)[1]["data"]] == single
+
+
+def test_rows_of_several_models_keep_theirs(models: Path) -> None:
+    names = ["fraud", "two", "failure", "two", "nope", "fraud"]
+    rows = [[name, 0.5, -2.0, 1.0] for name in names]
+    _, answer = score(models, rows, "PREDICT")
+    alone = {name: score(models, [[name, 0.5, -2.0, 1.0]], "PREDICT")[1]["data"][0][1] for name in names}
+    assert [v for _, v in answer["data"]] == [alone[name] for name in names]
+    assert len({v for v in alone.values() if v is not None}) == 3
+    assert [(row, code) for row, code, _ in answer["errors"]] == [(4, "INVALID_INPUT")]
+
+
+def test_a_quick_form_is_for_numbers_after_texts() -> None:
+    with pytest.raises(SignatureError, match="a matrix stands for DOUBLEs"):
+        function("F(labels ARRAY<VARCHAR>) -> DOUBLE")(len).matrix(len)
 
 
 def test_nan_and_infinities_by_arrow_are_missing_or_an_error_of_their_row(models: Path) -> None:

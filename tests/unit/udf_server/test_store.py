@@ -80,13 +80,18 @@ def test_a_canary_answers_its_share_and_pinned_calls_never(store: ModelStore) ->
     asyncio.run(act())
 
 
-def test_a_shadow_is_compared_and_answers_nobody(store: ModelStore) -> None:
+@pytest.mark.parametrize("quick", [False, True], ids=["columns", "matrix"])
+def test_a_shadow_is_compared_and_answers_nobody(store: ModelStore, quick: bool) -> None:
     store.set_shadow("fraud", 2)
 
     async def act() -> None:
         service = Service(store.root)
         service.look()
-        answer = await service.call("FRAUD_SCORE", None, Batch.of([[2.0], [0.0], ["x"]]))
+        given = Batch.of([[2.0], [0.0], ["x"]])
+        if quick:
+            given = Batch.of_numbers([[0, 2.0], [1, 0.0]])
+            assert given is not None
+        answer = await service.call("FRAUD_SCORE", None, given)
         assert answer.version == 1
         assert answer.values[0] > 0.5
         await asyncio.gather(*(lane.drained() for lane in service._lanes.values()))
