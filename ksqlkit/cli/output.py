@@ -4,9 +4,11 @@ messages and progress go to standard error so that output can be piped."""
 from __future__ import annotations
 
 import functools
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import orjson
 import typer
@@ -18,10 +20,30 @@ from ksqlkit.errors import KsqlkitError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_PLACE = re.compile(r"^(?:line \d+:\d+|Line: \d+, Col: \d+): ")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-console = Console()
+UNBOUNDED = 100_000  # characters: where no terminal bounds them, lines are as long as what they show
+
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        end_quietly()
+
+
+def _make_console() -> Console:
+    bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return _Output(width=None if bounded else UNBOUNDED)
+
+
+def end_quietly() -> NoReturn:
+    """End as a program does whose reader went away (`| head`): without a word, as if by SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes nowhere
+    raise SystemExit(141)
+
+
+console = _make_console()
 messages = Console(stderr=True)
 debug = False
 
@@ -42,6 +64,12 @@ def print_json_line(data: Any) -> None:
     sys.stdout.flush()
 
 
+def print_line(text: str, *, bold: bool = False) -> None:
+    """Text as it is, never wrapped, so that it can be copied and searched."""
+    style = "bold" if bold else None
+    console.print(text.translate(_HARMLESS), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_table(
     title: str | None, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool = False
 ) -> None:
@@ -51,10 +79,12 @@ def print_table(
         console.print(title, style="bold", markup=False, highlight=False)
     table = Table(header_style="bold")
     for i, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        numeric = bool(rows) and all(
+            isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in rows
+        )
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value, exact) for value in row))
+        table.add_row(*(cell(value, exact=exact) for value in row))
     console.print(table)
 
 
@@ -82,6 +112,10 @@ def progress() -> Progress:
 
 def fail(error: KsqlkitError) -> typer.Exit:
     """Print an error for a person; returns the exit to raise."""
+    if (
+        error.location and error.location.line
+    ):  # ksqlDB's own place is in one statement; ours is in the whole text
+        error.message = _PLACE.sub("", error.message)
     messages.print("error:", style="bold red", end=" ")
     messages.print(error.render(), markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(error.exit_code)
@@ -102,31 +136,43 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             messages.print("stopped")
             raise typer.Exit(130) from None
         except BrokenPipeError:
-            raise typer.Exit(0) from None
+            end_quietly()
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except OSError as exc:
             if debug:
                 raise
-            messages.print(f"error: {exc.filename or ''}: {exc.strerror or exc}", markup=False)
+            place = f"{exc.filename}: " if exc.filename else ""
+            messages.print(
+                f"error: {place}{exc.strerror or exc}", markup=False, highlight=False, soft_wrap=True
+            )
             raise typer.Exit(1) from None
         except Exception as exc:
             if debug:
                 raise
-            messages.print(f"error: a fault of ksqlkit: {type(exc).__name__}: {exc}", markup=False)
+            fault = f"error: a fault of ksqlkit: {type(exc).__name__}: {exc}"
+            messages.print(fault, markup=False, highlight=False, soft_wrap=True)
             messages.print("hint: run `ksqlkit --debug ...` to see where, and please report it", markup=False)
             raise typer.Exit(1) from None
 
     return run
 
 
-def _cell(value: Any, exact: bool) -> str:
+def cell(value: Any, *, exact: bool) -> str:
+    """A value on one line; numbers with all their digits where `exact`. Signs that steer a terminal are shown."""
     if value is None:
         return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float) and not exact:
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
-    if isinstance(value, bool | str):
+    if isinstance(value, str):
+        return value.translate(_SHOWN)
+    if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int):
-        return f"{value}"
     return orjson.dumps(value, default=str).decode()
+
+
+_CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]
+_SHOWN = {code: {9: "\\t", 10: "\\n", 13: "\\r"}.get(code, f"\\x{code:02x}") for code in _CONTROLS}
+_HARMLESS = {code: shown for code, shown in _SHOWN.items() if code not in (9, 10)}  # in text of several lines

@@ -2,61 +2,95 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ksqlkit.cli.entities import print_entity
-from ksqlkit.cli.output import console, print_json_line, print_table
+from ksqlkit.cli.output import messages, print_json_line, print_line, print_table
+from ksqlkit.cli.rows import RowPrinter
 from ksqlkit.client.protocol import Client
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import parse_one, split
 from ksqlkit.errors import Location, SqlError, UserError
+from ksqlkit.files import read_text
 
 PAGE = 200  # rows of a query that ends are shown as one table up to here, then in further tables
+MAX_DEPTH = 10  # scripts that run scripts
+
+
+class Variables(dict[str, str]):
+    """DEFINE's values; as in ksqlDB, names are the same in upper and lower case."""
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name.lower(), value)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a name, in whatever case it is written."""
+        return super().get(name.lower(), default)
+
+    def pop(self, name: str, default: Any = None) -> Any:
+        """Forget a name; returns the value that it had."""
+        return super().pop(name.lower(), default)
 
 
 @dataclass(slots=True)
 class Session:
-    """Runs texts of statements, in order; the first error ends a text."""
+    """Runs texts of statements, in order; the first error ends a text. A text with a syntax error runs not at all.
+
+    Where somebody watches (`interactive`), SET and DEFINE say what they did. `rows` counts the rows shown.
+    """
 
     client: Client
     properties: dict[str, Any] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: Variables = field(default_factory=Variables)
     json: bool = False
+    interactive: bool = False
+    rows: int = 0
+    _depth: int = 0
 
     def run(self, text: str) -> None:
         """Run every statement of a text. Errors are placed in that text."""
-        for statement, span in split(text):
-            try:
+        statements = [(statement, span) for statement, span in split(text) if statement != ";"]
+        for statement, span in statements:
+            with _placed(text, span):
+                if "${" not in statement:  # a variable may be defined further up
+                    parse_one(statement, testing=True)
+        for statement, span in statements:
+            with _placed(text, span):
                 self._run_one(statement)
-            except SqlError as exc:
-                raise _place(exc, text, span) from None
 
     def _run_one(self, text: str) -> None:
-        statement = parse_one(
-            self._substitute(text), testing=True
-        )  # for RUN SCRIPT, which a server never sees
+        plain = self._substitute(text)
+        statement = parse_one(plain, testing=True)  # for RUN SCRIPT, which a server never sees
         match statement:
             case N.SetProperty(name=name, value=value):
+                self.client.execute(
+                    "SHOW PROPERTIES;", properties={**self.properties, name: value}
+                )  # is it one?
                 self.properties[name] = value
+                self._say(f"{name} is '{value}' in this session. UNSET '{name}'; takes that back.")
             case N.UnsetProperty(name=name):
-                self.properties.pop(name, None)
+                if name not in self.properties:
+                    raise SqlError(f"Cannot unset property '{name}', which was never set in your session")
+                self._say(f"{name} is no longer '{self.properties.pop(name)}'.")
             case N.Define(name=name, value=value):
                 self.variables[name] = value
+                self._say(f"${{{name}}} is '{value}' in this session.")
             case N.Undefine(name=name):
-                self.variables.pop(name, None)
+                if self.variables.pop(name) is None:
+                    messages.print(f"Variable {name} is not defined.", markup=False, highlight=False)
             case N.RunScript(path=path):
-                try:
-                    script = Path(path).read_text("utf-8")
-                except OSError as exc:
-                    raise UserError(f"{path} cannot be read: {exc.strerror}") from exc
-                self.run(script)
+                self.run_file(Path(path))
             case N.QueryStatement():
-                self._query(text, statement.query)
+                self._query(plain, statement.query)
             case N.Print():
-                for line in self.client.lines(text, properties=self.properties):
-                    console.print(line, markup=False, highlight=False, soft_wrap=True)
+                for line in self.client.lines(plain, properties=self.properties):
+                    print_line(line)
             case _:
                 answers = self.client.execute(text, properties=self.properties, variables=self.variables)
                 for answer in answers:
@@ -65,44 +99,67 @@ class Session:
                     else:
                         print_entity(answer)
 
+    def run_file(self, path: Path) -> None:
+        """Run the statements of a file; errors are placed in it."""
+        if self._depth >= MAX_DEPTH:
+            raise UserError(f"{path} is a script in a script, {MAX_DEPTH} deep", hint="Does it run itself?")
+        text = read_text(path)
+        self._depth += 1
+        try:
+            self.run(text)
+        except SqlError as exc:
+            if exc.location is None or exc.location.file is None:
+                exc.at(file=str(path))
+            raise
+        finally:
+            self._depth -= 1
+
     def _query(self, text: str, query: N.Query) -> None:
-        with self.client.stream(text, properties=self.properties, variables=self.variables) as rows:
+        with self.client.stream(text, properties=self.properties) as rows:
             columns = rows.header.columns
             if self.json:
                 for row in rows:
+                    self.rows += 1
                     print_json_line(dict(zip(columns, row, strict=True)))
-            elif query.emit and query.limit is None:
-                console.print(" | ".join(columns), style="bold", markup=False)
+                return
+            if query.emit:  # rows may be long in coming: each is shown as it comes
+                printer = RowPrinter(columns)
                 for row in rows:
-                    console.print(
-                        " | ".join(str(v) for v in row), markup=False, highlight=False, soft_wrap=True
-                    )
-            else:
-                page: list[list[Any]] = []
-                shown = False
-                for row in rows:
-                    page.append(row)
-                    if len(page) == PAGE:
-                        print_table(None, columns, page, exact=True)
-                        page, shown = [], True
-                if page or not shown:
+                    self.rows += 1
+                    printer.print(row)
+                return
+            page: list[list[Any]] = []
+            for row in rows:
+                page.append(row)
+                self.rows += 1
+                if len(page) == PAGE:
                     print_table(None, columns, page, exact=True)
+                    page = []
+            if page or not self.rows:
+                print_table(None, columns, page, exact=True)
 
     def _substitute(self, text: str) -> str:
         from ksqlkit.dialect.variables import substitute
 
-        return substitute(text, self.variables) if self.variables else text
+        return substitute(text, self.variables)
+
+    def _say(self, text: str) -> None:
+        if self.interactive:
+            messages.print(text, markup=False, highlight=False)
 
 
-def _place(error: SqlError, text: str, span: N.Span) -> SqlError:
-    """From a place in one statement to the place in the whole text, with its line for the caret."""
-    place = error.location or Location(line=1, column=1)
-    if place.file is not None:
-        return error
-    line, column = place.line or 1, place.column or 1
-    whole_line = span.line + line - 1
-    whole_column = column if line > 1 else span.column + column - 1
-    lines = text.splitlines()
-    shown = lines[whole_line - 1] if whole_line <= len(lines) else None
-    error.location = Location(None, whole_line, whole_column, shown)
-    return error
+@contextlib.contextmanager
+def _placed(text: str, span: N.Span) -> Any:
+    """Errors in a statement, placed in the text that it is of, with its line for the caret."""
+    try:
+        yield
+    except SqlError as error:
+        place = error.location or Location(line=1, column=1)
+        if place.file is None:
+            line, column = place.line or 1, place.column or 1
+            whole_line = span.line + line - 1
+            whole_column = column if line > 1 else span.column + column - 1
+            lines = text.split("\n")
+            shown = lines[whole_line - 1].rstrip("\r") if whole_line <= len(lines) else None
+            error.location = Location(None, whole_line, whole_column, shown)
+        raise
