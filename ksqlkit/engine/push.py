@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.log.protocol import Commit, Log, Record, TopicInfo
 from ksqlkit.engine.results import QueryColumn, schema_text
 from ksqlkit.errors import InternalError, KsqlkitError
+
+if TYPE_CHECKING:
+    from ksqlkit.engine.runtime.query import Submit
 
 BUFFER_ROWS = 100_000  # a client that does not read holds up its own query at this many rows
 Row = tuple[Any, ...]
@@ -19,7 +22,11 @@ Row = tuple[Any, ...]
 class Runner(Protocol):
     """What a push query needs of the query that feeds it."""
 
-    def poll(self, limit: int = 5000) -> int:
+    @property
+    def busy(self) -> bool:
+        """Whether it waits for a remote function."""
+
+    def poll(self, limit: int = 5000, submit: Submit | None = None) -> int:
         """Work; returns the records read."""
 
     def close(self, *, drop: bool) -> None:
@@ -121,19 +128,24 @@ class PushQuery:
         self._seen += len(rows)
         self._rows.extend(rows)
 
-    def work(self) -> int:
+    @property
+    def busy(self) -> bool:
+        """Whether the query waits for a remote function."""
+        return self._runner is not None and self._runner.busy
+
+    def work(self, submit: Submit | None = None) -> int:
         """One poll of the query, unless it is done or the client is behind; returns the records read."""
         if self._runner is None or self.done or len(self._rows) >= BUFFER_ROWS:
             return 0
         try:
-            moved = self._runner.poll()
+            moved = self._runner.poll(submit=submit)
         except KsqlkitError as error:
             self.error = error
             return 0
         except Exception as error:  # one query's failure must not stop the others
             self.error = InternalError(f"The query failed: {type(error).__name__}: {error}")
             return 0
-        if moved == 0 and self.ends and self.final_message is None:
+        if moved == 0 and self.ends and not self.busy and self.final_message is None:
             self.final_message = "Query Completed"
         return moved
 
@@ -187,10 +199,10 @@ class Snapshot:
         return self._log.get_state(store, key)
 
     def scan_state(
-        self, store: str, low: bytes = b"", high: bytes | None = None
+        self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:
         """Passed on."""
-        return self._log.scan_state(store, low, high)
+        return self._log.scan_state(store, low, high, batch)
 
     def drop_consumer(self, consumer: str) -> None:
         """Passed on."""

@@ -166,9 +166,10 @@ class MemoryLog:
         return None if entries is None else entries.values.get(key)
 
     def scan_state(
-        self, store: str, low: bytes = b"", high: bytes | None = None
+        self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:
         """A store's entries with low <= key < high, in key order."""
+        del batch  # all of them are here
         entries = self._state.get(store)
         if entries is not None:
             for key in entries.keys(low, high):

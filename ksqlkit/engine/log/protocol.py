@@ -69,9 +69,10 @@ class StateReader(Protocol):
         """The value of a store's entry, or None."""
 
     def scan_state(
-        self, store: str, low: bytes = b"", high: bytes | None = None
+        self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:
-        """A store's entries with low <= key < high (None is open), in key order; read some at a time."""
+        """A store's entries with low <= key < high (None is open), in key order; read some at a time,
+        `batch` of them at first."""
 
 
 class Log(StateReader, Protocol):

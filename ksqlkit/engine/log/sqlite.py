@@ -247,10 +247,11 @@ class SqliteLog:
             return self._state.get(store, key)
 
     def scan_state(
-        self, store: str, low: bytes = b"", high: bytes | None = None
+        self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:
-        """A store's entries with low <= key < high, in key order; read some at a time."""
-        return self._state.scan(store, low, high, lambda: self._guard("read"))
+        """A store's entries with low <= key < high, in key order; read some at a time,
+        `batch` of them at first."""
+        return self._state.scan(store, low, high, batch, lambda: self._guard("read"))
 
     def drop_consumer(self, consumer: str) -> None:
         """Forget a consumer's positions, and every store whose name starts with `consumer` + '/'."""

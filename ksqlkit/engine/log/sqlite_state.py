@@ -11,11 +11,7 @@ from ksqlkit.engine.log.protocol import Commit, KeyRange
 from ksqlkit.engine.log.sqlite_schema import STATE_TABLES
 from ksqlkit.errors import ServerError
 
-_BATCHES: Final = (
-    64,
-    4096,
-)  # entries read at once: at first, as many only look at the first few, and at most
-
+_BATCH: Final = 4096  # entries read at once, at most
 _GET: Final = "SELECT value FROM state WHERE store = ? AND key = ?"
 _SCAN: Final = "SELECT key, value FROM state WHERE store = ? AND key >= ? ORDER BY key LIMIT ?"
 _SCAN_TO: Final = "SELECT key, value FROM state WHERE store = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
@@ -37,11 +33,15 @@ class StateTable:
         return None if found is None else found[0]
 
     def scan(
-        self, store: str, low: bytes, high: bytes | None, guard: Callable[[], AbstractContextManager[None]]
+        self,
+        store: str,
+        low: bytes,
+        high: bytes | None,
+        batch: int,
+        guard: Callable[[], AbstractContextManager[None]],
     ) -> Iterator[tuple[bytes, bytes]]:
         """Entries with low <= key < high, in key order; each batch is read under a `guard` of its own."""
         number = self.numbers.get(store)
-        batch = _BATCHES[0]
         while number is not None:
             with guard():
                 if high is None:
@@ -52,7 +52,7 @@ class StateTable:
             if len(rows) < batch:
                 return
             low = rows[-1][0] + b"\x00"
-            batch = min(2 * batch, _BATCHES[1])
+            batch = min(2 * batch, _BATCH)
 
     def write(
         self, changes: Mapping[str, Mapping[bytes, bytes | None]], cleared: Mapping[str, KeyRange]
@@ -111,10 +111,10 @@ class Scratch:
             return self._table.get(store, key)
 
     def scan_state(
-        self, store: str, low: bytes = b"", high: bytes | None = None
+        self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:
         """Entries with low <= key < high, in key order."""
-        return self._table.scan(store, low, high, self._guard)
+        return self._table.scan(store, low, high, batch, self._guard)
 
     def commit(self, commit: Commit) -> None:
         """Take the commit's state; the rest of it does not concern a scratch file."""

@@ -142,4 +142,4 @@ def look_up(gen: Generator, step: Aggregate) -> None:
     store, _ = declare(gen, step, window)
     count = len(step.schema.key)
     inner = "key[0]" if count == 1 else f"key[:{count}]"
-    gen.line(f"entry = {store}_get(key[{count}], {{}}).get({inner})")
+    gen.line(f"entry = {store}.get(key[{count}], {inner})")

@@ -103,7 +103,7 @@ class TaskViews:
         parts = (parts,) if len(self._types) == 1 else parts
         found = []
         for task, environment in enumerate(self._environments):
-            for start, end in _windows_of(self._step, environment, parts):
+            for start, end in _windows_of(self._step, environment, parts, starts, ends):
                 if _within(start, starts) and _within(end, ends):
                     row = self._row(task, (*parts, start, end))
                     if row is not None:
@@ -166,11 +166,8 @@ def _keys(step: Step, environment: Environment) -> Iterable[Any]:
     single = len(base.schema.key) == 1
     if isinstance(store, WindowStore):
         size = _size(base)
-        return [
-            (*((k,) if single else k), start, start + size)
-            for start, held in store.data.items()
-            for k in held
-        ]
+        places = store.places(0, store.time)
+        return ((*((k,) if single else k), start, start + size) for start, k in places)
     assert isinstance(store, SessionStore)
     return [
         (*((k,) if single else k), start, end)
@@ -184,14 +181,18 @@ def _size(step: Step) -> int:
     return int(window.size.millis) if window is not None else 0
 
 
-def _windows_of(step: Step, environment: Environment, parts: tuple[Any, ...]) -> list[tuple[int, int]]:
-    """(start, end) of a key's windows."""
+def _windows_of(
+    step: Step, environment: Environment, parts: tuple[Any, ...], starts: Range, ends: Range
+) -> list[tuple[int, int]]:
+    """(start, end) of a key's windows, at least of those that start and end in the ranges."""
     base = _base(step)
     if isinstance(base, Aggregate):
         store = environment.stores[environment.label(base.name)]
         key = parts[0] if len(parts) == 1 else parts
         if isinstance(store, WindowStore):
-            return [(s, s + _size(base)) for s, held in store.data.items() if key in held]
+            size = _size(base)
+            low, high = max(0, starts[0], ends[0] - size), min(starts[1], ends[1] - size, store.time)
+            return [(s, s + size) for s in store.starts_of(key, low, high)]
         if isinstance(store, SessionStore):
             return [(start, end) for end, start, _ in store.data.get(key, ())]
     return [(k[-2], k[-1]) for k in _keys(step, environment) if k[:-2] == parts]

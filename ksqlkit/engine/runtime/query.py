@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from ksqlkit.engine.clock import Clock
 from ksqlkit.engine.functions.contract import FunctionRegistry, RemoteCall
 from ksqlkit.engine.log.protocol import Commit, Log, Output
+from ksqlkit.engine.log.sqlite_state import Scratch
 from ksqlkit.engine.operators.source import time_reader
 from ksqlkit.engine.plan.remote import lift_remote
 from ksqlkit.engine.plan.steps import QueryPlan, SourceStep
@@ -26,10 +27,12 @@ from ksqlkit.engine.runtime.inputs import PartitionInput, TimeOf, column_time, m
 from ksqlkit.engine.runtime.materialization import Materialization, TaskViews
 from ksqlkit.engine.runtime.task import Environment
 from ksqlkit.engine.serde.registry import SchemaRegistry
+from ksqlkit.engine.state.spilling import HOT_ENTRIES
 
 __all__ = ["Materialization", "ProcessingError", "RunningQuery", "Stats"]
 
 Status = Literal["RUNNING", "ERROR", "PAUSED"]
+HOT_PROPERTY = "internal.state.hot.entries"  # instead of HOT_ENTRIES
 Rows = list[tuple[Any, ...]]
 Answers = Future[list[Any]]
 T = TypeVar("T")
@@ -68,7 +71,7 @@ class RunningQuery:
         properties: Mapping[str, Any] | None = None,
         schemas: SchemaRegistry | None = None,
     ) -> None:
-        del clock, properties  # nothing here depends on wall-clock time or settings
+        del clock  # nothing here depends on wall-clock time
         self.plan = plan
         self.stats = Stats()
         self._log = log
@@ -87,6 +90,9 @@ class RunningQuery:
             for s in self._sources
         }
         self._tasks_wanted = max(self._partitions.values(), default=1)
+        hot = HOT_ENTRIES if properties is None else int(properties.get(HOT_PROPERTY, HOT_ENTRIES))
+        self._hot = max(1, hot // self._tasks_wanted)
+        self._unsaved = 0
         self.compiled: CompiledPlan = compile_plan(
             plan, functions, self._partitions, self._nested_error, queryable=on_rows is None, schemas=schemas
         )
@@ -106,6 +112,7 @@ class RunningQuery:
         self._outputs.clear()
         self._rows.clear()
         stored = None if self._on_rows is not None else self._log
+        self._scratch = Scratch() if stored is None else None
         known = {} if stored is None else stored.positions(self.plan.query_id)
         self._environments, self._tasks = self._restored()
         self._inputs = [self._inputs_of(p, known) for p in range(self._tasks_wanted)]
@@ -121,9 +128,9 @@ class RunningQuery:
 
     def _restored(self) -> tuple[list[Environment], list[SimpleNamespace]]:
         """New tasks with the state that the log holds."""
-        stored = None if self._on_rows is not None else self._log
+        state, name = self._scratch or self._log, self.plan.query_id
         environments = [
-            Environment(self.plan.query_id, p, stored, self._outputs, self._rows, self._errors)
+            Environment(name, p, state, self._outputs, self._rows, self._errors, self._hot)
             for p in range(self._tasks_wanted)
         ]
         tasks: list[SimpleNamespace] = []
@@ -227,6 +234,8 @@ class RunningQuery:
             return count
 
     def _forget_poll(self) -> None:
+        if self._answers is not None:
+            self._answers.cancel()
         self._work = self._answers = self._committed = None
 
     def _polling(self, limit: int) -> Polling[int]:
@@ -269,6 +278,7 @@ class RunningQuery:
             self.stats.last_timestamp = records[-1].timestamp
         if count:
             self.stats.messages_in += count
+            self._unsaved += count
         return count
 
     def _commit(self) -> None:
@@ -276,20 +286,29 @@ class RunningQuery:
         if self._on_rows is not None:
             rows = self._rows[:]
             self._rows.clear()
+            if self._scratch is not None and self._unsaved >= self._hot:
+                self._unsaved = 0
+                self._write(self._scratch, Commit())
             if rows:
                 self._on_rows(rows)
             return
-        state: dict[str, dict[bytes, bytes | None]] = {}
-        for environment in self._environments:
-            state.update(environment.drain())
         offsets = {
             (self.plan.query_id, i.topic, i.partition): i.position
             for inputs in self._inputs
             for i, _ in inputs
         }
-        self._log.commit(Commit(outputs=self._outputs[:], offsets=offsets, state=state))
+        commit = Commit(outputs=self._outputs[:], offsets=offsets)
+        self._write(self._log, commit)
         self._outputs.clear()
         self._rows.clear()
+
+    def _write(self, log: Log | Scratch, commit: Commit) -> None:
+        """Commit with what changed in the state; what is cold then leaves memory."""
+        for environment in self._environments:
+            environment.drain(commit)
+        log.commit(commit)
+        for environment in self._environments:
+            environment.settle()
 
     @property
     def materialization(self) -> Materialization | None:
@@ -324,5 +343,7 @@ class RunningQuery:
         self._forget_poll()
         if drop and self._on_rows is None:
             self._log.drop_consumer(self.plan.query_id)
+        if self._scratch is not None:
+            self._scratch.close()
         self._tasks = []
         self._inputs = [[] for _ in range(self._tasks_wanted)]

@@ -8,35 +8,41 @@ from typing import Any, Literal, TypeVar
 
 import orjson
 
-from ksqlkit.engine.log.protocol import Log, Output
+from ksqlkit.engine.log.protocol import Commit, Output, StateReader
 from ksqlkit.engine.runtime.errors import ErrorKind, ProcessingError
 from ksqlkit.engine.serde import SerdeError
 from ksqlkit.engine.state.codec import CODEC
+from ksqlkit.engine.state.spilling import Backing, SpillingStore
 from ksqlkit.engine.state.store import Store
 
-S = TypeVar("S", bound=Store)
+S = TypeVar("S", bound=Store | SpillingStore)
 
 
 class Environment:
-    """What generated code sees of the runtime. `out` takes output records, `rows` a push query's rows."""
+    """What generated code sees of the runtime. `out` takes output records, `rows` a push query's rows.
+
+    `state` is where earlier commits lie; of each store about `hot` entries stay in memory.
+    """
 
     def __init__(
         self,
         query_id: str,
         partition: int,
-        log: Log | None,
+        state: StateReader,
         outputs: list[Output],
         rows: list[tuple[Any, ...]],
         errors: Callable[[ProcessingError], None],
+        hot: int,
     ) -> None:
         self.out = outputs.append
         self.rows = rows.append
-        self.stores: dict[str, Store] = {}
+        self.stores: dict[str, Store | SpillingStore] = {}
         self.stream_time = -1
         self._query_id = query_id
         self._partition = partition
-        self._log = log
+        self._state = state
         self._errors = errors
+        self._hot = hot
 
     def label(self, name: str) -> str:
         """The full name of a step's store in this task."""
@@ -45,18 +51,29 @@ class Environment:
     def keep(self, store: S) -> S:
         """Take a store in, with what the log holds of it."""
         self.stores[store.name] = store
-        if self._log is not None:
-            store.restore(self._log.load_state(store.name), CODEC)
+        if isinstance(store, SpillingStore):
+            store.attach(Backing(self._state, store.name, CODEC, self._hot))
+        else:
+            store.restore(self._state.scan_state(store.name), CODEC)
         return store
 
     def task(self, **parts: Any) -> SimpleNamespace:
         """The bundle of functions that `bind` returns."""
         return SimpleNamespace(**parts)
 
-    def drain(self) -> dict[str, dict[bytes, bytes | None]]:
-        """Changed entries by store."""
-        changed = {name: store.drain(CODEC) for name, store in self.stores.items()}
-        return {name: entries for name, entries in changed.items() if entries}
+    def drain(self, commit: Commit) -> None:
+        """Add what changed in the stores to a commit."""
+        for name, store in self.stores.items():
+            if entries := store.drain(CODEC):
+                commit.state[name] = entries
+            if isinstance(store, SpillingStore) and (gone := store.cleared()) is not None:
+                commit.cleared[name] = gone
+
+    def settle(self) -> None:
+        """That commit was written: what lies cold may leave memory."""
+        for store in self.stores.values():
+            if isinstance(store, SpillingStore):
+                store.settle()
 
     # ---------------------------------------------------------------- reports from generated code
 

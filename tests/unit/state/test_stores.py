@@ -8,33 +8,46 @@ from typing import Any
 
 import pytest
 
+from ksqlkit.engine.log import Commit, MemoryLog
 from ksqlkit.engine.state.codec import CODEC, decode_entry, decode_key, encode
 from ksqlkit.engine.state.join_store import JoinStore, OuterStore
 from ksqlkit.engine.state.session_store import SessionStore
+from ksqlkit.engine.state.spilling import Backing, SpillingStore
 from ksqlkit.engine.state.store import Scalars, Store, TableStore
 from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore
 from ksqlkit.engine.state.window_store import WindowStore
 
 
 class Disk:
-    """What a log would hold of one store."""
+    """What a log holds of one store, and the store over it."""
 
-    def __init__(self) -> None:
-        self.entries: dict[bytes, bytes] = {}
+    def __init__(self, hot: int = 1000) -> None:
+        self.log = MemoryLog()
+        self.hot = hot
 
-    def take(self, store: Store) -> int:
+    def take(self, store: Store | SpillingStore) -> int:
         changed = store.drain(CODEC)
-        for key, value in changed.items():
-            if value is None:
-                self.entries.pop(key, None)
-            else:
-                self.entries[key] = value
+        spilling = isinstance(store, SpillingStore)
+        gone = store.cleared() if spilling else None
+        self.log.commit(
+            Commit(state={store.name: changed}, cleared={} if gone is None else {store.name: gone})
+        )
         assert store.drain(CODEC) == {}
+        if isinstance(store, SpillingStore):
+            store.settle()
         return len(changed)
 
     def give(self, store: Any) -> Any:
-        store.restore(sorted(self.entries.items()), CODEC)
+        if isinstance(store, SpillingStore):
+            store.attach(Backing(self.log, store.name, CODEC, self.hot))
+        else:
+            store.restore(self.log.load_state(store.name), CODEC)
         return store
+
+    @property
+    def entries(self) -> list[bytes]:
+        """Keys of what is held, without the store's own numbers."""
+        return [key for key, _ in self.log.load_state("s") if key]
 
 
 @pytest.mark.parametrize(
@@ -67,14 +80,19 @@ def test_table_store_writes_only_changes() -> None:
 
 
 def test_window_store_drops_whole_windows_and_forgets_them_on_disk() -> None:
-    disk, store = Disk(), WindowStore("s", retention=20)
+    disk = Disk()
+    store = disk.give(WindowStore("s", retention=20))
     for start in (0, 10, 20, 30):
         store.open(start)["k"] = (start,)
         store.changes(start).add("k")
         disk.take(store)
     assert sorted(store.data) == [20, 30]
+    assert len(disk.entries) == 2
     again = disk.give(WindowStore("s", retention=20))
-    assert again.data == store.data
+    assert again.data == {}
+    assert (
+        list(again.windows(0, 100)) == list(store.windows(0, 100)) == [(20, {"k": (20,)}), (30, {"k": (30,)})]
+    )
     assert again.time == 30
 
 

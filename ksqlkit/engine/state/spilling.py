@@ -1,0 +1,125 @@
+"""Stores of which memory holds only the hot entries: those that were committed and lie cold are read from the log.
+
+Their keys on disk begin with eight bytes of time, so that what is of one time lies together: closed windows are read
+as a range, and what retention passes is deleted as one. Entries that changed since the last commit are always in
+memory, and go before what the log holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from ksqlkit.engine.log.protocol import KeyRange, StateReader
+from ksqlkit.engine.state.store import Codec
+
+HOT_ENTRIES: Final = 50_000  # of one query's store, over all partitions
+LARGE_ENTRY: Final = 256  # bytes: an entry counts once more for each of them
+HEAD: Final = b""  # the key of a store's own numbers, before all others
+_FIRST: Final = b"\x00"
+_BIAS: Final = 1 << 63
+
+
+def stamp(moment: int) -> bytes:
+    """Eight bytes that are ordered as the milliseconds are."""
+    return (moment + _BIAS).to_bytes(8, "big")
+
+
+def unstamp(key: bytes) -> int:
+    """The milliseconds that a key begins with."""
+    return int.from_bytes(key[:8], "big") - _BIAS
+
+
+class Backing:
+    """One store's committed entries. `hot` is how many of them may stay in memory as well."""
+
+    def __init__(self, reader: StateReader, store: str, codec: Codec, hot: int) -> None:
+        self.hot = hot
+        self.codec = codec
+        self._reader = reader
+        self._store = store
+        self._last: tuple[bytes, bytes] | None = None
+
+    def get(self, key: bytes) -> Any:
+        """An entry, or None; the one that a scan stands at costs nothing."""
+        last = self._last
+        if last is not None and last[0] == key:
+            value: bytes | None = last[1]
+        else:
+            value = self._reader.get_state(self._store, key)
+        return None if value is None else self.codec.decode(value)
+
+    def scan(self, low: bytes, high: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+        """Entries, still as bytes, with low <= key < high, in key order."""
+        try:
+            for entry in self._reader.scan_state(self._store, low, high):
+                self._last = entry
+                yield entry
+        finally:
+            self._last = None
+
+    def first(self, low: bytes, high: bytes) -> bytes | None:
+        """The first key with low <= key < high."""
+        return next((key for key, _ in self._reader.scan_state(self._store, low, high, 1)), None)
+
+
+class SpillingStore:
+    """What such stores have in common. Without a backing, everything stays in memory."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.backing: Backing | None = None
+        self._head: tuple[int, ...] = ()
+        self._bound: bytes | None = None
+
+    def attach(self, backing: Backing) -> None:
+        """Go on from what earlier drains wrote; nothing is read but the store's own numbers."""
+        self.backing = backing
+        head = backing.get(HEAD)
+        if head is not None:
+            self._head = tuple(head)
+            self._resume(*head)
+            return
+        self._head = self._numbers()
+        old = list(backing.scan(_FIRST, None))
+        if old:  # written before format version 2, with time elsewhere in the keys; the next commit writes them anew
+            self._take(old, backing.codec)
+            self._expired(0)
+
+    def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
+        """What changed since the last drain."""
+        changed = self._changes(codec)
+        head = self._numbers()
+        if head != self._head:
+            self._head = head
+            changed[HEAD] = codec.encode(head)
+        return changed
+
+    def cleared(self) -> KeyRange | None:
+        """The range of keys that retention passed since the last call."""
+        bound, self._bound = self._bound, None
+        return None if bound is None else (_FIRST, bound)
+
+    def _expired(self, moment: int) -> None:
+        """Note that the log may forget what is older."""
+        self._bound = stamp(moment)
+
+    def settle(self) -> None:
+        """What was drained is committed: cold entries may leave memory."""
+        raise NotImplementedError
+
+    def _numbers(self) -> tuple[int, ...]:
+        """The store's own numbers."""
+        raise NotImplementedError
+
+    def _resume(self, *numbers: int) -> None:
+        """Take them back; all entries are on disk only."""
+        raise NotImplementedError
+
+    def _changes(self, codec: Codec) -> dict[bytes, bytes | None]:
+        """Changed entries since the last call."""
+        raise NotImplementedError
+
+    def _take(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
+        """Hold entries of format version 1, all of them as changed ones."""
+        raise NotImplementedError
