@@ -13,6 +13,7 @@ import orjson
 from udf_server.catalog import Catalog
 from udf_server.function import Function
 from udf_server.models.live import LiveModels
+from udf_server.portable.functions import answer_of
 from udf_server.sqltype import SqlType, detail_type
 
 DETAIL: Final = "_DETAIL"
@@ -48,6 +49,7 @@ def _entries(found: Function, model_version: int | None) -> Iterator[dict[str, A
         "default": found.default,
         "model": found.model,
         "model_version": model_version,
+        "portable": answer_of(found),
         "origin": found.origin,
     }
     yield {

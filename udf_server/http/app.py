@@ -31,6 +31,8 @@ from udf_server.http.message import (
     error_response,
     json_response,
 )
+from udf_server.http.portable import PATH as _PORTABLE
+from udf_server.http.portable import PortableModels
 from udf_server.metrics import Metrics
 from udf_server.service import Answer, Service
 from udf_server.workers import Peers
@@ -53,6 +55,7 @@ class App:
         self.tokens = tokens
         self._peers = peers
         self._remembered = Remembered()
+        self._portable = PortableModels(service)
         self._numbers = itertools.count(1)
         self._prefix = f"{os.getpid():x}-{time.time_ns() // 1_000_000:x}"
         self._tasks: set[asyncio.Task[None]] = set()
@@ -100,6 +103,9 @@ class App:
             elif (told := _OUTCOMES.fullmatch(request.path)) and request.method == "POST":
                 self._authorize(request)
                 finish(self._outcomes(request, told[1]))
+            elif (form := _PORTABLE.fullmatch(request.path)) and request.method == "GET":
+                self._authorize(request)
+                self._in_task(self._portable.answer(request, form[1], form[2], self.tokens), finish)
             elif (request.method, request.path) == ("POST", "/v1/batch"):
                 self._authorize(request)
                 self._in_task(self._many(request), finish)

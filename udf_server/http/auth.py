@@ -31,12 +31,16 @@ class Tokens:
 
     def check(self, header: str | None, function: str | None = None) -> None:
         """Raise 401 for a missing or unknown token, 403 for a function it may not call."""
+        may = self.functions_of(header)
+        if function is not None and may and function.upper().removesuffix(DETAIL) not in may:
+            raise ServiceError(403, "FORBIDDEN", f"this token may not call {function}")
+
+    def functions_of(self, header: str | None) -> frozenset[str]:
+        """The functions that a token may call, empty for all; raise 401 for a missing or unknown one."""
         scheme, _, given = (header or "").partition(" ")
         known = next(
             (t for t in self.allowed if hmac.compare_digest(t.encode(), given.strip().encode())), None
         )
         if scheme.lower() != "bearer" or known is None:
             raise ServiceError(401, "UNAUTHORIZED", "send a valid token as `Authorization: Bearer TOKEN`")
-        may = self.allowed[known]
-        if function is not None and may and function.upper().removesuffix(DETAIL) not in may:
-            raise ServiceError(403, "FORBIDDEN", f"this token may not call {function}")
+        return self.allowed[known]

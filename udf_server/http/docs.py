@@ -68,6 +68,32 @@ def openapi(manifest: dict[str, Any]) -> dict[str, Any]:
             "responses": {"200": _ok({"type": "array", "items": _ANSWER}), **errors},
         }
     }
+    paths["/v1/models/{name}/versions/{version}/portable"] = {
+        "get": {
+            "summary": "A model's numbers and test vectors, for whoever walks it; answers 304 to a current "
+            "If-None-Match. The ETag is the SHA-256 of its second line.",
+            "operationId": "portable",
+            "parameters": [
+                {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},
+                {
+                    "name": "version",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string"},
+                    "description": "a number, or live",
+                },
+            ],
+            "responses": {
+                "200": {"description": "two lines of JSON", "content": {"application/x-ndjson": {}}},
+                "304": {"description": "unchanged"},
+                "401": {"description": "no valid token"},
+                "403": {"description": "a token for other functions"},
+                "404": {"description": "unknown model or version"},
+                "406": {"description": "a model of a kind that has no portable form"},
+                "503": {"description": "the model does not load"},
+            },
+        }
+    }
     for path, text in (
         ("/v1/functions", "The manifest; answers 304 to a current If-None-Match"),
         ("/livez", "Whether the process runs"),

@@ -12,6 +12,7 @@ import pytest
 from udf_server.http.app import App
 from udf_server.http.auth import Tokens
 from udf_server.http.message import ARROW, MAX_BODY, Request, Response
+from udf_server.models.store import ModelStore
 from udf_server.service import Service
 
 FUNCTIONS = """
@@ -270,3 +271,38 @@ def test_readiness_waits_for_what_must_be_warm_and_ends_with_the_drain(tmp_path:
         return [*seen, await ready()]
 
     assert asyncio.run(act()) == [503, 200, 503]
+
+
+def test_a_models_portable_form_by_version_and_to_whom(tmp_path: Path) -> None:
+    import hashlib
+
+    from tests.support.models import linear_model
+
+    for name in ("churn", "fraud"):
+        linear_model(ModelStore(tmp_path / "models"), name, [1.0, 2.0])
+    path = "/v1/models/churn/versions/{}/portable"
+    allowed = {"all": frozenset(), "f": frozenset({"FRAUD_SCORE"}), "p": frozenset({"PREDICT"})}
+
+    async def act(send: Send) -> None:
+        first = await send("GET", path.format(1), authorization="Bearer all")
+        header, _, body = first.body.partition(b"\n")
+        digest = hashlib.sha256(body).hexdigest()
+        assert (first.status, orjson.loads(header)["sha256"]) == (200, digest)
+        headers = dict(first.headers)
+        assert (headers["etag"], headers["x-model-version"]) == (f'"{digest}"', "1")
+        live = await send("GET", path.format("live"), authorization="Bearer p", if_none_match=headers["etag"])
+        assert (live.status, live.body) == (304, b"")
+        for name, version, token, status in (
+            ("churn", 1, "none", 401),
+            ("churn", 1, "f", 403),
+            ("fraud", 1, "f", 200),
+            ("churn", 9, "all", 404),
+            ("absent", "live", "all", 404),
+            ("../churn", 1, "all", 404),
+        ):
+            found = await send(
+                "GET", f"/v1/models/{name}/versions/{version}/portable", authorization=f"Bearer {token}"
+            )
+            assert found.status == status, (name, version, token, found.body)
+
+    run(tmp_path, act, Tokens(allowed))

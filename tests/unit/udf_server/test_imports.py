@@ -43,6 +43,7 @@ def test_skops_files_of_trees_and_lines(tmp_path: Path) -> None:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(100, 2))
@@ -54,6 +55,41 @@ def test_skops_files_of_trees_and_lines(tmp_path: Path) -> None:
         rows = [[name, *row] for row in x[:5].tolist()]
         [answer] = ask(tmp_path / "models", ("PREDICT", rows))
         assert answer.values == pytest.approx(fitted.predict_proba(x[:5])[:, 1].tolist(), abs=1e-9)
-    sio.dump(make_pipeline(LogisticRegression()).fit(x, y), tmp_path / "p.skops")
-    with pytest.raises(ModelError, match="a Pipeline is not read"):
+    sio.dump(make_pipeline(PolynomialFeatures(), LogisticRegression()).fit(x, y), tmp_path / "p.skops")
+    with pytest.raises(ModelError, match="a pipeline with a PolynomialFeatures is not read"):
         import_model(tmp_path / "p.skops", ModelStore(tmp_path / "models"), "p")
+
+
+def test_pipelines_and_gradient_boosting_answer_as_scikit_learn_does(tmp_path: Path) -> None:
+    sio = pytest.importorskip("skops.io", reason="skops is not installed")
+    from sklearn import ensemble, impute, linear_model, preprocessing
+    from sklearn.pipeline import make_pipeline
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3)) * [1, 10, 0.1] + 3
+    labels, classes = (x[:, 0] > 3).astype(int), np.digitize(x[:, 0], [2, 4])
+    logistic = linear_model.LogisticRegression()
+    for number, (made, target) in enumerate(
+        (
+            (make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler(), logistic), labels),
+            (
+                make_pipeline(preprocessing.RobustScaler(), linear_model.SGDClassifier(loss="log_loss")),
+                labels,
+            ),
+            (make_pipeline(preprocessing.MinMaxScaler(), linear_model.Ridge()), x[:, 1]),
+            (ensemble.GradientBoostingClassifier(n_estimators=8), labels),
+            (ensemble.GradientBoostingClassifier(n_estimators=5), classes),
+            (ensemble.GradientBoostingRegressor(n_estimators=8), x[:, 1]),
+        )
+    ):
+        fitted, name = made.fit(x, target), f"m{number}"
+        sio.dump(fitted, tmp_path / f"{name}.skops")
+        import_model(tmp_path / f"{name}.skops", ModelStore(tmp_path / "models"), name)
+        [answer] = ask(tmp_path / "models", ("PREDICT", [[name, *row] for row in x[:20].tolist()]))
+        wanted = fitted.predict(x[:20])
+        if target is labels:
+            wanted = fitted.predict_proba(x[:20])[:, 1]
+        assert answer.values == pytest.approx(wanted.tolist(), abs=1e-9), name
+    sio.dump(linear_model.SGDClassifier(loss="hinge").fit(x, labels), tmp_path / "hinge.skops")
+    with pytest.raises(ModelError, match="no probabilities"):
+        import_model(tmp_path / "hinge.skops", ModelStore(tmp_path / "models"), "hinge")
