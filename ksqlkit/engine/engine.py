@@ -75,7 +75,7 @@ class Engine:
             schemas=schemas if schemas is not None else _registry(self.log, settings),
         )
         self._lock = self._ctx.lock
-        self._work = threading.Condition(self._lock)
+        self._work = self._ctx.work
         self._ctx.restore()
 
     # ------------------------------------------------------------ statements

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,6 +22,7 @@ from ksqlkit.engine.processing_log import RETENTION_BYTES, ProcessingLog, create
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.push import PushQuery, Snapshot
 from ksqlkit.engine.results import QueryColumn, QueryErrorInfo, RunningQueryInfo, Statistic
+from ksqlkit.engine.runtime.callers import Callers
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create_as import require_sources, sources_of
 from ksqlkit.engine.statements.describe import HOST
@@ -48,7 +50,9 @@ class LiveContext(Context):
         super().__init__(functions=functions, clock=clock, properties=properties, schemas=schemas)
         self.log = log
         self.lock = threading.RLock()
-        self.progress = threading.Condition(self.lock)
+        self.progress = threading.Condition(self.lock)  # told when queries have read or ended
+        self.work = threading.Condition(self.lock)  # told when there may be something to do
+        self.callers = Callers(self._answered)
         self.running: dict[str, RunningQuery] = {}
         self.pushes: dict[str, PushQuery] = {}
         self.failures: dict[str, QueryErrorInfo] = {}
@@ -109,7 +113,8 @@ class LiveContext(Context):
         statements.run(self, Prepared(node, sql, sql))
 
     def close(self) -> None:
-        """End push queries and let go of the others."""
+        """End push queries and let go of the others; calls of remote functions are not waited for."""
+        self.callers.close()
         for query_id in list(self.pushes):
             self.stop_transient(query_id)
         for query in self.running.values():
@@ -134,13 +139,15 @@ class LiveContext(Context):
     # ------------------------------------------------------------ work
 
     def poll(self) -> int:
-        """One poll of every query; returns the records read."""
-        return sum(self.poll_each())
+        """One poll of every query, each to its end; returns the records read. The lock is let go while a remote
+        function is waited for."""
+        return sum(self.poll_each(settle=True))
 
-    def poll_each(self) -> Iterator[int]:
+    def poll_each(self, *, settle: bool = False) -> Iterator[int]:
         """One poll, a query at a time, so that a caller may let others in between; yields the records each read.
 
-        Raises ServerError, after all have had their turn, when the log failed; the queries stay as they were.
+        A query that waits for a remote function is left to wait, unless asked to `settle`. Raises ServerError, after
+        all have had their turn, when the log failed; the queries stay as they were.
         """
         moved, ended = 0, False
         broken: ServerError | None = None
@@ -148,7 +155,7 @@ class LiveContext(Context):
             if query_id not in self.running or self.queries[query_id].state != "RUNNING":
                 continue
             try:
-                count = query.poll()
+                count = self._polled(query, partial(query.poll, submit=self.callers.submit), settle)
             except ServerError as error:  # not the query's fault, and it may pass
                 broken = broken or error
                 continue
@@ -161,7 +168,7 @@ class LiveContext(Context):
         for query_id, push in list(self.pushes.items()):
             if query_id not in self.pushes:
                 continue
-            count = push.work()
+            count = self._polled(push, partial(push.work, self.callers.submit), settle)
             moved += count
             if push.done:
                 ended = True
@@ -174,6 +181,19 @@ class LiveContext(Context):
             self.progress.notify_all()
         if broken is not None:
             raise broken
+
+    def _polled(self, query: RunningQuery | PushQuery, poll: Callable[[], int], settle: bool) -> int:
+        """One poll; to settle, waits for what the query waits for, with the lock let go."""
+        count = poll()
+        while settle and query.busy:
+            self.work.wait()
+            count = poll()
+        return count
+
+    def _answered(self) -> None:
+        """A remote function has answered: called from the thread that called it."""
+        with self.lock:
+            self.work.notify_all()
 
     def _failed(self, query_id: str, error: Exception) -> None:
         from ksqlkit.engine.runtime.query import ProcessingError
