@@ -267,7 +267,9 @@ def test_a_query_that_fails_under_way_says_so_and_the_others_go_on() -> None:
 class FailingRunner:
     """Feeds a query with nothing but an error."""
 
-    def poll(self, limit: int = 5000) -> int:
+    busy = False
+
+    def poll(self, limit: int = 5000, submit: object = None) -> int:
         raise MemoryError("no room")
 
     def close(self, *, drop: bool) -> None:
