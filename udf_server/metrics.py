@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -68,6 +69,30 @@ class Gauge(Counter):
         self._values[tuple(labels.items())] = value
 
 
+class Latest(Gauge):
+    """A gauge of what all processes share: of several that were set, the one set last is right."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(name, text)
+        self._set: dict[Labels, float] = {}
+
+    def set(self, value: float, **labels: str) -> None:
+        """Set the number of these labels, and remember when."""
+        super().set(value, **labels)
+        self._set[tuple(labels.items())] = time.time()
+
+    def state(self) -> list[Any]:
+        """What there is, for `merge` in another process."""
+        return [(labels, value, self._set[labels]) for labels, value in self._values.items()]
+
+    def merge(self, state: list[Any]) -> None:
+        """Take what another process set later."""
+        for labels, value, at in state:
+            key = tuple((str(n), str(v)) for n, v in labels)
+            if at >= self._set.get(key, at):
+                self._values[key], self._set[key] = value, at
+
+
 class Histogram:
     """A distribution per set of labels over fixed buckets."""
 
@@ -129,10 +154,10 @@ class Metrics:
         self.apart = Histogram(
             "udf_shadow_difference", "Distance of the shadow's numbers from the live ones", APART
         )
-        self.psi = Gauge("udf_drift_psi", "Population stability index of the last window")
-        self.distance = Gauge("udf_drift_distance", "Jensen-Shannon distance of the last window")
-        self.loss = Gauge("udf_model_loss", "Mean squared error of the last window of labelled rows")
-        self.firing = Gauge("udf_alert_firing", "1 while an alert lasts")
+        self.psi = Latest("udf_drift_psi", "Population stability index of the last window")
+        self.distance = Latest("udf_drift_distance", "Jensen-Shannon distance of the last window")
+        self.loss = Latest("udf_model_loss", "Mean squared error of the last window of labelled rows")
+        self.firing = Latest("udf_alert_firing", "1 while an alert lasts")
         self.alerts = Counter("udf_alerts_total", "Alerts that began")
         self.parse = Histogram("udf_parse_seconds", "Time to decode a call", SECONDS)
         self.queue = Histogram("udf_queue_seconds", "Time the oldest row of a batch waited", SECONDS)

@@ -92,7 +92,9 @@ def due_models(store: ModelStore, now: float | None = None) -> list[str]:
     """Models with a plan whose time has come, or of which a drift alert lasts."""
     at = time.time() if now is None else now
     plans = {name: read_plan(store, name) for name in store.names()}
-    return [n for n, plan in plans.items() if plan and (plan.due(at) or is_drifting(store.root, n))]
+    return [
+        n for n, plan in plans.items() if plan and (plan.due(at) or is_drifting(store.root, n, store.live(n)))
+    ]
 
 
 def challenge(store: ModelStore, name: str, plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Trial:

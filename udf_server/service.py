@@ -150,7 +150,8 @@ class Service:
         self.models = LiveModels(ModelStore(models))
         self.memory = memory or SqliteMemory(models / ".memory" / "states.db")
         self.metrics = Metrics()
-        self.drift = DriftWatch(self.models.store, self.metrics, sends, drift, now)
+        kept = SqliteMemory(models / ".memory" / "drift.db")
+        self.drift = DriftWatch(self.models.store, self.metrics, sends, drift, now, kept)
         self.models.note = self.drift.note
         self.manifest: Manifest = build(self.catalog, self.models)
         self.draining = False
@@ -287,6 +288,7 @@ class Service:
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self.memory.close()
+        self.drift.close()
         return True
 
     def queued(self) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from udf_server.drift.bins import loss_of
 
@@ -52,3 +53,13 @@ class LossMonitor:
                 self._sum, self._rows = 0.0, 0
                 full += 1
         return full
+
+    def state(self) -> dict[str, Any]:
+        """The window under way, for `restore`, here or in another process."""
+        return {"losses": [self._sum, self._rows, self._run, self.last]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; none starts anew."""
+        given = state.get("losses", (0.0, 0, 0, self.expected))
+        self._sum, self._rows, self._run, self.last = given
+        self.alarm = self._run >= self._persist

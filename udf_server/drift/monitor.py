@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from udf_server.drift.bins import SCORE, Reference, jensen_shannon, psi, threshold
 
@@ -77,6 +78,23 @@ class DriftMonitor:
             if self._rows == self.settings.window:
                 found.append(self._judge())
         return found
+
+    def state(self) -> dict[str, Any]:
+        """The window under way, for `restore`, here or in another process."""
+        import numpy as np
+
+        window = self.settings.window
+        return {"window": window, "rows": self._rows, "runs": self._runs, "seen": np.concatenate(self._seen)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; one of other bins or another window, or none, starts anew."""
+        import numpy as np
+
+        sizes = [len(c) for c in self._base]
+        if state.get("window") != self.settings.window or len(state.get("seen", ())) != sum(sizes):
+            state = {"rows": 0, "runs": [0] * len(sizes), "seen": np.zeros(sum(sizes))}
+        self._rows, self._runs = state["rows"], list(state["runs"])
+        self._seen = np.split(state["seen"], np.cumsum(sizes)[:-1])
 
     def _judge(self) -> list[Finding]:
         self.windows += 1

@@ -18,6 +18,7 @@ from udf_server.drift.watch import is_drifting
 from udf_server.errors import ModelError
 from udf_server.http.app import App
 from udf_server.http.message import Request
+from udf_server.metrics import Metrics
 from udf_server.models.store import ModelStore
 from udf_server.service import Service
 
@@ -112,13 +113,93 @@ def test_alertmanager_s_shape() -> None:
     assert all(isinstance(v, str) for v in found["annotations"].values())
 
 
-def test_the_server_raises_and_ends_alerts_of_what_it_scores(tmp_path: Path) -> None:
-    chance = np.random.default_rng(6)
-    store = ModelStore(tmp_path)
+def watched(folder: Path, chance: np.random.Generator) -> Reference:
+    """A model that adds A, B and C, with the reference it was published with."""
     matrix, _ = rows(chance, 5000)
     scores = 1 / (1 + np.exp(-np.nan_to_num(matrix).sum(axis=1)))
     reference = Reference.fit(NAMES, matrix, scores, (scores > 0.5).astype(float))
-    linear_model(store, "fraud", [1.0] * 3, reference=reference.to_bytes())
+    linear_model(ModelStore(folder), "fraud", [1.0] * 3, reference=reference.to_bytes())
+    return reference
+
+
+def test_several_processes_watch_as_one(tmp_path: Path) -> None:
+    chance = np.random.default_rng(8)
+    reference = watched(tmp_path, chance)
+    settings = DriftSettings(window=200)
+    alone = DriftMonitor(reference, settings)
+    sent: list[tuple[int, Alert]] = []
+    seconds = [1e9]
+
+    async def act() -> None:
+        def worker(number: int) -> Service:
+            def keep(alerts: Sequence[Alert]) -> None:
+                sent.extend((number, a) for a in alerts)
+
+            return Service(tmp_path, sends=[keep], drift=settings, now=lambda: seconds[0])
+
+        workers = [worker(number) for number in range(3)]
+        expected: dict[str, float] = {}
+        for turn in range(40):
+            given, _ = rows(chance, 70, 0.0 if turn < 20 else 1.5)
+            given = np.nan_to_num(given)
+            service = workers[turn % 3]
+            answer = await service.call("FRAUD_SCORE", None, Batch.of(given.tolist()))
+            for findings in alone.add(given, np.array(answer.values)):
+                expected = {f.name: f.psi for f in findings}
+            service.look()
+        page = Metrics()
+        for service in workers:
+            page.merge(service.metrics.state())
+        found = {n: page.psi.value(model="fraud", version="1", quantity=n) for n in expected}
+        assert found == pytest.approx(expected)
+        firing = [service.drift.firing for service in workers]
+        assert firing[0] == firing[1] == firing[2]
+        assert page.firing.value(model="fraud", version="1", quantity="A") == 1
+        assert page.alerts.value(model="fraud", quantity="A") == 1
+        assert [a.quantity for _, a in sent].count("A") == 1
+        # One that starts anew knows what lasts; what lasts is said again once a minute, by one of them.
+        workers[0] = worker(0)
+        assert workers[0].drift.firing == firing[0]
+        sent.clear()
+        for _ in range(4):
+            seconds[0] += 31.0
+            for service in workers:
+                service.look()
+        assert [a.quantity for _, a in sent].count("A") == 2
+        seconds[0] += 90_000.0  # a day later nobody asks that version any more
+        for service in workers:
+            service.look()
+        assert workers[1].drift.firing == []
+        assert {a.quantity for _, a in sent if a.ended is not None} == {a.quantity for a in firing[0]}
+        assert not is_drifting(tmp_path, "fraud", 1)
+        for service in workers:
+            await service.drain()
+
+    asyncio.run(act())
+
+
+def test_a_memory_that_cannot_be_written_ends_the_sharing_not_the_watch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chance = np.random.default_rng(9)
+    watched(tmp_path, chance)
+    (tmp_path / ".memory").write_text("in the way")
+
+    async def act() -> None:
+        service = Service(tmp_path, drift=DriftSettings(window=200))
+        given, _ = rows(chance, 1000, 3.0)
+        await service.call("FRAUD_SCORE", None, Batch.of(np.nan_to_num(given).tolist()))
+        service.look()
+        assert "A" in {a.quantity for a in service.drift.firing}
+        await service.drain()
+
+    asyncio.run(act())
+    assert "in this process only" in caplog.text
+
+
+def test_the_server_raises_and_ends_alerts_of_what_it_scores(tmp_path: Path) -> None:
+    chance = np.random.default_rng(6)
+    watched(tmp_path, chance)
     sent: list[Alert] = []
 
     def keep(alerts: Sequence[Alert]) -> None:
@@ -144,12 +225,12 @@ def test_the_server_raises_and_ends_alerts_of_what_it_scores(tmp_path: Path) -> 
         await score(600, 2.0)
         assert {"A", "score"} <= {a.quantity for a in sent}
         assert all(a.ended is None for a in sent)
-        assert is_drifting(tmp_path, "fraud")
+        assert is_drifting(tmp_path, "fraud", 1)
         assert service.metrics.firing.value(model="fraud", version="1", quantity="A") == 1
         await score(1000, 0.0)
         assert not service.drift.firing
         assert any(a.quantity == "A" and a.ended is not None for a in sent)
-        assert not is_drifting(tmp_path, "fraud")
+        assert not is_drifting(tmp_path, "fraud", 1)
         data = orjson.dumps({"data": [[0.9, 0.0]] * 2000})
         path = "/v1/models/fraud/outcomes"
         assert (await app.handle(Request("POST", path, {}, data))).status == 200
