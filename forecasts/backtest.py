@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forecasts.models.base import find_model
+from forecasts.models.base import Scaled, find_model
 from forecasts.series import Panel
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _folds(
 class Ensemble:
     """Fitted models and their weights [model, series]; forecasts like any fitted model."""
 
-    fitted: dict[str, Callable[[Panel], Matrix]]
+    fitted: dict[str, Scaled]
     weights: Matrix
     models: tuple[str, ...]
 
@@ -164,9 +164,15 @@ class Ensemble:
         combined: Matrix = combine(self.weights[rows], made[:, None])[0]
         return combined
 
+    def forget(self) -> None:
+        """Drop the states that models keep: the next history is gone through anew."""
+        for scaled in self.fitted.values():
+            if hasattr(scaled.inner, "forget"):
+                scaled.inner.forget()
+
 
 def fit_chosen(panel: Panel, test: Backtest, *, horizon: int, seasons: tuple[int, ...]) -> Ensemble:
     """What the backtest chose, fitted on the whole panel."""
     names = [n for i, n in enumerate(test.models) if test.weights[i].any()]
     fitted = {n: find_model(n).fit(panel, horizon, seasons) for n in names}
-    return Ensemble(dict(fitted), test.weights, test.models)
+    return Ensemble(fitted, test.weights, test.models)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from forecasts.series import Matrix
 
+SAME = 1e-9  # values this close, relatively, are the same
+
 
 @dataclass(slots=True)
 class Fit:
@@ -35,11 +37,26 @@ class Fit:
     ensemble: Ensemble
     bands: Bands
     ends: tuple[int, ...]
+    tail: Matrix
 
     def forecast(self, panel: Panel) -> Matrix:
-        """Next steps [series, horizon] after a history of the same series, which may have gone on since."""
+        """Next steps [series, horizon] after a history of the same series, which may have gone on since. Where the last
+        values that the models saw have changed, they go through the whole history anew."""
+        if self.is_revised(panel):
+            self.ensemble.forget()
         mean: Matrix = self.ensemble(panel)
         return mean
+
+    def is_revised(self, panel: Panel) -> bool:
+        """Whether a history differs from what was fitted in its last values (`tail` [series, time])."""
+        import numpy as np
+
+        count = self.tail.shape[1]
+        behind = (np.asarray(panel.ends) - np.asarray(self.ends)) // panel.step
+        at = panel.values.shape[1] - behind[:, None] + np.arange(-count, 0)
+        now = np.take_along_axis(panel.values, np.clip(at, 0, panel.values.shape[1] - 1), axis=1)
+        both = (at >= 0) & (behind[:, None] >= 0) & np.isfinite(now) & np.isfinite(self.tail)
+        return bool((both & (np.abs(now - self.tail) > SAME * np.abs(self.tail))).any())
 
 
 def fit_panel(panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | None = None) -> Fit:
@@ -68,6 +85,7 @@ def fit_panel(panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | Non
         ensemble=fit_chosen(panel, test, horizon=spec.horizon, seasons=seasons),
         bands=bands,
         ends=panel.ends,
+        tail=panel.values[:, -max(spec.horizon, seasons[-1]) :].copy(),
     )
 
 

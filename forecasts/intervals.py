@@ -53,10 +53,9 @@ class Bands:
         import numpy as np
 
         widths: dict[int, Matrix] = {}
-        least: Matrix | float = 0.0
         for level in sorted(self.widths):
-            least = np.maximum(self.widths[level] * np.exp(stretch.get(level, 0.0)), least)
-            widths[level] = least
+            width = self.widths[level] * np.exp(stretch.get(level, 0.0))
+            widths[level] = np.maximum(width, list(widths.values())[-1]) if widths else width
         return replace(self, widths=widths)
 
     def covered(self, forecasts: NDArray[np.float64], actuals: NDArray[np.float64]) -> dict[int, float]:

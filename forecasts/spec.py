@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from forecasts.cron import STALE, parse_cron
-from forecasts.models.base import NAMES
+from forecasts.models.base import NAMES, is_model
 from ksqlkit.errors import Location, ProjectError
 
 MODELS = NAMES
@@ -143,7 +143,9 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         and bool(value)
         and all(isinstance(v, int) and v > 0 for v in value),
         "levels": isinstance(value, tuple) and all(isinstance(v, int) and 0 < v < 100 for v in value),
-        "models": isinstance(value, tuple) and bool(value) and all(v in MODELS for v in value),
+        "models": isinstance(value, tuple)
+        and bool(value)
+        and all(isinstance(v, str) and is_model(v) for v in value),
         "totals": isinstance(value, bool),
         "calendar": isinstance(value, tuple) and all(v in CALENDAR for v in value),
         "regressors": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
@@ -152,7 +154,10 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         "drift": isinstance(value, int | float) and not isinstance(value, bool) and value > 1,
     }.get(key, positive if key in ("horizon", "folds", "minimum", "window") else isinstance(value, str))
     if not ok:
-        hint = {"models": f"Models: {', '.join(MODELS)}.", "gaps": "zero or interpolate."}.get(key)
+        hint = {
+            "models": f"Models: {', '.join(MODELS)}, and stl+ before any other.",
+            "gaps": "zero or interpolate.",
+        }.get(key)
         raise _error(f"{key!r} cannot be {value!r}", path, text, key, hint)
     if key in ("frequency", "refit"):
         parse_frequency(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forecasts.series import Panel
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Fitted(Protocol):
-    """A fitted model; picklable."""
+    """A fitted model: a dataclass of arrays, numbers and the like, as `codec` keeps them."""
 
     def __call__(self, history: Panel) -> Matrix:
         """The steps after a history of the series it was fitted on: [series, horizon]."""
@@ -77,12 +78,21 @@ NAMES = (
     "stl",
 )
 BATCHED = NAMES[:8]  # fitted for all series at once
+STL = "stl+"  # before any other name: the season taken out by STL; "stl" alone is stl+ets
+
+
+def is_model(name: str) -> bool:
+    """Whether there is a model of that name."""
+    return name in NAMES or (name.startswith(STL) and name.removeprefix(STL) in NAMES[:-1])
 
 
 def find_model(name: str) -> Model:
     """The model of that name; its libraries are imported when it is first fitted. Raises KeyError."""
-    from forecasts.models import direct, gbm, linear, naive, smoothing, statistical
+    from forecasts.models import direct, gbm, linear, naive, smoothing, statistical, stl
 
+    if name == "stl" or name.startswith(STL):
+        inner = find_model(name.removeprefix(STL) if name != "stl" else "ets")
+        return Model(name, partial(stl.fit, inner=inner.method))
     methods: dict[str, Any] = {
         "seasonal_naive": naive.fit,
         "autoregression": linear.fit,
@@ -91,7 +101,6 @@ def find_model(name: str) -> Model:
         "ets": statistical.fit_ets,
         "sarimax": statistical.fit_sarimax,
         "unobserved": statistical.fit_unobserved,
-        "stl": statistical.fit_stl,
     }
     if name in smoothing.FAMILY:
         return Model(name, smoothing.FAMILY[name].fit)

@@ -201,7 +201,7 @@ def run(values: Matrix, params: Any, state: State, seasons: tuple[int, ...], *, 
             if moves:
                 cycle[state.clock % season] += gamma * surprise
         if has_rho:
-            state.remainder = miss
+            state.remainder = miss if known is None else np.where(known, miss, state.remainder)
         state.clock += 1
     return errors
 
@@ -223,17 +223,35 @@ class SmoothingFitted:
         run(panel.values, self.params, self.state, self.seasons)
         self.ends = panel.ends
 
+    def forget(self) -> None:
+        """Drop the state: the next history is gone through anew."""
+        self.state = None
+
+    def _go_on(self, history: Panel, new: NDArray[np.int64]) -> None:
+        """Show the last `new` steps of each series. The clock is everyone's, so a series with fewer than the others
+        waits for the first of theirs, its seasons turned back by as many."""
+        import numpy as np
+
+        assert self.state is not None
+        steps = int(new.max())
+        values, late = history.values[:, -steps:], steps - new
+        if late.any():
+            values = np.where(np.arange(steps) < late[:, None], np.nan, values)
+            for cycle, season in zip(self.state.cycles, self.seasons, strict=True):
+                slots = (np.arange(season)[:, None] - late) % season
+                cycle[:] = np.take_along_axis(cycle, slots, axis=0)
+        run(values, self.params, self.state, self.seasons)
+        self.ends = history.ends
+
     def __call__(self, history: Panel) -> Matrix:
         """Forecast; a history that only goes on from the last one costs its new steps alone."""
         import numpy as np
 
-        new = {(e - old) // history.step for e, old in zip(history.ends, self.ends, strict=True)}
-        steps = new.pop() if len(new) == 1 else -1
-        if self.state is None or not 0 <= steps <= history.values.shape[1]:
+        new = (np.asarray(history.ends) - np.asarray(self.ends or history.ends)) // history.step
+        if self.state is None or (new < 0).any() or (new > history.lengths).any():
             self.restart(history)
-        elif steps:
-            run(history.values[:, -steps:], self.params, self.state, self.seasons)
-            self.ends = history.ends
+        elif new.any():
+            self._go_on(history, new)
         state = self.state
         assert state is not None
         ahead = np.arange(1, self.horizon + 1)

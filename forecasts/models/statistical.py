@@ -1,16 +1,18 @@
-"""statsmodels, one series at a time, kept as parameters and state.
+"""statsmodels, one series at a time, kept as parameters and a state.
 
-A fitted series is shown new observations (`extend`, or `smooth` with the parameters it has) and not fitted again.
+Parameters are found by maximum likelihood once. After that a new observation moves the state by one step of the filter
+(as statsmodels' `extend` does), and costs that alone. Exponential smoothing becomes the recursion of `smoothing`, for
+all series at once; state-space models keep the mean and covariance of their next state.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from forecasts.models.smoothing import Smoothing, SmoothingFitted, State
 from forecasts.series import Panel
 
 if TYPE_CHECKING:
@@ -20,92 +22,103 @@ HISTORY = 20  # seasons that are looked at, 8 of them by what is slow; older one
 SLOW_HISTORY = 8
 LEAST = 12  # a shorter series repeats its last value
 HARMONICS = 3  # pairs of sine and cosine a season, where it is a regressor
-
-Make = Callable[[Any, Any, int], Any]  # (values, regressors or None, season) -> statsmodels model
+ETS = Smoothing(1, trend=True, damped=True, seasonal=True)
 
 
 @dataclass(slots=True)
 class Series:
-    """One fitted series: parameters, and statsmodels' results after `end` where they can be extended."""
+    """One fitted series: parameters, and the mean and covariance of the state after `end`."""
 
     params: Any
-    results: Any = None
-    end: int = 0
+    end: int
+    mean: Any = None
+    cov: Any = None
 
 
 @dataclass(slots=True)
-class StatisticalFitted:
-    """Fitted series of one method. With `adjust`, a season taken out by STL is put back onto forecasts."""
+class StateSpace:
+    """Fitted series of one kind, "sarimax" or "unobserved"; `waves` are the seasons that are regressors."""
 
-    make: Make
+    kind: str
     horizon: int
     season: int
     rows: list[Series | None]
-    waves: tuple[int, ...] = field(default=())
-    adjust: bool = False
-    seasons: int = HISTORY
+    waves: tuple[int, ...]
 
     def __call__(self, history: Panel) -> Matrix:
         """Forecasts [series, horizon]; a series without a model repeats its last value."""
         import numpy as np
 
-        made = [self._one(history, i) for i in range(len(history.ids))]
-        return np.stack(made)
+        return np.stack([self._one(history, i) for i in range(len(history.ids))])
+
+    def forget(self) -> None:
+        """Drop the states: the next history is gone through anew."""
+        for series in self.rows:
+            if series is not None:
+                series.mean = None
 
     def _one(self, history: Panel, i: int) -> Any:
         import numpy as np
 
-        y, seasonal = prepare(history, i, self.season, self.adjust, self.seasons)
-        last = np.full(self.horizon, y[-1] if len(y) else 0.0) + seasonal(self.horizon)
+        y = recent(history, i, self.season, SLOW_HISTORY)
+        last = np.full(self.horizon, y[-1] if len(y) else 0.0)
         series = self.rows[i]
         if series is None or len(y) < LEAST:
             return last
+        new = (history.ends[i] - series.end) // history.step
+        if series.mean is None or not 0 <= new <= history.lengths[i]:
+            series.mean, new = None, span(history, i, self.season, SLOW_HISTORY)
+        line = history.values[i, history.values.shape[1] - new :]
         with Quietly():
-            ahead = regressors(history, i, self.horizon, len(y), self.waves)
-            past, future = (None, None) if ahead is None else (ahead[: len(y)], ahead[len(y) :])
-            self._show(series, y, past, history.ends[i], history.step)
-            options = {} if future is None else {"exog": future}
-            result = np.asarray(series.results.forecast(self.horizon, **options)) + seasonal(self.horizon)
-            return np.where(np.isfinite(result), result, last)
+            known = regressors(history, i, self.horizon, new, self.waves)
+            made = advance(self, series, line, known)
+            series.end = history.ends[i]
+            return np.where(np.isfinite(made), made, last)
+        series.mean = None
         return last
 
-    def _show(self, series: Series, y: Any, past: Any, end: int, step: int) -> None:
-        """Bring a series' results to the end of the history."""
-        new = (end - series.end) // step
-        if series.results is not None and not self.adjust and 0 <= new < len(y):
-            if new and hasattr(series.results, "extend"):
-                options = {} if past is None else {"exog": past[-new:]}
-                series.results = series.results.extend(y[-new:], **options)
-            elif new:
-                series.results = smoothed(self.make(y, past, self.season), series.params)
-        else:
-            series.results = smoothed(self.make(y, past, self.season), series.params)
-        series.end = end
 
-
-def smoothed(model: Any, params: Any) -> Any:
-    """Results of a model with parameters it has already."""
-    if isinstance(params, dict):
-        return model.fit(optimized=False, **params)
-    return model.smooth(params)
-
-
-def prepare(
-    panel: Panel, row: int, season: int, adjust: bool, seasons: int = HISTORY
-) -> tuple[Any, Callable[[int], Any]]:
-    """A series' values of so many recent seasons, seasonally adjusted by STL if asked, and what its season adds to
-    the steps that come."""
+def advance(fitted: StateSpace, series: Series, line: Any, known: Any) -> Any:
+    """Show a series the values that are new and forecast: the filter runs over them, and on over the horizon as if it
+    were missing."""
     import numpy as np
 
-    length = min(panel.lengths[row], max(seasons * season, 200))
-    y = panel.values[row, -length:]
-    y = y[np.isfinite(y)]
-    if not adjust or season <= 1 or len(y) < 2 * season + 1:
-        return y, lambda horizon: np.zeros(horizon)
-    from statsmodels.tsa.seasonal import STL
+    ahead = np.concatenate([line, np.full(fitted.horizon, np.nan)])
+    model = make_model(fitted.kind, ahead, known, fitted.season)
+    if series.mean is not None:
+        model.ssm.initialize_known(series.mean, series.cov)
+    model.update(series.params, transformed=True)
+    found = model.ssm.filter()
+    series.mean = found.predicted_state[:, len(line)].copy()
+    series.cov = found.predicted_state_cov[:, :, len(line)].copy()
+    return found.forecasts[0, len(line) :]
 
-    cycle = STL(y, period=season, robust=True).fit().seasonal
-    return y - cycle, lambda horizon: np.resize(cycle[-season:], horizon)
+
+def make_model(kind: str, y: Any, known: Any, season: int) -> Any:
+    """The statsmodels model of a series and its regressors."""
+    if kind == "sarimax":
+        from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+        # a regressor may be constant over the few steps that are new, though not over those it was fitted on
+        options = {"enforce_stationarity": True, "validate_specification": False}
+        return SARIMAX(y, exog=known, order=(2, 0, 1), trend="c", **options)
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
+
+    waves = [{"period": season, "harmonics": min(HARMONICS, season // 2)}] if season > 1 else None
+    return UnobservedComponents(y, level="local level", freq_seasonal=waves, autoregressive=1, exog=known)
+
+
+def recent(panel: Panel, row: int, season: int, seasons: int) -> Any:
+    """A series' known values of so many recent seasons."""
+    import numpy as np
+
+    y = panel.values[row, -span(panel, row, season, seasons) :]
+    return y[np.isfinite(y)]
+
+
+def span(panel: Panel, row: int, season: int, seasons: int) -> int:
+    """How many steps that is."""
+    return min(panel.lengths[row], max(seasons * season, 200))
 
 
 def regressors(panel: Panel, row: int, ahead: int, length: int, waves: tuple[int, ...]) -> Any:
@@ -124,68 +137,68 @@ def regressors(panel: Panel, row: int, ahead: int, length: int, waves: tuple[int
     return np.stack(columns, 1) if columns else None
 
 
-def fit_ets(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> StatisticalFitted:
-    """Holt-Winters with a damped trend by maximum likelihood."""
-    return _fit(_ets, panel, horizon, seasons)
-
-
-def fit_sarimax(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> StatisticalFitted:
+def fit_sarimax(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> StateSpace:
     """ARIMA(2, 0, 1) with a constant, on regressors: known ones, and waves of each season."""
-    waves = tuple(s for s in seasons if s > 1)
-    return _fit(_sarimax, panel, horizon, seasons, waves=waves, keep=SLOW_HISTORY)
+    return _fit("sarimax", panel, horizon, seasons, tuple(s for s in seasons if s > 1))
 
 
-def fit_unobserved(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> StatisticalFitted:
+def fit_unobserved(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> StateSpace:
     """Structural model: a local level, a stochastic season of few harmonics, and an autoregressive cycle."""
-    return _fit(_unobserved, panel, horizon, seasons, keep=SLOW_HISTORY)
-
-
-def fit_stl(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> StatisticalFitted:
-    """Season taken out by STL; the rest by damped exponential smoothing; the last season put back."""
-    return _fit(_ets_plain, panel, horizon, seasons, adjust=True)
+    return _fit("unobserved", panel, horizon, seasons, ())
 
 
 def _fit(
-    make: Make,
-    panel: Panel,
-    horizon: int,
-    seasons: tuple[int, ...],
-    *,
-    waves: tuple[int, ...] = (),
-    adjust: bool = False,
-    keep: int = HISTORY,
-) -> StatisticalFitted:
+    kind: str, panel: Panel, horizon: int, seasons: tuple[int, ...], waves: tuple[int, ...]
+) -> StateSpace:
     import numpy as np
 
-    season = seasons[0]
     rows: list[Series | None] = []
     for i in range(len(panel.ids)):
-        y, _ = prepare(panel, i, season, adjust, keep)
+        y = recent(panel, i, seasons[0], SLOW_HISTORY)
         series: Series | None = None
         if len(y) >= LEAST and np.ptp(y) > 0:
             with Quietly():
-                known = regressors(panel, i, horizon, len(y), waves)
-                series = fit_one(make(y, None if known is None else known[: len(y)], season))
-        if series is not None:
-            series.end = panel.ends[i]
+                known = regressors(panel, i, 0, len(y), waves)
+                model = make_model(kind, y, known, seasons[0])
+                results = model.fit(disp=False, maxiter=30, method="lbfgs", cov_type="none")
+                if np.isfinite(results.params).all():
+                    mean, cov = results.predicted_state[:, -1], results.predicted_state_cov[:, :, -1]
+                    series = Series(np.array(results.params), panel.ends[i], mean.copy(), cov.copy())
         rows.append(series)
-    return StatisticalFitted(make, horizon, season, rows, waves, adjust, keep)
+    return StateSpace(kind, horizon, seasons[0], rows, waves)
 
 
-def fit_one(model: Any) -> Series | None:
-    """Fit by maximum likelihood; None where that gives no finite parameters."""
+def fit_ets(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> SmoothingFitted:
+    """Holt-Winters with a damped trend by maximum likelihood; a series that it cannot fit repeats its last value."""
     import numpy as np
 
-    if hasattr(model, "ssm"):
-        results = model.fit(disp=False, maxiter=30, method="lbfgs")
-        return Series(results.params, results) if np.isfinite(results.params).all() else None
-    results = model.fit(use_brute=False)
-    names = ("smoothing_level", "smoothing_trend", "smoothing_seasonal", "damping_trend")
-    params = {n: float(results.params[n]) for n in names if np.isfinite(results.params.get(n, np.nan))}
-    return Series(params, results) if "smoothing_level" in params else None
+    season, (series, width) = seasons[0], panel.values.shape
+    cycle = (season,) if season > 1 else ()
+    params = np.zeros((4 + len(cycle), series))
+    params[0] = params[2] = 1.0
+    level, trend, around = panel.values[:, -1].copy(), np.zeros(series), np.zeros((season, series))
+    for i in range(series):
+        y = recent(panel, i, season, HISTORY)
+        if len(y) < LEAST or np.ptp(y) == 0:
+            continue
+        with Quietly():
+            found = _ets(y, season).fit(use_brute=False)
+            alpha, beta, phi, gamma = (
+                float(np.nan_to_num(found.params.get(f"{kind}", 0.0)))
+                for kind in ("smoothing_level", "smoothing_trend", "damping_trend", "smoothing_seasonal")
+            )
+            end = float(found.level[-1]), float(found.trend[-1])
+            if np.isfinite(end).all():
+                level[i], trend[i] = end
+                params[:3, i] = alpha, alpha * beta, phi
+                if found.model.has_seasonal:
+                    params[4, i] = gamma
+                    around[np.arange(width - season, width) % season, i] = found.season[-season:]
+    state = State(np.nan_to_num(level), trend, [around] if cycle else [], np.zeros(series), width)
+    return SmoothingFitted(ETS, horizon, cycle, params, state, panel.ends)
 
 
-def _ets(y: Any, _known: Any, season: int) -> Any:
+def _ets(y: Any, season: int) -> Any:
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
     seasonal = season > 1 and len(y) >= 2 * season + 2
@@ -199,29 +212,13 @@ def _ets(y: Any, _known: Any, season: int) -> Any:
     )
 
 
-def _ets_plain(y: Any, known: Any, _season: int) -> Any:
-    return _ets(y, known, 1)
-
-
-def _sarimax(y: Any, known: Any, _season: int) -> Any:
-    from statsmodels.tsa.statespace.sarimax import SARIMAX
-
-    return SARIMAX(y, exog=known, order=(2, 0, 1), trend="c", enforce_stationarity=True)
-
-
-def _unobserved(y: Any, known: Any, season: int) -> Any:
-    from statsmodels.tsa.statespace.structural import UnobservedComponents
-
-    waves = [{"period": season, "harmonics": min(HARMONICS, season // 2)}] if season > 1 else None
-    return UnobservedComponents(y, level="local level", freq_seasonal=waves, autoregressive=1, exog=known)
-
-
 class Quietly:
     """statsmodels' warnings off, for its results are judged by the backtest; what it cannot do is left out."""
 
     def __enter__(self) -> None:
         """Silence."""
         import numpy as np
+        import statsmodels.tools.sm_exceptions  # noqa: F401  # asks for its warnings when it is imported: so do that first
 
         self._stack = ExitStack()
         self._stack.enter_context(np.errstate(all="ignore"))
