@@ -212,7 +212,7 @@ class App:
         service = self.service
         target = service.resolve(called[0], _version(called[1]))
         start = time.perf_counter()
-        batch = decode_call(request.body, media, numbers=service.takes_matrix(target))
+        batch = decode_call(request.body, media, words=service.matrix_words(target))
         self._parsed(time.perf_counter() - start)
 
         def answered(answer: Answer) -> None:
