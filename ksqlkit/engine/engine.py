@@ -25,7 +25,7 @@ from ksqlkit.engine.log.partitioner import partition_for
 from ksqlkit.engine.log.protocol import Commit, Headers, Log, Output, Record, TopicInfo
 from ksqlkit.engine.print_topic import PrintedTopic
 from ksqlkit.engine.properties import Properties, check_override
-from ksqlkit.engine.pull import run_pull
+from ksqlkit.engine.pull import PendingPull, run_pull
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, Result
 from ksqlkit.engine.serde.registry import SchemaRegistry
@@ -150,6 +150,17 @@ class Engine:
     ) -> PullResult | PushQuery | PrintedTopic:
         """Run one SELECT or PRINT. Pulls on tables give all rows; push queries and pulls on streams give a handle to
         iterate and close; PRINT gives lines. Raises ParseError, StatementError."""
+        found = self.begin_query(sql, properties=properties, variables=variables)
+        return found.finish() if isinstance(found, PendingPull) else found
+
+    def begin_query(
+        self,
+        sql: str,
+        *,
+        properties: Mapping[str, object] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> PullResult | PendingPull | PushQuery | PrintedTopic:
+        """As `query`, without waiting for remote functions: a pull that calls some is left to be finished."""
         with self._lock:
             ctx = self._ctx
             overrides = self._overrides(properties)
@@ -169,7 +180,7 @@ class Engine:
                 match prepared.node:
                     case N.QueryStatement(query) if query.emit is None:
                         found = run_pull(ctx, prepared, self._pump)
-                        if not isinstance(found, PullResult):
+                        if isinstance(found, PushQuery):
                             self._work.notify_all()
                         return found
                     case N.QueryStatement():

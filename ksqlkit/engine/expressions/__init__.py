@@ -7,7 +7,7 @@ from ksqlkit.engine.expressions.compiler import (
     compile_function,
     infer_type,
 )
-from ksqlkit.engine.expressions.remote import RemoteStage, split_remote
+from ksqlkit.engine.expressions.remote import RemoteStage, answer_rows, split_remote
 from ksqlkit.engine.expressions.runtime import error_text
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "RemoteStage",
     "Scope",
     "Variable",
+    "answer_rows",
     "coerce_source",
     "compile_function",
     "error_text",

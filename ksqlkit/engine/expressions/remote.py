@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.expressions.compiler import infer_type
+from ksqlkit.engine.expressions.compiler import compile_function, infer_type
 from ksqlkit.engine.functions.contract import FunctionRegistry, LambdaType, RemoteCall
+from ksqlkit.engine.schema import Column
+from ksqlkit.errors import KsqlkitError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,34 @@ def split_remote(
     """
     splitter = _Splitter(functions, dict(types))
     return splitter.stages, [splitter.rewrite(expr) for expr in exprs]
+
+
+def answer_rows(
+    exprs: Sequence[N.Expression],
+    columns: Sequence[Column],
+    functions: FunctionRegistry,
+    rows: Sequence[tuple[Any, ...]],
+) -> tuple[list[N.Expression], list[Column], list[tuple[Any, ...]]]:
+    """Make the remote calls of the expressions, one for all rows and stage: the expressions without them, over rows
+    with further columns. Rows that failed have null there."""
+    stages, rest = split_remote(exprs, functions, {c.name: c.type for c in columns})
+    known, found = list(columns), list(rows)
+    for stage in stages:
+        compute = compile_function(stage.args, known, functions)
+        asked: dict[int, tuple[Any, ...]] = {}
+        for place, row in enumerate(found):
+            with suppress(ArithmeticError, ValueError, TypeError, LookupError, KsqlkitError):
+                arguments = compute(row)
+                if not (stage.null_propagates and None in arguments):
+                    asked[place] = arguments
+        given = dict(zip(asked, stage.call.call(list(asked.values())) if asked else (), strict=True))
+        answers = (given.get(place) for place in range(len(found)))
+        found = [
+            (*row, None if isinstance(answer, Exception) else answer)
+            for row, answer in zip(found, answers, strict=True)
+        ]
+        known.append(Column(stage.column, stage.type))
+    return rest, known, found
 
 
 class _Splitter:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.dialect import nodes as N
@@ -15,7 +16,7 @@ from ksqlkit.engine.analysis.timestamps import read_timestamps
 from ksqlkit.engine.analysis.types import check_condition, value_type
 from ksqlkit.engine.catalog import DataSource, Format
 from ksqlkit.engine.context import Prepared
-from ksqlkit.engine.expressions import compile_function
+from ksqlkit.engine.expressions import answer_rows, compile_function, split_remote
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.pull.rules import HELP, check_likes, refusal, require_keys
 from ksqlkit.engine.pull.where import Bounds, Conjunct, conjuncts
@@ -37,7 +38,7 @@ StoredRow = tuple[tuple[Any, ...], tuple[Any, ...], int, tuple[int, int] | None]
 
 def run_pull(
     ctx: LiveContext, prepared: Prepared, pump: Callable[[float | None], bool]
-) -> PullResult | PushQuery:
+) -> PullResult | PushQuery | PendingPull:
     """Answer a SELECT without EMIT. Raises StatementError with ksqlDB's messages for what pull queries cannot do."""
     node = prepared.node
     assert isinstance(node, N.QueryStatement)
@@ -106,6 +107,13 @@ def _as_protobuf(source: DataSource) -> Callable[[tuple[Any, ...]], tuple[Any, .
     return lambda values: read(write(values)) or values
 
 
+@dataclass(frozen=True, slots=True)
+class PendingPull:
+    """A pull query whose rows are found; `finish` asks remote functions about them, and needs no lock."""
+
+    finish: Callable[[], PullResult]
+
+
 class _Pull:
     """One pull query on a table."""
 
@@ -132,20 +140,50 @@ class _Pull:
                 f"{error.message}\nStatement: {text}", location=error.location, hint=error.hint
             ) from None
 
-    def run(self, table: Materialization) -> PullResult:
+    def run(self, table: Materialization) -> PullResult | PendingPull:
         """Look up, filter, project, limit."""
-        where, functions = self.where, self.ctx.functions
-        project = compile_function(self.exprs, self.columns, functions)
-        test = None if where is None else compile_function([where], self.columns, functions)
         stored = _as_protobuf(self.source)
-        rows: list[tuple[Any, ...]] = []
-        for row in self._candidates(table, where):
-            if self.query.limit is not None and len(rows) >= self.query.limit:
-                break
-            flat = _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
-            if test is None or self._holds(test, flat):
-                rows.append(project(flat))
-        return PullResult(f"query_{self.ctx.clock.now()}", self.shown, tuple(rows))
+        rows = (
+            _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
+            for row in self._candidates(table, self.where)
+        )
+        whole = [*self.exprs] if self.where is None else [self.where, *self.exprs]
+        if split_remote(whole, self.ctx.functions, self.types)[0]:
+            held = list(rows)
+            return PendingPull(lambda: self._ask(held))
+        return self._result(self._project(self.exprs, self.columns, self._matching(rows)))
+
+    def _ask(self, rows: list[tuple[Any, ...]]) -> PullResult:
+        """The result where remote functions are called: one call for all rows each, first those of WHERE."""
+        functions, columns = self.ctx.functions, [*self.columns]
+        if self.where is not None:
+            (where,), columns, rows = answer_rows([self.where], columns, functions, rows)
+            rows = self._matching(rows, where, columns)
+            width = len(self.columns)
+            rows, columns = [row[:width] for row in rows], [*self.columns]
+        exprs, columns, rows = answer_rows(self.exprs, columns, functions, rows[: self.query.limit])
+        return self._result(self._project(exprs, columns, rows))
+
+    def _matching(
+        self,
+        rows: Iterable[tuple[Any, ...]],
+        where: N.Expression | None = None,
+        columns: Sequence[Column] = (),
+    ) -> list[tuple[Any, ...]]:
+        """Rows that WHERE keeps, as many as LIMIT lets through."""
+        condition = where or self.where
+        if condition is not None:
+            test = compile_function([condition], columns or self.columns, self.ctx.functions)
+            rows = (row for row in rows if self._holds(test, row))
+        return list(islice(rows, self.query.limit))
+
+    def _project(
+        self, exprs: Sequence[N.Expression], columns: Sequence[Column], rows: Iterable[tuple[Any, ...]]
+    ) -> tuple[tuple[Any, ...], ...]:
+        return tuple(map(compile_function(exprs, columns, self.ctx.functions), rows))
+
+    def _result(self, rows: tuple[tuple[Any, ...], ...]) -> PullResult:
+        return PullResult(f"query_{self.ctx.clock.now()}", self.shown, rows)
 
     @staticmethod
     def _holds(test: Callable[[tuple[Any, ...]], tuple[Any, ...]], row: tuple[Any, ...]) -> bool:

@@ -100,9 +100,7 @@ async def _answer(
     *,
     print_type: str | None,
 ) -> Stream:
-    found = await service.run(
-        service.engine.query, sql, properties=properties, variables=variables_of(variables)
-    )
+    found = await service.query(sql, properties=properties, variables=variables_of(variables))
     if isinstance(found, PrintedTopic):
         return Stream(_printed(service, found, formats=print_type is not None), print_type)
     framing = make_framing(kind, found.query_id, found.columns, open_ended=isinstance(found, PushQuery))

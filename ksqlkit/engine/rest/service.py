@@ -6,13 +6,18 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from ksqlkit.engine.engine import Engine
+from ksqlkit.engine.print_topic import PrintedTopic
+from ksqlkit.engine.pull import PendingPull
+from ksqlkit.engine.push import PushQuery
+from ksqlkit.engine.results import PullResult
 
 P = ParamSpec("P")
 T = TypeVar("T")
 THREADS: Final = 16
+WAITING_THREADS: Final = 16
 
 
 class Service:
@@ -23,6 +28,7 @@ class Service:
         self.closing = False
         self.terminated = False  # by /ksql/terminate: from then on all is answered 503
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ksqlkit-rest")
+        self._waiting = ThreadPoolExecutor(WAITING_THREADS, thread_name_prefix="ksqlkit-wait")
         self._news: asyncio.Event | None = None
         self._watcher: threading.Thread | None = None
 
@@ -30,6 +36,13 @@ class Service:
         """Call a function that may take the engine's lock, on another thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+    async def query(self, sql: str, **request: Any) -> PullResult | PushQuery | PrintedTopic:
+        """Run a SELECT or PRINT. Those that wait for remote functions have threads of their own."""
+        found = await self.run(self.engine.begin_query, sql, **request)
+        if isinstance(found, PendingPull):
+            return await asyncio.get_running_loop().run_in_executor(self._waiting, found.finish)
+        return found
 
     async def progress(self, timeout: float) -> None:
         """Wait until the engine has done some work, at most `timeout` seconds."""
@@ -72,4 +85,5 @@ class Service:
     def close(self) -> None:
         """Let go of the threads; the engine stays open."""
         self.closing = True
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._waiting):
+            pool.shutdown(wait=False, cancel_futures=True)

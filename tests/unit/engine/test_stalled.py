@@ -203,6 +203,24 @@ def test_a_slow_function_leaves_threads_for_the_others(gate: Gate) -> None:
     assert callers.submit(Quick(), []).cancelled()
 
 
+def test_a_pull_query_asks_once_for_all_rows_and_holds_nobody_up(gate: Gate) -> None:
+    with started(gate, STREAM_L, "CREATE TABLE O AS SELECT ID, MAX(V) AS V FROM L GROUP BY ID;") as engine:
+        put(engine, ("a", 1), ("b", 2), ("c", 3))
+        wait_for(lambda: len(records(engine)) == 3)
+        found: list[Any] = []
+        pull = "SELECT ID, SCORE(V) AS S FROM O WHERE SCORE(V) > 3 AND ID <> 'x';"
+        asker = threading.Thread(target=lambda: found.extend(engine.query(pull).rows))  # type: ignore[union-attr]
+        asker.start()
+        assert gate.asked.wait(5)
+        prompt(lambda: engine.execute("SHOW TABLES;"))
+        gate.open.set()
+        asker.join(5)
+        assert sorted(found) == [("b", 4.0), ("c", 6.0)]
+        assert [len(rows) for rows in gate.calls] == [3, 2]
+        assert len(engine.query("SELECT SCORE(V) AS S FROM O LIMIT 2;").rows) == 2  # type: ignore[union-attr]
+        assert len(gate.calls[-1]) == 2
+
+
 def test_a_table_row_is_asked_for_once_and_kept(gate: Gate) -> None:
     gate.open.set()
     with started(gate, TABLE_L, "CREATE TABLE O AS SELECT ID, SCORE(V) AS S FROM L;") as engine:
