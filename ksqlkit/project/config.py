@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ksqlkit.errors import Location, ProjectError
+from ksqlkit.files import read_text
 
 FILE = "ksqlkit.toml"
 
@@ -113,13 +114,11 @@ def find_root(start: Path) -> Path:
 def load_config(root: Path) -> Config:
     """Read `root`/ksqlkit.toml. Raises ProjectError naming a key that is unknown or of the wrong type."""
     path = root / FILE
+    if not path.is_file():
+        raise ProjectError(f"There is no {path}", hint="Name a project's folder with --project.")
+    text = read_text(path)
     try:
-        text = path.read_text("utf-8")
         data = tomllib.loads(text)
-    except OSError as exc:
-        raise ProjectError(
-            f"{path} cannot be read: {exc.strerror}", hint="Name a project with --project."
-        ) from exc
     except tomllib.TOMLDecodeError as exc:
         raise ProjectError(f"Not valid TOML: {exc}", location=Location(file=str(path))) from exc
     check = _Checker(path, text)

@@ -21,6 +21,7 @@ from typing import Any
 
 from ksqlkit.dialect.nodes import MILLIS
 from ksqlkit.errors import Location, TemplateError
+from ksqlkit.files import read_text
 
 SUFFIX = ".sql.jinja"
 _HEADER = re.compile(r"\A\s*\{#-?(.*?)-?#\}", re.DOTALL)
@@ -113,7 +114,7 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {
 
 def read_macro(path: Path) -> Macro:
     """The macro in a file. Raises TemplateError for a missing or wrong header."""
-    text = path.read_text("utf-8")
+    text = read_text(path)
     name = path.name.removesuffix(SUFFIX)
     place = Location(str(path), 1, 1, text.partition("\n")[0])
     found = _HEADER.match(text)

@@ -16,14 +16,15 @@ from typing import Any
 
 import jinja2
 from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from jinja2.sandbox import safe_range
 
-from ksqlkit.errors import Location, TemplateError
+from ksqlkit.errors import Location, TemplateError, UserError
+from ksqlkit.files import read_text
 from ksqlkit.project.macros import Macro
+from ksqlkit.project.sandbox import MAX_OUTPUT, BoundedSandbox
 from ksqlkit.project.sourcemap import MarkExtension, Templates, locate
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-MAX_OUTPUT = 4_000_000  # characters of one rendered file; a runaway loop ends here
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class _Run:
         self.path = path
         self.references: list[Reference] = []
         self.templates = Templates()
-        self.env = ImmutableSandboxedEnvironment(
+        self.env = BoundedSandbox(
             undefined=jinja2.StrictUndefined,
             extensions=[MarkExtension] if marked else [],
             loader=jinja2.FunctionLoader(self._load),
@@ -106,7 +107,7 @@ class _Run:
             raise self._undefined(exc) from exc
         except SecurityError as exc:
             raise self._blame(TemplateError(f"Not allowed in a template: {exc}"), exc.__traceback__) from exc
-        except (ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as exc:
+        except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError, RecursionError) as exc:
             error = TemplateError(f"{type(exc).__name__}: {exc}")
             raise self._blame(error, exc.__traceback__) from exc
 
@@ -114,7 +115,7 @@ class _Run:
         ours = {str(self.path), *(str(macro.path) for macro in self.owner.macros.values())}
         if name not in ours:  # what include and import name: a template reads no other file of the machine
             return None
-        return Path(name).read_text("utf-8"), name, None
+        return read_text(Path(name)), name, None
 
     def _ref(self, name: Any) -> str:
         return self._reference(name, "ref")
@@ -220,8 +221,8 @@ def _stack_lines() -> Iterator[tuple[str, int]]:
 
 def _line(file: str, line: int, word: str | None = None) -> Location:
     try:
-        lines = Path(file).read_text("utf-8").splitlines()
-    except OSError:
+        lines = read_text(Path(file)).splitlines()
+    except UserError:
         lines = []
     text = lines[line - 1] if 0 < line <= len(lines) else None
     if text is None:

@@ -30,7 +30,7 @@ def project(folder: Path, sql: str) -> Path:
         (["sql", "-e", "SHOW STREAMS;", "--server", NOBODY], 3, "No ksqlDB answers"),
         (["functions", "--scoring", NOBODY], 3, "No scoring server answers"),
         (["forecast", "refresh", "nothing"], 1, "no forecast 'nothing'"),
-        (["render", "--project", "nowhere"], 1, "cannot be read"),
+        (["render", "--project", "nowhere"], 1, "There is no"),
         (["load", "nothing.csv", "--topic", "t", "--server", NOBODY], 3, "No ksqlDB answers"),
         (["train", "m", "--from", "nothing.csv", "--label", "y"], 1, "no file nothing.csv"),
         (["datagen", "messages", "--rows", "-1"], 2, "greater than or equal"),
