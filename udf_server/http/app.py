@@ -31,7 +31,6 @@ from udf_server.http.message import (
     error_response,
     json_response,
 )
-from udf_server.http.portable import PATH as _PORTABLE
 from udf_server.http.portable import PortableModels
 from udf_server.metrics import Metrics
 from udf_server.service import Answer, Service
@@ -40,10 +39,12 @@ from udf_server.workers import Peers
 logger = logging.getLogger("udf_server")
 
 _CALL: Final = re.compile(r"/v1/functions/([A-Za-z_]\w*)(?:@([^/:]+))?:batch")
-_OUTCOMES: Final = re.compile(r"/v1/models/([A-Za-z][\w-]*)/outcomes")
+CALL_PATHS: Final = ("/v1/functions/{name}:batch", "/v1/functions/{name}@{version}:batch")
+_PARTS: Final = {"{name}": r"([A-Za-z][\w-]*)", "{version}": r"(live|[1-9]\d{0,8})"}
+_OPEN: Final = ("/livez", "/readyz")  # to all, also where tokens are asked for
 _MAX_CALLS: Final = 64
 _MAX_PATHS: Final = 10_000
-Handler = Callable[[Request], Response]
+Handler = Callable[..., Response | Coroutine[Any, Any, Response]]  # of the request and its path's parts
 _Call = tuple[str, str | None]  # a function's name and the version asked for
 
 
@@ -63,14 +64,27 @@ class App:
         self._counted: dict[tuple[str, int], Callable[[float], None]] = {}
         self._parsed = service.metrics.parse.of()
         self._encoded = service.metrics.encode.of()
-        self._routes: dict[tuple[str, str], Handler] = {
+        self._handlers: dict[tuple[str, str], Handler] = {
             ("GET", "/v1/functions"): self._manifest,
+            ("POST", "/v1/batch"): self._many,
+            ("POST", "/v1/models/{name}/outcomes"): self._outcomes,
+            ("GET", "/v1/models/{name}/versions/{version}/portable"): self._form,
             ("GET", "/livez"): self._livez,
             ("GET", "/readyz"): self._readyz,
             ("GET", "/metrics"): self._metrics,
             ("GET", "/openapi.json"): self._openapi,
             ("GET", "/docs"): self._docs,
         }
+        self._templates = [
+            (method, _pattern(path), handler)
+            for (method, path), handler in self._handlers.items()
+            if "{" in path
+        ]
+
+    @property
+    def routes(self) -> list[tuple[str, str]]:
+        """Method and path of all that is answered; {name} and {version} stand for what varies."""
+        return [*self._handlers, *(("POST", path) for path in CALL_PATHS)]
 
     async def handle(self, request: Request) -> Response:
         """The response to a request."""
@@ -100,24 +114,26 @@ class App:
                     self._in_task(self._once(request, lambda: self._one(request, called)), finish)
                 else:
                     self._begin(request, called, finish)
-            elif (told := _OUTCOMES.fullmatch(request.path)) and request.method == "POST":
-                self._authorize(request)
-                finish(self._outcomes(request, told[1]))
-            elif (form := _PORTABLE.fullmatch(request.path)) and request.method == "GET":
-                self._authorize(request)
-                self._in_task(self._portable.answer(request, form[1], form[2], self.tokens), finish)
-            elif (request.method, request.path) == ("POST", "/v1/batch"):
-                self._authorize(request)
-                self._in_task(self._many(request), finish)
             else:
-                handler = self._routes.get((request.method, request.path))
-                if handler is None:
-                    raise ServiceError(404, "UNKNOWN_PATH", f"there is nothing at {request.path}; see /docs")
-                if request.path not in ("/livez", "/readyz"):
+                handler, parts = self._found(request)
+                if request.path not in _OPEN:
                     self._authorize(request)
-                finish(handler(request))
+                answer = handler(request, *parts)
+                if isinstance(answer, Response):
+                    finish(answer)
+                else:
+                    self._in_task(answer, finish)
         except Exception as error:
             finish(error)
+
+    def _found(self, request: Request) -> tuple[Handler, tuple[str, ...]]:
+        handler = self._handlers.get((request.method, request.path))
+        if handler is not None and "{" not in request.path:
+            return handler, ()
+        for method, pattern, handler in self._templates:
+            if method == request.method and (match := pattern.fullmatch(request.path)):
+                return handler, match.groups()
+        raise ServiceError(404, "UNKNOWN_PATH", f"there is nothing at {request.path}; see /docs")
 
     def _in_task(
         self, answer: Coroutine[Any, Any, Response], finish: Callable[[Response | Exception], None]
@@ -260,6 +276,9 @@ class App:
 
         return json_response(await asyncio.gather(*map(one, calls)))
 
+    def _form(self, request: Request, name: str, version: str) -> Coroutine[Any, Any, Response]:
+        return self._portable.answer(request, name, version, self.tokens)
+
     def _outcomes(self, request: Request, name: str) -> Response:
         """What turned out to be true: `{"version": n, "data": [[score, label], ...]}`, by default of the live
         version."""
@@ -316,6 +335,13 @@ class App:
     def _docs(self, _: Request) -> Response:
         page = docs_page(orjson.loads(self.service.manifest.body))
         return Response(200, page.encode(), "text/html; charset=utf-8")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    text = re.escape(path)
+    for part, pattern in _PARTS.items():
+        text = text.replace(re.escape(part), pattern)
+    return re.compile(text)
 
 
 def _version(text: str | None) -> int | None:

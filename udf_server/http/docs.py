@@ -41,48 +41,69 @@ _HEADERS: Final = [
 ]
 
 
+_OUTCOMES: Final = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "version": {"type": "integer", "description": "by default the live one"},
+        "data": {
+            "type": "array",
+            "items": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+            "maxItems": 10_000,
+            "description": "a score that the model gave, and the label that turned out to be true",
+        },
+    },
+}
+
+
+def _parameter(name: str, text: str, kind: str = "string") -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": kind}, "description": text}
+
+
 def openapi(manifest: dict[str, Any]) -> dict[str, Any]:
     """OpenAPI 3.1 of the whole server, one path per function."""
     errors = {code: {"description": text} for code, text in _STATUSES.items()}
-    paths: dict[str, Any] = {
-        f"/v1/functions/{f['name']}:batch": {
+
+    def posted(operation: str, text: str, body: Any, answer: Any, parameters: list[Any]) -> dict[str, Any]:
+        return {
             "post": {
-                "summary": f["description"],
-                "operationId": f["name"],
-                "parameters": _HEADERS,
-                "requestBody": {"required": True, "content": {"application/json": {"schema": _BATCH}}},
-                "responses": {"200": _ok(_ANSWER), **errors},
+                "summary": text,
+                "operationId": operation,
+                "parameters": parameters,
+                "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+                "responses": {"200": _ok(answer), **errors},
             }
         }
+
+    paths: dict[str, Any] = {
+        f"/v1/functions/{f['name']}:batch": posted(f["name"], f["description"], _BATCH, _ANSWER, _HEADERS)
         for f in manifest["functions"]
     }
-    paths["/v1/batch"] = {
-        "post": {
-            "summary": "Several calls in one",
-            "operationId": "batch",
-            "parameters": _HEADERS,
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}},
-            },
-            "responses": {"200": _ok({"type": "array", "items": _ANSWER}), **errors},
-        }
-    }
+    pinned = [
+        _parameter("name", "a function"),
+        _parameter("version", "of its model, else its own", "integer"),
+    ]
+    paths["/v1/functions/{name}@{version}:batch"] = posted(
+        "pinned", "A call of one version", _BATCH, _ANSWER, [*pinned, *_HEADERS]
+    )
+    several = {"type": "array", "items": {"type": "object"}}
+    paths["/v1/batch"] = posted(
+        "batch", "Several calls in one", several, {"type": "array", "items": _ANSWER}, _HEADERS
+    )
+    taken = {"type": "object", "properties": {"taken": {"type": "integer"}}}
+    paths["/v1/models/{name}/outcomes"] = posted(
+        "outcomes",
+        "What turned out to be true, however late",
+        _OUTCOMES,
+        taken,
+        [_parameter("name", "a model")],
+    )
     paths["/v1/models/{name}/versions/{version}/portable"] = {
         "get": {
             "summary": "A model's numbers and test vectors, for whoever walks it; answers 304 to a current "
             "If-None-Match. The ETag is the SHA-256 of its second line.",
             "operationId": "portable",
-            "parameters": [
-                {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},
-                {
-                    "name": "version",
-                    "in": "path",
-                    "required": True,
-                    "schema": {"type": "string"},
-                    "description": "a number, or live",
-                },
-            ],
+            "parameters": [_parameter("name", "a model"), _parameter("version", "a number, or live")],
             "responses": {
                 "200": {"description": "two lines of JSON", "content": {"application/x-ndjson": {}}},
                 "304": {"description": "unchanged"},
@@ -99,6 +120,8 @@ def openapi(manifest: dict[str, Any]) -> dict[str, Any]:
         ("/livez", "Whether the process runs"),
         ("/readyz", "Whether every model is warm"),
         ("/metrics", "Prometheus metrics"),
+        ("/openapi.json", "This document"),
+        ("/docs", "A page of the functions"),
     ):
         paths[path] = {"get": {"summary": text, "responses": {"200": {"description": "OK"}}}}
     return {

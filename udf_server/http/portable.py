@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
 from typing import Final
 
@@ -15,7 +14,6 @@ from udf_server.portable.document import NotPortable, digest_of, portable
 from udf_server.portable.functions import may_have
 from udf_server.service import Service
 
-PATH: Final = re.compile(r"/v1/models/([A-Za-z][\w-]*)/versions/(live|[1-9]\d{0,8})/portable")
 _KEPT: Final = 16
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,41 @@ def test_health_metrics_and_docs(tmp_path: Path) -> None:
         assert "<script" not in page
 
     run(tmp_path, act)
+
+
+def test_openapi_has_every_route_and_no_other(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    app = App(service)
+    api = orjson.loads(asyncio.run(app.handle(Request("GET", "/openapi.json", {}))).body)
+    told = {(method.upper(), path) for path, methods in api["paths"].items() for method in methods}
+    names = [f["name"] for f in orjson.loads(service.manifest.body)["functions"]]
+    each = {("POST", f"/v1/functions/{name}:batch") for name in names}
+    routed = set(app.routes)
+    assert ("POST", "/v1/functions/{name}:batch") in routed
+    assert told == routed - {("POST", "/v1/functions/{name}:batch")} | each
+    for method, path in told:
+        placed = set(re.findall(r"\{(\w+)\}", path))
+        parameters = api["paths"][path][method.lower()].get("parameters", [])
+        assert {p["name"] for p in parameters if p["in"] == "path"} == placed
+
+
+def test_every_route_of_the_document_is_answered(tmp_path: Path) -> None:
+    app = App(Service(tmp_path))
+
+    async def act() -> None:
+        for method, path in app.routes:
+            known = path.replace("{name}", "EMBED").replace("{version}", "7")
+            answer = await app.handle(Request(method, known, {}))
+            assert b"UNKNOWN_PATH" not in answer.body, path
+            assert answer.status < 500, path
+        for path in (
+            "/v1/models/{name}/outcomes",
+            "/v1/models/../outcomes",
+            "/v1/models/a/versions/0/portable",
+        ):
+            assert (await app.handle(Request("POST", path, {}))).status == 404
+
+    asyncio.run(act())
 
 
 def test_arrow_both_ways(tmp_path: Path) -> None:
