@@ -95,8 +95,6 @@ ORDINARY = [
     "{% for x in range(3) if x % 2 == 0 %}{{ loop.cycle('a', 'b') }}{{ x }}{% endfor %}",
     "{% macro up() %}<{{ caller(1) }}>{% endmacro %}{% call(x) up() %}{{ x }}{% endcall %}",
 ]
-    ),
-]
 
 
 @pytest.mark.parametrize("text", ORDINARY)
