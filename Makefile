@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo dev test lint type bench bridge accuracy check conformance wheel lock clean
+.PHONY: install demo dev test lint type bench bridge kafka accuracy check conformance wheel lock clean
 
 install: $(STAMP)
 
@@ -46,6 +46,10 @@ conformance: install
 # Needs a JDK (11 or newer) and Maven; the wheel carries what this builds, where it was built.
 bridge:
 	@MAVEN_OPTS=-Xmx512m mvn -q -B -f udf_server/java/pom.xml package
+
+# An Apache Kafka broker for the tests of the processor, in build/kafka; needs Maven.
+kafka:
+	@mvn -q -B -f tests/support/kafka/pom.xml dependency:copy-dependencies
 
 wheel: install
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -17,6 +17,7 @@ from ksqlkit.cli.forecast import forecast
 from ksqlkit.cli.functions import functions
 from ksqlkit.cli.load import load
 from ksqlkit.cli.models import models
+from ksqlkit.cli.process import process
 from ksqlkit.cli.render import render
 from ksqlkit.cli.retrain import retrain
 from ksqlkit.cli.sql import sql
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, dev, sql, render, apply, load, datagen, train, retrain, functions):
+for command in (demo, dev, sql, render, apply, load, datagen, train, retrain, functions, process):
     app.command()(command)
 app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")

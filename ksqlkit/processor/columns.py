@@ -1,0 +1,98 @@
+"""A call's rows on the wire: as Arrow columns where all is text, numbers and truth values, else as JSON rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+import orjson
+
+from ksqlkit.dialect import parse_type
+from ksqlkit.dialect import types as T
+from ksqlkit.scoring.entry import Entry, plain
+
+JSON: Final = "application/json"
+ARROW: Final = "application/vnd.apache.arrow.stream"
+_ARROW_TYPES: Final[Mapping[T.SqlType, str]] = {
+    T.DOUBLE: "float64", T.BIGINT: "int64", T.INTEGER: "int32", T.STRING: "string", T.BOOLEAN: "bool_",
+}  # fmt: skip
+
+Rows = Sequence[tuple[Any, ...]]
+Failures = dict[int, tuple[str, str]]  # row -> code, message
+
+
+class NoSense(Exception):
+    """An answer that is not one to what was asked."""
+
+
+@cache
+def _have_arrow() -> bool:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def arrow_types(entry: Entry, width: int) -> tuple[str, ...] | None:
+    """Arrow's names of the types of a call's arguments, None for a call that goes as JSON."""
+    fitting = [o for o in entry.overloads if len(o["args"]) == width and not o.get("variadic")]
+    if len(fitting) != 1 or not _have_arrow():
+        return None
+    (overload,) = fitting
+    kinds = [parse_type(a["type"]) for a in overload["args"]]
+    if not {*kinds, parse_type(overload["returns"])} <= _ARROW_TYPES.keys():
+        return None
+    return tuple(_ARROW_TYPES[kind] for kind in kinds)
+
+
+def encode(rows: Rows, kinds: tuple[str, ...] | None) -> bytes:
+    """The body of a call. Raises TypeError for a value that has no form on the wire."""
+    if kinds is None:
+        return orjson.dumps({"data": [(i, *row) for i, row in enumerate(rows)]}, default=plain)
+    import pyarrow as pa
+
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(c, getattr(pa, kind)()) for c, kind in zip(columns, kinds, strict=True)]
+    batch = pa.record_batch(arrays, [f"a{i}" for i in range(len(kinds))])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return bytes(sink.getvalue())
+
+
+def decode(body: bytes, rows: int, *, arrow: bool) -> tuple[list[Any], Failures]:
+    """Values by row, and what failed. Raises NoSense for an answer to other rows than those asked."""
+    return _decode_arrow(body, rows) if arrow else _decode_json(body, rows)
+
+
+def _decode_json(body: bytes, rows: int) -> tuple[list[Any], Failures]:
+    try:
+        document = orjson.loads(body)
+        numbers = [pair[0] for pair in document["data"]]
+        values = [pair[1] for pair in document["data"]]
+        failures = {int(row): (str(code), str(message)) for row, code, message in document["errors"]}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise NoSense(f"the scoring server's answer makes no sense: {error}") from error
+    if numbers != list(range(rows)):
+        # Never guess which row an answer belongs to.
+        raise NoSense(f"the scoring server answered other rows than the {rows} asked")
+    return values, failures
+
+
+def _decode_arrow(body: bytes, rows: int) -> tuple[list[Any], Failures]:
+    import pyarrow as pa
+
+    try:
+        table = pa.ipc.open_stream(body).read_all()
+        values, codes = table["value"].to_pylist(), table["error_code"]
+        failures: Failures = {}
+        if codes.null_count < len(codes):
+            messages = table["error"].to_pylist()
+            failures = {i: (c, messages[i]) for i, c in enumerate(codes.to_pylist()) if c is not None}
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise NoSense(f"the scoring server's answer makes no sense: {error}") from error
+    if len(values) != rows:
+        raise NoSense(f"the scoring server answered {len(values)} rows instead of {rows}")
+    return values, failures

@@ -1,0 +1,88 @@
+"""What a running processor says, and how it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+from ksqlkit.process import stop_with_parent
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ksqlkit.processor.processor import Processor
+
+EVERY: Final = 10.0  # seconds between two lines of counts
+
+
+@contextmanager
+def logging_to_stderr() -> Iterator[None]:
+    """The processor's and Kafka's lines on standard error, until the block ends."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    loggers = [logging.getLogger("ksqlkit.processor"), logging.getLogger("ksqlkit.kafka")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO if logger.name.endswith("processor") else logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+
+
+@contextmanager
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`; a second SIGINT interrupts."""
+
+    def told(number: int, _: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {n: signal.signal(n, told) for n in (signal.SIGTERM, signal.SIGINT)}
+    stop_with_parent()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def follow(messages: Console) -> Iterator[Callable[[Processor], None]]:
+    """A function that takes processors which have started: their counts are written every ten seconds, while they
+    change."""
+    running: list[Processor] = []
+    ended = threading.Event()
+
+    def write() -> None:
+        said: dict[str, int] = {}
+        while not ended.wait(EVERY):
+            for processor in running[:]:
+                tally = processor.tally
+                if tally.read != said.get(processor.group, 0):
+                    rate = (tally.read - said.get(processor.group, 0)) / EVERY
+                    said[processor.group] = tally.read
+                    messages.print(
+                        f"{processor.group}: {tally.read:,} records ({rate:,.0f}/s), {tally.dead:,} dead letters",
+                        soft_wrap=True,
+                    )
+
+    def started(processor: Processor) -> None:
+        running.append(processor)
+        messages.print(f"{processor.group}: started; Ctrl-C ends it", soft_wrap=True)
+
+    thread = threading.Thread(target=write, name="counts", daemon=True)
+    thread.start()
+    try:
+        yield started
+    finally:
+        ended.set()
+        thread.join(5.0)

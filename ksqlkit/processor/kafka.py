@@ -1,0 +1,156 @@
+"""Kafka through confluent-kafka: clients with the settings that exactly-once needs, topics, and errors in words."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from ksqlkit.engine.log.protocol import TopicInfo
+from ksqlkit.errors import ProjectError, ServerError, Unreachable
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, Producer
+    from confluent_kafka.admin import AdminClient
+
+logger = logging.getLogger("ksqlkit.processor")
+
+SESSION_MS: Final = 10_000  # after which a dead member's partitions go to others
+TRANSACTION_MS: Final = 15_000  # after which the broker aborts what a dead processor left
+POLL_MS: Final = 300_000
+WAITING: Final = 100_000  # records that may wait to be sent
+_ANSWER: Final = 5.0  # seconds for a question to the cluster
+
+
+def require() -> Any:
+    """The confluent_kafka package. Raises ProjectError where it is not installed."""
+    try:
+        import confluent_kafka
+    except ImportError as error:
+        raise ProjectError(
+            "The processor needs the package confluent-kafka", hint="pip install 'ksqlkit[kafka]'"
+        ) from error
+    return confluent_kafka
+
+
+def make_consumer(
+    properties: Mapping[str, str], group: str, instance: str | None, *, to_end: bool = False
+) -> Consumer:
+    """A consumer of committed records that commits nothing by itself; with `to_end` it tells of the end. Raises
+    ProjectError for a bad property."""
+    given = {
+        "session.timeout.ms": str(SESSION_MS),
+        "max.poll.interval.ms": str(POLL_MS),
+        "partition.assignment.strategy": "cooperative-sticky",
+        "auto.offset.reset": "earliest",
+        "fetch.queue.backoff.ms": "10",
+        "queued.min.messages": "50000",
+        **_common(properties),
+        "group.id": group,
+        "enable.auto.commit": "false",
+        "enable.auto.offset.store": "false",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": str(to_end).lower(),
+    }
+    if instance is not None:
+        given["group.instance.id"] = instance
+    return _made(require().Consumer, given)  # type: ignore[no-any-return]
+
+
+def make_producer(properties: Mapping[str, str], name: str) -> Producer:
+    """A transactional producer of that name. Raises ProjectError for a bad property."""
+    given = {
+        "linger.ms": "5",
+        "batch.num.messages": "20000",
+        "batch.size": "1000000",
+        "compression.type": "lz4",
+        "queue.buffering.max.messages": str(WAITING),
+        "transaction.timeout.ms": str(TRANSACTION_MS),
+        **_common(properties),
+        "transactional.id": name,
+        "enable.idempotence": "true",
+    }
+    return _made(require().Producer, given)  # type: ignore[no-any-return]
+
+
+def make_reader(properties: Mapping[str, str]) -> Consumer:
+    """A consumer outside of any group, which reads what it is told to."""
+    given = {
+        **_common(properties),
+        "group.id": f"ksqlkit-reader-{uuid.uuid4()}",
+        "enable.auto.commit": "false",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": "true",
+    }
+    return _made(require().Consumer, given)  # type: ignore[no-any-return]
+
+
+def make_admin(properties: Mapping[str, str]) -> AdminClient:
+    """A client for topics."""
+    from confluent_kafka.admin import AdminClient
+
+    return _made(AdminClient, _common(properties))  # type: ignore[no-any-return]
+
+
+def find_topics(
+    admin: AdminClient, patience: float, pause: Callable[[float, str], None]
+) -> dict[str, TopicInfo]:
+    """All topics, asked for again until a broker answers. Raises Unreachable after `patience` seconds."""
+    from confluent_kafka import KafkaException
+
+    until = time.monotonic() + patience
+    wait = 0.1
+    while True:
+        try:
+            found = admin.list_topics(timeout=max(1.0, min(_ANSWER, until - time.monotonic())))
+            return {
+                str(t.topic): TopicInfo(
+                    str(t.topic), len(t.partitions), len(next(iter(t.partitions.values())).replicas)
+                )
+                for t in found.topics.values()
+                if t.topic and t.partitions
+            }
+        except KafkaException as error:
+            if time.monotonic() >= until:
+                raise Unreachable(
+                    f"No Kafka broker answers ({words(error)})", hint="Start it, or correct --brokers."
+                ) from error
+            pause(wait, f"no Kafka broker answers ({words(error)})")
+            wait = min(wait * 2, 5.0)
+
+
+def create_topic(admin: AdminClient, info: TopicInfo) -> None:
+    """Create a topic; one that was made meanwhile is left alone. Raises ServerError."""
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+
+    new = NewTopic(info.name, info.partitions, info.replicas, config=dict(info.config))
+    try:
+        admin.create_topics([new])[info.name].result(30.0)
+        logger.info("made the topic %s with %d partitions", info.name, info.partitions)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise ServerError(f"The topic {info.name} cannot be made: {words(error)}") from error
+
+
+def words(error: BaseException) -> str:
+    """What a Kafka error says."""
+    inner = error.args[0] if error.args else error
+    return str(inner.str()) if hasattr(inner, "str") else str(error)
+
+
+def _common(properties: Mapping[str, str]) -> dict[str, str]:
+    return {"client.id": "ksqlkit-processor", "reconnect.backoff.max.ms": "5000", **properties}
+
+
+def _made(client: Callable[..., Any], given: dict[str, str]) -> Any:
+    package = require()
+    try:
+        return client(given, logger=logging.getLogger("ksqlkit.kafka"))
+    except package.KafkaException as error:
+        raise ProjectError(
+            f"A Kafka property is wrong: {words(error)}",
+            hint="Properties are librdkafka's; see its CONFIGURATION.md.",
+        ) from error

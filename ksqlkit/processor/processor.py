@@ -1,0 +1,365 @@
+"""The loop: read, score, write with the offsets in one transaction, and go back where that fails."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ksqlkit.engine.log.protocol import Output, Record
+from ksqlkit.errors import ServerError, Unreachable
+from ksqlkit.processor.counters import Counters
+from ksqlkit.processor.deadletter import dead_letter
+from ksqlkit.processor.kafka import make_consumer, words
+from ksqlkit.processor.planning import Planned
+from ksqlkit.processor.restore import restore
+from ksqlkit.processor.settings import Settings
+from ksqlkit.processor.sizing import BatchSize
+from ksqlkit.processor.state import SeriesState, TopicMemory
+from ksqlkit.processor.tasks import Batch, Task
+from ksqlkit.processor.transactions import Aborted, Transactions
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+logger = logging.getLogger("ksqlkit.processor")
+
+_TICK: Final = 0.2  # seconds: how soon a stop is noticed
+_AGAIN: Final = 10.0  # seconds between two lines on the same trouble
+
+
+class Stopped(Exception):
+    """It is time to end; the transaction under way is to be aborted."""
+
+
+class Moved(Exception):
+    """Partitions of the batch went to another process."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was committed since the start."""
+
+    read: int = 0
+    written: int = 0
+    dead: int = 0
+    transactions: int = 0
+    aborted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Where a processor writes beside its result; `state` is None for functions that remember nothing."""
+
+    source_partitions: int
+    result_partitions: int
+    dead: str
+    dead_partitions: int
+    state: str | None
+
+
+class Processor:
+    """Runs a planned query over Kafka until `stop` is set. One thread; `run` does all."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        group: str,
+        counters: Counters,
+        stop: threading.Event,
+        memory: TopicMemory | None = None,
+    ) -> None:
+        self.settings, self.group, self.counters = settings, group, counters
+        self.tally = Tally()
+        self.busy_seconds = 0.0  # in calls of functions, told by who makes the callers
+        self._stop = stop
+        self._memory = memory
+        self._consumer: Consumer | None = None
+        self._current: Task | None = None
+        self._tasks: dict[int, Task] = {}
+        self._owned: set[int] = set()
+        self._at_end: set[int] = set()
+        self._positions: dict[int, int] = {}
+        self._moved = False
+        self._said: dict[str, float] = {}
+
+    # ---------------------------------------------------------------- what callers of functions are given
+
+    def note(self, offset: int, function: str, code: str, message: str) -> None:
+        """A function failed for a record of the partition that is worked on."""
+        assert self._current is not None
+        self._current.note(offset, function, code, message)
+
+    def pause(self, seconds: float, why: str) -> None:
+        """Wait, and keep our place in the group. Raises Stopped, or Moved when partitions are taken from us."""
+        if seconds:
+            self._say(why, f"waiting: {why}")
+            self.counters.waits.add(processor=self.group)
+        until = time.monotonic() + seconds
+        while True:
+            if self._stop.is_set():
+                raise Stopped
+            self._tick()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._stop.wait(min(left, _TICK))
+
+    def expression_failed(self, what: str, error: Exception) -> None:
+        """An expression of the query gave NULL for a row, as in ksqlDB."""
+        self._say(what, f"{what}: {error}")
+
+    # ---------------------------------------------------------------- the loop
+
+    def run(self, planned: Planned, topics: Topics) -> Tally:
+        """Work until `stop` is set, or with `to_end` until the input's end. Raises ServerError for what does not
+        pass."""
+        self._planned, self._topics = planned, topics
+        self._source = planned.source.topic
+        self._size = BatchSize(self.settings.latency, self.settings.max_rows)
+        self._transactions = Transactions(self.settings.kafka, self.group, self.settings.instance, self.pause)
+        consumer = self._consumer = make_consumer(
+            self.settings.kafka, self.group, self.settings.instance, to_end=self.settings.to_end
+        )
+        try:
+            self._transactions.open()
+            consumer.subscribe(
+                [self._source], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+            while not self._stop.is_set() and not self._finished():
+                self._turn()
+        except Stopped:
+            pass
+        finally:
+            self._consumer = None
+            self._transactions.close()
+            consumer.close()
+        return self.tally
+
+    def _turn(self) -> None:
+        start = time.monotonic()
+        records = self._read()
+        if not records:
+            return
+        firsts = {p: batch[0].offset for p, batch in records.items()}
+        self._moved = False
+        try:
+            self._process(records)
+        except (Aborted, Moved, Unreachable) as error:
+            self.tally.aborted += 1
+            self.counters.commits.add(processor=self.group, outcome="aborted")
+            self._rewind(firsts)
+            if isinstance(error, Unreachable | Aborted):
+                self.pause(0.5 if isinstance(error, Aborted) else 2.0, str(error))
+            return
+        seconds = time.monotonic() - start
+        count = sum(map(len, records.values()))
+        self._size.observe(count, seconds)
+        self.counters.size.set(self._size.rows, processor=self.group)
+        self.counters.batch.observe(count, processor=self.group)
+        self.counters.total.observe(seconds, processor=self.group)
+
+    def _process(self, records: Mapping[int, list[Record]]) -> None:
+        """Score and commit records by partition."""
+        done: dict[int, Batch] = {}
+        before = self.busy_seconds
+        for partition, batch in records.items():
+            task = self._current = self._tasks[partition]
+            if self._memory is not None:
+                self._memory.use(task.state)
+            done[partition] = task.run(batch)
+        self.counters.scoring.observe(self.busy_seconds - before, processor=self.group)
+        outputs = self._outputs(records, done)
+        self._transactions.commit(outputs, self._offsets(records), self._members())
+        read, written = sum(map(len, records.values())), sum(len(b.outputs) for b in done.values())
+        failures = [f for b in done.values() for f in b.failures]
+        self.tally.read += read
+        self.tally.written += written
+        self.tally.dead += len(failures)
+        self.tally.transactions += 1
+        self.counters.read.add(read, processor=self.group)
+        self.counters.written.add(written, processor=self.group)
+        self.counters.commits.add(processor=self.group, outcome="committed")
+        for failure in failures:
+            self.counters.dead.add(processor=self.group, code=failure.code)
+            self._say(failure.code, f"dead letter: {failure.code} {failure.function} {failure.message}"[:300])
+        for partition in records:
+            self._tasks[partition].state.commit()
+        if self._memory is not None:
+            series = sum(len(t.state.committed) for t in self._tasks.values())
+            self.counters.states.set(series, processor=self.group)
+
+    def _outputs(self, records: Mapping[int, list[Record]], done: Mapping[int, Batch]) -> Iterator[Output]:
+        """All that a transaction writes."""
+        topics = self._topics
+        for partition, batch in done.items():
+            if topics.result_partitions == topics.source_partitions:
+                # What is keyed alike stays together, and in order even without keys.
+                yield from [o._replace(partition=partition) for o in batch.outputs]
+            else:
+                yield from batch.outputs
+            if batch.failures:
+                by_offset = {r.offset: r for r in records[partition]}
+                target = partition % topics.dead_partitions
+                for failure in batch.failures:
+                    record = by_offset[failure.offset]
+                    yield dead_letter(topics.dead, target, self._source, partition, record, failure)
+            if topics.state is not None:
+                now = records[partition][-1].timestamp
+                for name, value in self._tasks[partition].state.draft.items():
+                    yield Output(topics.state, partition, now, name.encode(), value)
+
+    # ---------------------------------------------------------------- reading
+
+    def _read(self) -> dict[int, list[Record]]:
+        """What is there, up to the batch's size, by partition; waits a moment where there is nothing."""
+        assert self._consumer is not None
+        messages = self._consumer.consume(1, _TICK)
+        if messages and self._size.rows > 1:
+            messages += self._consumer.consume(self._size.rows - 1, 0.0)
+        found: dict[int, list[Record]] = {}
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._trouble(message, error)
+                continue
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None
+            assert offset is not None
+            if partition not in found:
+                if partition not in self._owned:
+                    continue  # it went to another process between the fetch and now
+                self._prepare(partition)
+                found[partition] = []
+            if offset < self._positions[partition]:
+                continue
+            self._positions[partition] = offset + 1
+            headers = message.headers()
+            found[partition].append(
+                Record(
+                    offset,
+                    message.timestamp()[1],
+                    message.key(),
+                    message.value(),
+                    tuple(headers) if headers else (),  # type: ignore[arg-type]
+                )
+            )
+        return {partition: batch for partition, batch in found.items() if batch and partition in self._owned}
+
+    def _prepare(self, partition: int) -> None:
+        """Take over a partition: where its last owner stopped, and what it knew."""
+        if partition in self._tasks:
+            self._at_end.discard(partition)
+            return
+        from confluent_kafka import KafkaException, TopicPartition
+
+        assert self._consumer is not None
+        while True:
+            try:
+                (place,) = self._consumer.committed([TopicPartition(self._source, partition)], 10.0)
+                break
+            except KafkaException as error:
+                self.pause(0.5, f"Kafka: committed offsets: {words(error)}")
+        state = SeriesState()
+        if self._topics.state is not None:
+            state = restore(self.settings.kafka, self._topics.state, partition, lambda: self.pause(0.0, ""))
+        self._positions[partition] = max(place.offset, 0)
+        self._tasks[partition] = Task(self._planned, partition, state, largest=self.settings.largest)
+        self._at_end.discard(partition)
+
+    def _offsets(self, records: Mapping[int, list[Record]]) -> list[TopicPartition]:
+        from confluent_kafka import TopicPartition
+
+        return [TopicPartition(self._source, p, batch[-1].offset + 1) for p, batch in records.items()]
+
+    def _members(self) -> object:
+        assert self._consumer is not None
+        return self._consumer.consumer_group_metadata()
+
+    def _rewind(self, firsts: Mapping[int, int]) -> None:
+        """Read the batch's records again, as far as they are still ours."""
+        from confluent_kafka import KafkaException, TopicPartition
+
+        assert self._consumer is not None
+        for partition, offset in firsts.items():
+            task = self._tasks.get(partition)
+            if task is None or partition not in self._owned:
+                continue
+            task.reset()
+            self._positions[partition] = offset
+            try:
+                self._consumer.seek(TopicPartition(self._source, partition, offset))
+            except KafkaException as error:
+                # Assigned anew meanwhile: it starts from what is committed, which is this offset.
+                logger.info("partition %d: %s", partition, words(error))
+
+    def _trouble(self, message: Message, error: KafkaError) -> None:
+        """What comes in a record's place."""
+        from confluent_kafka import KafkaError as Codes
+
+        code = error.code()
+        if code == Codes._PARTITION_EOF:
+            self._at_end.add(message.partition() or 0)
+        elif code in (Codes.FENCED_INSTANCE_ID, Codes.UNKNOWN_MEMBER_ID) and error.fatal():
+            raise ServerError(
+                f"Another process runs as instance {self.settings.instance!r} of {self.group}",
+                hint="Give each process an --instance of its own.",
+            )
+        elif error.fatal() or code in (Codes.TOPIC_AUTHORIZATION_FAILED, Codes.GROUP_AUTHORIZATION_FAILED):
+            raise ServerError(f"Kafka: {error.str()}")
+        else:
+            self._say(error.name(), f"Kafka: {error.str()}")
+
+    def _finished(self) -> bool:
+        return self.settings.to_end and bool(self._owned) and self._owned <= self._at_end
+
+    # ---------------------------------------------------------------- the group
+
+    def _assigned(self, _: Consumer, places: list[TopicPartition]) -> None:
+        gained = {p.partition for p in places}
+        self._owned |= gained
+        self._forget(gained)
+        self.counters.partitions.set(len(self._owned), processor=self.group)
+        if gained:
+            logger.info("%s: took partitions %s", self.group, sorted(gained))
+
+    def _revoked(self, _: Consumer, places: list[TopicPartition]) -> None:
+        gone = {p.partition for p in places}
+        self._owned -= gone
+        self._forget(gone)
+        self._moved = True
+        self.counters.partitions.set(len(self._owned), processor=self.group)
+        if gone:
+            logger.info("%s: gave partitions %s away", self.group, sorted(gone))
+
+    def _forget(self, partitions: set[int]) -> None:
+        for partition in partitions:
+            self._tasks.pop(partition, None)
+            self._positions.pop(partition, None)
+            self._at_end.discard(partition)
+
+    def _tick(self) -> None:
+        """Keep our place in the group while the loop stands still: records that come are read again later."""
+        from confluent_kafka import TopicPartition
+
+        consumer = self._consumer
+        if consumer is None or not self._owned:
+            return
+        places = [TopicPartition(self._source, p) for p in self._owned]
+        consumer.pause(places)
+        message = consumer.poll(0.0)
+        if message is not None and message.error() is None:
+            consumer.seek(TopicPartition(self._source, message.partition() or 0, message.offset() or 0))
+        consumer.resume([TopicPartition(self._source, p) for p in self._owned])
+        if self._moved:
+            raise Moved("partitions went to another process")
+
+    def _say(self, about: str, line: str) -> None:
+        """A line in the log, on the same matter every ten seconds at most."""
+        now = time.monotonic()
+        if now - self._said.get(about, -_AGAIN) >= _AGAIN:
+            self._said[about] = now
+            logger.warning("%s: %s", self.group, line)

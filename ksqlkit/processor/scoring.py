@@ -1,0 +1,203 @@
+"""Calls of AI functions for many records at once, by a client that waits for a server that is away."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import orjson
+
+from ksqlkit.errors import ServerError, Unreachable
+from ksqlkit.processor.columns import ARROW, JSON, Failures, NoSense, Rows, arrow_types, decode, encode
+from ksqlkit.scoring import RowFailed
+from ksqlkit.scoring.entry import Entry
+from ksqlkit.scoring.transport import NoReply, Transport
+
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 10.0
+_MAX_BYTES: Final = 7 * 1024 * 1024  # under the server's 8 MiB
+_NETWORK: Final = 0.5  # seconds on top of the function's own time before we hang up
+_AWAY: Final = frozenset((401, 403, 429, 500, 502, 503))
+_PATIENCE: Final = 3  # how often a batch that runs out of time is halved before its rows are given up
+
+Note = Callable[[int, str, str, str], None]  # offset, function, code, message
+
+
+class Keeper(Protocol):
+    """Who is asked while a call waits."""
+
+    def pause(self, seconds: float, why: str) -> None:
+        """Wait, and keep the place in the consumer group; raises what ends the wait."""
+
+
+class Caller:
+    """Answers a function's rows as the engine asks: each row is a record's offset, then the arguments.
+
+    Rows that fail are told to `note`. A bad row follows the function's policy. While the server is away, the rows wait
+    (with `wait`, or where the policy is to block); else the policy decides. Raises ServerError where it is to fail.
+    """
+
+    def __init__(self, entry: Entry, transport: Transport, keeper: Keeper, note: Note, *, wait: bool) -> None:
+        self.entry = entry
+        self._transport, self._keeper, self._note = transport, keeper, note
+        self._wait = wait or entry.on_failure == "block"
+        version = "" if entry.pinned is None else f"@{entry.pinned}"
+        self._path = f"/v1/functions/{entry.name}{version}:batch"
+        self._kinds: dict[int, tuple[str, ...] | None] = {}
+        self.seconds = 0.0  # spent in calls so far
+
+    def call(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """One value per row, in order; a RowFailed in its place where SQL gets NULL for a failure."""
+        out: list[Any] = []
+        limit = self.entry.batch_limit
+        start = time.monotonic()
+        for at in range(0, len(rows), limit):
+            chunk = rows[at : at + limit]
+            answers = self._answers([row[1:] for row in chunk], _PATIENCE)
+            if self.entry.detail_of is not None or any(type(a) is RowFailed for a in answers):
+                answers = [self._settled(row[0], answer) for row, answer in zip(chunk, answers, strict=True)]
+            out += answers
+        self.seconds += time.monotonic() - start
+        return out
+
+    # ---------------------------------------------------------------- asking
+
+    def _answers(self, rows: Rows, patience: int) -> list[Any]:
+        """Values, or RowFailed, of rows of one width."""
+        width = len(rows[0])
+        if width not in self._kinds:
+            self._kinds[width] = arrow_types(self.entry, width)
+        kinds = self._kinds[width]
+        try:
+            body = encode(rows, kinds)
+        except (TypeError, ValueError, OverflowError) as error:
+            return self._apart(rows, RowFailed("INVALID_INPUT", str(error)), patience)
+        if len(body) > _MAX_BYTES:
+            return self._apart(rows, RowFailed("INVALID_INPUT", f"{len(body)} bytes in one call"), patience)
+        try:
+            values, failures = self._ask(body, len(rows), arrow=kinds is not None)
+        except RowFailed as failure:
+            if failure.code == "INVALID_INPUT":
+                return self._apart(rows, failure, patience)
+            self._keeper.pause(0.0, str(failure))
+            if failure.code == "TIMEOUT" and patience:
+                return self._apart(rows, failure, patience - 1)
+            if self.entry.on_failure == "block":
+                self._keeper.pause(FIRST_PAUSE, str(failure))
+                return self._answers(rows, 0)
+            return [failure] * len(rows)
+        decoder = self.entry.decoder(width) if kinds is None else None
+        if decoder is not None:
+            values = [None if v is None else decoder(v) for v in values]
+        for row, (code, message) in failures.items():
+            values[row] = RowFailed(code, message)
+        return values
+
+    def _apart(self, rows: Rows, failure: RowFailed, patience: int) -> list[Any]:
+        """The halves on their own, so that only the row that is at fault pays; a single row has failed."""
+        if len(rows) == 1:
+            return [failure]
+        middle = len(rows) // 2
+        return self._answers(rows[:middle], patience) + self._answers(rows[middle:], patience)
+
+    def _ask(self, body: bytes, rows: int, *, arrow: bool) -> tuple[list[Any], Failures]:
+        """What the server answered. Raises RowFailed, or ServerError for what will not pass."""
+        media = ARROW if arrow else JSON
+        headers = {"content-type": media, "x-deadline-ms": str(int(self.entry.timeout * 1000))}
+        if not self.entry.deterministic:
+            headers["idempotency-key"] = str(uuid.uuid4())
+        pause, tries = FIRST_PAUSE, 0
+        while True:
+            tries += 1
+            try:
+                reply = self._transport.send("POST", self._path, body, headers, self.entry.timeout + _NETWORK)
+            except NoReply as error:
+                if error.timed_out:
+                    raise RowFailed("TIMEOUT", str(error)) from error
+                why = str(error)
+            else:
+                try:
+                    if reply.status == 200:
+                        return decode(reply.body, rows, arrow=arrow)
+                    why = f"{self.entry.name}: the scoring server answered {reply.status}: {_message(reply.body)}"
+                except NoSense as error:
+                    why = str(error)
+                if reply.status in (400, 413):
+                    raise RowFailed("INVALID_INPUT", why)
+                if reply.status != 200 and reply.status not in _AWAY:
+                    raise ServerError(why, hint="See `ksqlkit functions`, and start the processor again.")
+                pause = max(pause, _seconds(reply.headers.get("retry-after", "")))
+            if not self._wait and tries >= 3:
+                raise RowFailed("UNAVAILABLE", why)
+            # Full jitter, so that many processors do not come back together.
+            self._keeper.pause(random.uniform(pause / 2, pause), why)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    # ---------------------------------------------------------------- policies
+
+    def _settled(self, offset: int, answer: Any) -> Any:
+        """What SQL gets for a row, by the function's policy; failures are noted."""
+        entry = self.entry
+        if type(answer) is not RowFailed:
+            if entry.detail_of is not None and answer is not None and answer["STATUS"] != "OK":
+                self._note(offset, entry.name, answer["STATUS"], answer["REASON"] or "")
+            return answer
+        code = answer.code
+        if entry.on_failure == "fail":
+            raise ServerError(
+                f"{entry.name}: {answer}",
+                hint=f"Its policy is to fail. The record is at offset {offset}; a new start goes on there.",
+            )
+        if entry.detail_of is not None:
+            defaulted = entry.on_failure == "default"
+            code = "DEFAULTED" if defaulted else code
+            self._note(offset, entry.name, code, str(answer))
+            return {
+                "VALUE": entry.default if defaulted else None,
+                "STATUS": code,
+                "MODEL": entry.model,
+                "VERSION": entry.pinned or entry.version,
+                "SCORED_AT": time.time_ns() // 1_000_000,
+                "REASON": str(answer),
+                "ATTRIBUTIONS": None,
+            }
+        self._note(offset, entry.name, code, str(answer))
+        return entry.default if entry.on_failure == "default" else answer
+
+
+def wait_for(transport: Transport, url: str, keeper: Keeper, patience: float) -> dict[str, Entry]:
+    """The functions of a server, asked again until it answers; raises Unreachable after `patience` seconds."""
+    until = time.monotonic() + patience
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            reply = transport.send("GET", "/v1/functions", b"", {}, 5.0)
+            if reply.status == 200:
+                return {e.name: e for e in map(Entry.read, orjson.loads(reply.body)["functions"])}
+            why = f"{url}/v1/functions answered {reply.status}: {_message(reply.body)}"
+            if reply.status in (401, 403):
+                raise ServerError(
+                    why, hint="Set the scoring server's token: scoring.token_env in ksqlkit.toml."
+                )
+        except NoReply as error:
+            why = str(error)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServerError(f"{url}/v1/functions is no manifest: {error}") from error
+        if time.monotonic() >= until:
+            raise Unreachable(why, hint="start it with `python -m udf_server`, or correct its URL")
+        keeper.pause(pause, why)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(orjson.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace")
+
+
+def _seconds(text: str) -> float:
+    return min(float(text), LONGEST_PAUSE) if text.isdecimal() else 0.0

@@ -1,0 +1,186 @@
+"""Putting a processor together: functions, topics, plan; and running several until they are told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ksqlkit.engine.log.protocol import TopicInfo
+from ksqlkit.engine.serde.registry import SchemaRegistry
+from ksqlkit.errors import KsqlkitError, ProjectError
+from ksqlkit.processor.counters import Counters
+from ksqlkit.processor.kafka import create_topic, find_topics, make_admin
+from ksqlkit.processor.planning import Planned, plan
+from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
+from ksqlkit.processor.scoring import Caller, wait_for
+from ksqlkit.processor.settings import Settings
+from ksqlkit.processor.spec import Spec
+from ksqlkit.processor.state import TopicMemory
+from ksqlkit.scoring.entry import Entry
+from ksqlkit.scoring.transport import HttpTransport, Transport
+
+logger = logging.getLogger("ksqlkit.processor")
+
+
+class Scoring:
+    """Where functions are answered: a server, or here (with folders of models and functions). In the latter form what
+    functions remember is kept with the results, in Kafka."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.url = url
+        self.memory: TopicMemory | None = None
+        self._make: Callable[[], Transport] = lambda: HttpTransport(url, token)
+        self._remembering: frozenset[str] | None = None
+
+    @classmethod
+    def here(cls, models: Path, functions: Path) -> Scoring:
+        """Functions answered in this process."""
+        made = cls("this process")
+        made.memory = memory = TopicMemory()
+
+        def make() -> Transport:
+            from udf_server.inprocess import InProcess
+
+            inside = InProcess(models, functions if functions.is_dir() else None)
+            inside.service.memory = memory
+            found = inside.service.catalog.functions.values()
+            made._remembering = frozenset(f.name for f in found if f.context)
+            return inside
+
+        made._make = make
+        return made
+
+    def open(self) -> Transport:
+        """The way to the functions."""
+        return self._make()
+
+    def remembers(self, functions: Sequence[str]) -> bool:
+        """Whether states of these functions are ours to keep."""
+        return self._remembering is not None and any(
+            f.removesuffix("_DETAIL") in self._remembering for f in functions
+        )
+
+
+def run_one(
+    spec: Spec,
+    settings: Settings,
+    scoring: Scoring,
+    counters: Counters,
+    stop: threading.Event,
+    started: Callable[[Processor], None] = lambda _: None,
+) -> Tally:
+    """Run a processor until `stop` is set. Raises what is wrong with the query, or a server that does not come up in
+    `settings.start_timeout` seconds."""
+    group = settings.group or f"ksqlkit-{spec.name}"
+    processor = Processor(settings, group, counters, stop, scoring.memory)
+    transport = scoring.open()
+    try:
+        admin = make_admin(settings.kafka)
+        topics = find_topics(admin, settings.start_timeout, processor.pause)
+        entries = wait_for(transport, scoring.url, processor, settings.start_timeout)
+        planned = plan(
+            spec,
+            entries,
+            lambda entry: _caller(entry, transport, processor, wait=settings.wait),
+            topics,
+            _registry(settings),
+            processor.expression_failed,
+        )
+        kept = _topics(planned, settings, topics, scoring)
+        missing = _missing(planned, kept, topics)
+        for info in missing:
+            create_topic(admin, info)
+        started(processor)
+        return processor.run(planned, kept)
+    except Stopped:
+        return processor.tally
+    finally:
+        transport.close()
+
+
+def _caller(entry: Entry, transport: Transport, processor: Processor, *, wait: bool) -> Caller:
+    return Caller(entry, transport, processor, processor.note, wait=wait)
+
+
+def _registry(settings: Settings) -> SchemaRegistry | None:
+    if settings.registry is None:
+        return None
+    from ksqlkit.engine.serde.remote_registry import RemoteRegistry
+
+    return RemoteRegistry(settings.registry, settings.registry_user_info)
+
+
+def _topics(
+    planned: Planned, settings: Settings, topics: Mapping[str, TopicInfo], scoring: Scoring
+) -> Topics:
+    source, sink = planned.source, planned.sink
+    if source.topic not in topics:
+        raise ProjectError(
+            f"Kafka has no topic {source.topic}, which {source.name} reads",
+            hint="Create the stream in ksqlDB first, or correct --brokers.",
+        )
+    count = topics[source.topic].partitions
+    dead = settings.dead_topic or f"{sink.topic}_DEAD"
+    state = settings.state_topic or f"{sink.topic}_STATE"
+    if scoring.remembers(planned.functions) and topics.get(state, topics[source.topic]).partitions != count:
+        raise ProjectError(
+            f"The topic of states {state} has other partitions than {source.topic}",
+            hint="States belong to a partition: take another --state-topic, or delete it and start anew.",
+        )
+    return Topics(
+        source_partitions=count,
+        result_partitions=sink.partitions,
+        dead=dead,
+        dead_partitions=topics[dead].partitions if dead in topics else count,
+        state=state if scoring.remembers(planned.functions) else None,
+    )
+
+
+def _missing(planned: Planned, kept: Topics, topics: Mapping[str, TopicInfo]) -> list[TopicInfo]:
+    replicas = topics[planned.source.topic].replicas
+    wanted = [
+        TopicInfo(planned.sink.topic, planned.sink.partitions, replicas),
+        TopicInfo(kept.dead, kept.dead_partitions, replicas),
+    ]
+    if kept.state is not None:
+        wanted.append(
+            TopicInfo(kept.state, kept.source_partitions, replicas, (("cleanup.policy", "compact"),))
+        )
+    return [info for info in wanted if info.name not in topics]
+
+
+def run_all(
+    specs: Sequence[Spec],
+    settings: Settings,
+    scoring: Callable[[], Scoring],
+    counters: Counters,
+    stop: threading.Event,
+    started: Callable[[Processor], None] = lambda _: None,
+) -> dict[str, Tally]:
+    """Run processors side by side until `stop` is set, all end, or one fails: its error is raised when all have
+    stopped."""
+    tallies: dict[str, Tally] = {}
+    errors: list[BaseException] = []
+
+    def run(spec: Spec) -> None:
+        try:
+            tallies[spec.name] = run_one(spec, settings, scoring(), counters, stop, started)
+        except KsqlkitError as error:
+            errors.append(error)
+            stop.set()
+        except BaseException as error:
+            logger.exception("%s failed", spec.name)
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=(spec,), name=f"process-{spec.name}") for spec in specs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():  # in steps, so that signals are heard
+            thread.join(0.2)
+    if errors:
+        raise errors[0]
+    return tallies

@@ -1,0 +1,130 @@
+"""One Kafka transaction for results, dead letters, states and offsets."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from ksqlkit.engine.log.protocol import Output
+from ksqlkit.errors import ServerError
+from ksqlkit.processor.kafka import make_producer, words
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, Producer, TopicPartition
+
+logger = logging.getLogger("ksqlkit.processor")
+
+_STEP: Final = 10.0  # seconds a call of the transaction's protocol may take before it is asked again
+_FENCED: Final = 3  # times in a minute that another takes our name before we say so
+
+
+class Aborted(Exception):
+    """The transaction left no trace; its records are to be read again."""
+
+
+class Transactions:
+    """A transactional producer, made anew when the broker has done away with it. `pause` waits between tries, and
+    raises when it is time to stop."""
+
+    def __init__(
+        self,
+        properties: Mapping[str, str],
+        group: str,
+        instance: str | None,
+        pause: Callable[[float, str], None],
+        make: Callable[[Mapping[str, str], str], Producer] = make_producer,
+    ) -> None:
+        self._properties, self._group, self._instance = properties, group, instance
+        self._name = f"{group}-{instance or uuid.uuid4()}"
+        self._pause, self._make = pause, make
+        self._producer: Producer | None = None
+        self._fenced: list[float] = []
+
+    def open(self) -> None:
+        """Be ready; ends what a predecessor of this name left open."""
+        self._producer = self._make(self._properties, self._name)
+        self._insist("init_transactions", self._producer.init_transactions)
+
+    def commit(self, outputs: Iterable[Output], offsets: list[TopicPartition], members: object) -> None:
+        """Write all and the offsets, or nothing. Raises Aborted."""
+        from confluent_kafka import KafkaException
+
+        if self._producer is None:
+            self.open()
+        producer = self._producer
+        assert producer is not None
+        try:
+            producer.begin_transaction()
+            self._send(producer, outputs)
+            self._insist("send offsets", lambda t: producer.send_offsets_to_transaction(offsets, members, t))
+            self._insist("commit", producer.commit_transaction)
+        except KafkaException as error:
+            self._after(producer, error.args[0])
+            raise Aborted(words(error)) from error
+        except BaseException:
+            self._abort(producer)
+            raise
+
+    def close(self) -> None:
+        """Give the producer up; what was not committed is gone."""
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer.flush(1.0)
+            self._producer = None
+
+    def _send(self, producer: Producer, outputs: Iterable[Output]) -> None:
+        produce, poll = producer.produce, producer.poll
+        for topic, partition, timestamp, key, value, headers in outputs:
+            while True:
+                try:
+                    if headers:
+                        produce(topic, value, key, partition, timestamp=timestamp, headers=list(headers))
+                    else:
+                        produce(topic, value, key, partition, timestamp=timestamp)
+                    break
+                except BufferError:  # as many wait as may wait
+                    poll(0.05)
+                    self._pause(0.0, "sending")
+
+    def _insist(self, what: str, step: Callable[[float], object]) -> None:
+        """A step of the protocol, again while that may help."""
+        from confluent_kafka import KafkaException
+
+        wait = 0.1
+        while True:
+            try:
+                step(_STEP)
+                return
+            except KafkaException as error:
+                problem: KafkaError = error.args[0]
+                if not problem.retriable() or problem.txn_requires_abort() or problem.fatal():
+                    raise
+                self._pause(wait, f"Kafka: {what}: {words(error)}")
+                wait = min(wait * 2, 5.0)
+
+    def _after(self, producer: Producer, problem: KafkaError) -> None:
+        """Leave nothing behind: abort, or give up a producer that cannot go on."""
+        if not problem.fatal():
+            self._abort(producer)
+            return
+        logger.warning("the producer is made anew: %s", problem.str())
+        self.close()
+        now = time.monotonic()
+        self._fenced = [*(t for t in self._fenced if now - t < 60.0), now]
+        if len(self._fenced) > _FENCED and self._instance is not None:
+            raise ServerError(
+                f"Another process takes the place of instance {self._instance!r} of {self._group} again and again",
+                hint="Give each process an --instance of its own.",
+            )
+
+    def _abort(self, producer: Producer) -> None:
+        from confluent_kafka import KafkaException
+
+        try:
+            producer.abort_transaction(_STEP)
+        except KafkaException as error:
+            logger.info("the producer is made anew: %s", words(error))
+            self.close()
