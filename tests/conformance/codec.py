@@ -145,8 +145,12 @@ def decode(side: Side, data: bytes | None) -> Any:
 
 
 def encode_key(codec: TopicCodec, key: Any, window: dict[str, Any] | None) -> bytes | None:
+    """A key of a case file, with its window's bounds."""
+    return with_window(encode(codec.key, key), window)
+
+
+def with_window(data: bytes | None, window: dict[str, Any] | None) -> bytes | None:
     """A key with its window's bounds as Kafka Streams writes them."""
-    data = encode(codec.key, key)
     if window is None or data is None:
         return data
     if str(window["type"]).lower() == "session":

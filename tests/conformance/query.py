@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create import make_schema, resolve_columns_of
 from ksqlkit.errors import KsqlkitError
 from tests.conformance import codec as C
+from tests.conformance import registered
 from tests.conformance.cases import Case
 from tests.conformance.udfs import register
 
@@ -217,12 +219,25 @@ class Runner:
         """Produce one input record."""
         topic = record["topic"]
         codec = self.codec(topic)
-        key = C.encode_key(codec, record.get("key"), record.get("window"))
-        value = C.encode(codec.value, record.get("value"))
+        key = C.with_window(self.encode(codec.key, record.get("key")), record.get("window"))
+        value = self.encode(codec.value, record.get("value"))
         headers = C.headers_in(record.get("headers"))
         self.engine.produce(topic, key, value, timestamp=int(record.get("timestamp", 0)), headers=headers)
         for partition in range(self.engine.topics()[topic].partitions):
             self.seen[topic, partition] = self.engine.log.end_offset(topic, partition)
+
+    def encode(self, side: C.Side, value: Any) -> bytes | None:
+        """An input's key or value: by the schema that the case declares for it, else by the columns."""
+        declared = self.declared.get(side.topic, {}).get("keySchema" if side.is_key else "valueSchema")
+        if value is not None and declared is not None and side.name in ("AVRO", "JSON_SR", "PROTOBUF"):
+            options = dict(side.format.options)
+            number = options.get("SCHEMA_ID")
+            subject = f"{side.topic}-{'key' if side.is_key else 'value'}"
+            entry = self.schemas.by_id(int(number)) if number else self.schemas.latest(subject)
+            if entry is not None:
+                with contextlib.suppress(ValueError):
+                    return registered.encode(entry, value, options.get("SCHEMA_FULL_NAME"))
+        return C.encode(side, value)
 
     def codec(self, topic: str) -> C.TopicCodec:
         """How the topic's records read: as the source over it says."""

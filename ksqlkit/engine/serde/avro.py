@@ -6,36 +6,24 @@ import json
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.java_numbers import double_to_string
 from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import connect
 from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
-from ksqlkit.engine.serde.avro_schema import DEFAULT_NAME, Node, parse_schema, schema_of_row, schema_of_type
+from ksqlkit.engine.serde.avro_schema import (
+    DEFAULT_NAME,
+    Node,
+    connect_schema,
+    parse_schema,
+    schema_of_row,
+    schema_of_type,
+)
 from ksqlkit.engine.serde.errors import SerdeError
-from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, split_prefix, subject_name
-from ksqlkit.engine.serde.values import fit_decimal
 
 Adapter = Callable[[Any], Any]
-# Connect's name of an Avro type, and what each SQL type takes.
-_CONNECT: Final = {
-    "int": "int32", "long": "int64", "float": "float32", "double": "float64", "fixed": "bytes", "enum": "string",
-    "record": "struct",
-}  # fmt: skip
-_NUMBERS: Final = ("int", "long", "float", "double", "boolean")
-_TAKES: Final[dict[T.SqlType, tuple[str, tuple[str, ...]]]] = {
-    T.BOOLEAN: ("boolean", ("boolean",)),
-    T.INTEGER: ("int32", ("int",)),
-    T.BIGINT: ("int64", ("int", "long")),
-    T.DOUBLE: ("float64", ("float", "double")),
-    T.STRING: ("string", (*_NUMBERS, "string", "enum")),
-    T.BYTES: ("bytes", ("bytes", "fixed")),
-    T.TIME: ("int32", ("int",)),
-    T.DATE: ("int32", ("int",)),
-    T.TIMESTAMP: ("int64", ("int", "long")),
-}
 
 
 def make_reader(
@@ -50,7 +38,8 @@ def make_reader(
         if entry is None:
             raise ValueError(f"Error retrieving Avro value schema for id {number}")
         node = parse_schema(entry.schema)
-        known[number] = found = make_decoder(node), _adapter(node, kind, "")
+        adapt = connect.make_adapter(connect_schema(node), kind, _opener)
+        known[number] = found = make_decoder(node, tagged=True), adapt
         return found
 
     def read(data: bytes | None) -> tuple[Any, ...] | None:
@@ -69,65 +58,19 @@ def make_reader(
     return read
 
 
-def _adapter(node: Node, kind: T.SqlType, path: str) -> Adapter:
-    """A function from a generic value to one of the SQL type. Raises ValueError where the schema does not
-    fit."""
-    if (inner := node.optional) is not None:
-        node = inner
-    item: Adapter
-    match kind:
-        case T.Decimal() if node.logical == "decimal":
-            return _optional(lambda v: fit_decimal(_decimal(v, node.scale), kind))
-        case T.Array(element) if node.type == "array":
-            item = _adapter(node.items[0], element, path + "->ARRAY")
-            return _optional(lambda v: [item(e) for e in v])
-        case T.Map(_, element) if node.type == "map":
-            item = _adapter(node.items[0], element, path + "->MAP_VAL")
-            return _optional(lambda v: hash_order({k: item(e) for k, e in v.items()}, 16))
-        case T.Map(_, element) if node.type == "array" and node.items[0].is_entry:
-            item = _adapter(node.items[0].fields[1][1], element, path + "->MAP_VAL")
-            return _optional(lambda v: hash_order({e["key"]: item(e["value"]) for e in v}, 16))
-        case T.Struct(fields) if node.type == "record":
-            return _struct_adapter(node, fields, path)
-        case T.Primitive() if node.type in _TAKES[kind][1] and node.logical != "decimal":
-            if kind == T.STRING and node.type in _NUMBERS:
-                return _optional(_text)
-            return lambda v: v
-    wanted = _TAKES[kind][0] if isinstance(kind, T.Primitive) else type(kind).__name__.lower()
-    raise ValueError(
-        f"Cannot deserialize type {_CONNECT.get(node.type, node.type)} as type "
-        f"{'bytes' if wanted == 'decimal' else wanted} for path: {path}"
-    )
-
-
-def _struct_adapter(node: Node, fields: Sequence[tuple[str, T.SqlType]], path: str) -> Adapter:
-    kinds = dict(fields)
-    found: dict[str, tuple[str, Adapter]] = {}
-    for name, child in node.fields:
-        column = name if name in kinds else name.upper()
-        if column in kinds:
-            found[column] = name, _adapter(child, kinds[column], f"{path}->{column}")
-
-    def adapt(value: Any) -> Any:
-        return {
-            column: found[column][1](value[found[column][0]]) if column in found else None for column in kinds
-        }
-
-    return _optional(adapt)
-
-
-def _optional(adapt: Adapter) -> Adapter:
-    return lambda value: None if value is None else adapt(value)
-
-
-def _decimal(value: bytes, scale: int) -> Decimal:
-    return Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-scale)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return double_to_string(value) if isinstance(value, float) else str(value)
+def _opener(schema: connect.Schema) -> Adapter | None:
+    """From Avro's generic data to Connect's."""
+    node: Node = schema.source
+    if schema.is_decimal:
+        return lambda v: None if v is None else connect.unscaled(v, schema.scale)
+    if node.type == "map":
+        return lambda v: None if v is None else v.items()
+    if schema.type == "map":
+        return lambda v: None if v is None else [(e["key"], e["value"]) for e in v]
+    if node.type == "union":
+        names = {name: None for name, _ in schema.fields}
+        return lambda v: None if v is None else {**names, v[0]: v[1]}
+    return None
 
 
 def make_writer(
@@ -182,6 +125,10 @@ def _filled(node: Node, value: Any) -> Any:
     if node.type == "map":
         return {entry["key"]: _filled(node.items[0], entry["value"]) for entry in value}
     return value
+
+
+def _optional(adapt: Adapter) -> Adapter:
+    return lambda value: None if value is None else adapt(value)
 
 
 def _generic(kind: T.SqlType) -> Adapter:

@@ -72,17 +72,24 @@ _PRIMITIVES: Final[dict[str, tuple[Encoder, Decoder]]] = {
 
 def make_encoder(node: Node) -> Encoder:
     """A function from a generic value to bytes. Raises TypeError or ValueError for values that do not fit."""
+    return _encoder(node, {})
+
+
+def _encoder(node: Node, known: dict[int, list[tuple[str, Encoder]]]) -> Encoder:
     if node.type in _PRIMITIVES:
         return _PRIMITIVES[node.type][0]
     if node.type in ("record", "error"):
-        fields = [(name, make_encoder(child)) for name, child in node.fields]
+        fields = known.get(id(node))
+        if fields is None:  # a record may contain itself
+            fields = known[id(node)] = []
+            fields += [(name, _encoder(child, known)) for name, child in node.fields]
         return lambda value: b"".join([encode(value[name]) for name, encode in fields])
     if node.type == "enum":
         codes = {symbol: write_long(i) for i, symbol in enumerate(node.symbols)}
         return lambda value: codes[value]
     if node.type == "fixed":
         return bytes
-    branches = [make_encoder(child) for child in node.items]
+    branches = [_encoder(child, known) for child in node.items]
     if node.type == "union":
         return _union_encoder(node, branches)
     item = branches[0]
@@ -115,12 +122,22 @@ def _union_encoder(node: Node, branches: list[Encoder]) -> Encoder:
     return encode
 
 
-def make_decoder(node: Node) -> Decoder:
-    """A function from data and a position to a generic value and the position after it. Raises ValueError."""
+def make_decoder(node: Node, *, tagged: bool = False) -> Decoder:
+    """A function from data and a position to a generic value and the position after it. Raises ValueError.
+
+    The value of a union of several types that are not null is a pair, of the branch's name and the value, if `tagged`.
+    """
+    return _decoder(node, tagged, {})
+
+
+def _decoder(node: Node, tagged: bool, known: dict[int, list[tuple[str, Decoder]]]) -> Decoder:
     if node.type in _PRIMITIVES:
         return _PRIMITIVES[node.type][1]
     if node.type in ("record", "error"):
-        fields = [(name, make_decoder(child)) for name, child in node.fields]
+        fields = known.get(id(node))
+        if fields is None:
+            fields = known[id(node)] = []
+            fields += [(name, _decoder(child, tagged, known)) for name, child in node.fields]
 
         def read_record(data: bytes, at: int) -> tuple[Any, int]:
             values = {}
@@ -133,8 +150,10 @@ def make_decoder(node: Node) -> Decoder:
         return lambda data, at: _choose(node.symbols, data, at)
     if node.type == "fixed":
         return lambda data, at: (data[at : at + node.size], at + node.size)
-    branches = [make_decoder(child) for child in node.items]
+    branches = [_decoder(child, tagged, known) for child in node.items]
     if node.type == "union":
+        if tagged and node.single is None:
+            branches = [_tagged(child, branch) for child, branch in zip(node.items, branches, strict=True)]
 
         def read_union(data: bytes, at: int) -> tuple[Any, int]:
             decode, at = _choose(branches, data, at)
@@ -161,6 +180,17 @@ def make_decoder(node: Node) -> Decoder:
                 entries.append((key, value) if is_map else value)
 
     return read_blocks
+
+
+def _tagged(node: Node, decode: Decoder) -> Decoder:
+    if node.type == "null":
+        return decode
+
+    def read(data: bytes, at: int) -> tuple[Any, int]:
+        value, at = decode(data, at)
+        return (node.branch, value), at
+
+    return read
 
 
 def _choose(options: Any, data: bytes, at: int) -> tuple[Any, int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
+from ksqlkit.engine.serde import connect
 
 DEFAULT_NAME: Final = "io.confluent.ksql.avro_schemas.KsqlDataSourceSchema"
-_CONNECT: Final = "org.apache.kafka.connect.data."
 _PLAIN: Final[dict[T.SqlType, str]] = {
     T.BOOLEAN: "boolean",
     T.INTEGER: "int",
@@ -24,6 +24,7 @@ _LOGICAL: Final[dict[T.SqlType, tuple[str, str, str]]] = {
     T.DATE: ("int", "Date", "date"),
     T.TIMESTAMP: ("long", "Timestamp", "timestamp-millis"),
 }
+_CONNECT_NAMES: Final = {(avro, logical): name for avro, name, logical in _LOGICAL.values()}
 
 
 @dataclass(slots=True)
@@ -45,8 +46,18 @@ class Node:
     @property
     def optional(self) -> Node | None:
         """Of a union of null and one other schema: that schema."""
+        return self.single if len(self.items) > 1 else None
+
+    @property
+    def single(self) -> Node | None:
+        """Of a union with one schema beside null, or with only that: that schema."""
         rest = [n for n in self.items if n.type != "null"]
-        return rest[0] if self.type == "union" and len(rest) == 1 < len(self.items) else None
+        return rest[0] if self.type == "union" and len(rest) == 1 else None
+
+    @property
+    def branch(self) -> str:
+        """The name of this branch of a union in Connect's struct of it."""
+        return self.name.rpartition(".")[2] or self.type
 
 
 def parse_schema(text: str) -> Node:
@@ -116,11 +127,11 @@ def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME, within: str = "") 
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind in _LOGICAL:
-        avro, connect, logical = _LOGICAL[kind]
+        avro, title, logical = _LOGICAL[kind]
         return {
             "type": avro,
             "connect.version": 1,
-            "connect.name": _CONNECT + connect,
+            "connect.name": connect.PREFIX + title,
             "logicalType": logical,
         }
     match kind:
@@ -131,7 +142,7 @@ def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME, within: str = "") 
                 "precision": precision,
                 "connect.version": 1,
                 "connect.parameters": {"scale": str(scale), "connect.decimal.precision": str(precision)},
-                "connect.name": _CONNECT + "Decimal",
+                "connect.name": connect.PREFIX + "Decimal",
                 "logicalType": "decimal",
             }
         case T.Array(item):
@@ -160,37 +171,40 @@ def schema_of_type(kind: T.SqlType, name: str = DEFAULT_NAME, within: str = "") 
     raise TypeError(f"no Avro form for type {kind}")
 
 
-_FROM_AVRO: Final[dict[str, T.SqlType]] = {
-    "boolean": T.BOOLEAN,
-    "int": T.INTEGER,
-    "long": T.BIGINT,
-    "float": T.DOUBLE,
-    "double": T.DOUBLE,
-    "bytes": T.BYTES,
-    "fixed": T.BYTES,
-    "string": T.STRING,
-    "enum": T.STRING,
-}
+_FROM_AVRO: Final = {
+    "int": "int32", "long": "int64", "float": "float32", "double": "float64", "fixed": "bytes", "enum": "string",
+    "error": "struct", "record": "struct", "union": "struct",
+}  # fmt: skip
 
 
-def sql_type(node: Node) -> T.SqlType:
-    """The SQL type of a schema. Raises ValueError."""
-    if (inner := node.optional) is not None:
-        return sql_type(inner)
-    for kind, (avro, _, logical) in _LOGICAL.items():
-        if (node.type, node.logical) == (avro, logical):
-            return kind
-    if node.logical == "decimal":
-        return T.Decimal(node.precision, node.scale)
-    if node.type == "array":
-        item = node.items[0]
-        if item.is_entry:
-            return T.Map(T.STRING, sql_type(item.fields[1][1]))
-        return T.Array(sql_type(item))
-    if node.type == "map":
-        return T.Map(T.STRING, sql_type(node.items[0]))
-    if node.type == "record":
-        return T.Struct(tuple((name, sql_type(child)) for name, child in node.fields))
-    if node.type not in _FROM_AVRO:
-        raise ValueError(f"Unsupported type: {node.type}")
-    return _FROM_AVRO[node.type]
+def connect_schema(node: Node) -> connect.Schema:
+    """The Connect schema of an Avro one: a union of several types is a struct of them. Raises ValueError."""
+    return _connect(node, {})
+
+
+def _connect(node: Node, known: dict[int, connect.Schema]) -> connect.Schema:
+    if (inner := node.single) is not None:
+        return replace(_connect(inner, known), optional=node.optional is not None)
+    if node.type == "null":
+        raise ValueError("Standalone null schemas are not supported by this converter")
+    if (found := known.get(id(node))) is not None:
+        return found
+    known[id(node)] = schema = connect.Schema(_FROM_AVRO.get(node.type, node.type), source=node)
+    if name := _CONNECT_NAMES.get((node.type, node.logical)):
+        schema.name = connect.PREFIX + name
+    if node.logical == "decimal" and schema.type == "bytes":
+        schema.name, schema.precision, schema.scale = connect.PREFIX + "Decimal", node.precision, node.scale
+    if node.type == "union":
+        branches = [n for n in node.items if n.type != "null"]
+        schema.fields += [(n.branch, replace(_connect(n, known), optional=True)) for n in branches]
+        schema.optional = len(branches) < len(node.items)
+    elif node.type == "array" and node.items[0].is_entry:
+        schema.type = "map"
+        schema.items = [_connect(child, known) for _, child in node.items[0].fields]
+    elif node.type == "array":
+        schema.items = [_connect(node.items[0], known)]
+    elif node.type == "map":
+        schema.items = [connect.Schema("string", source=Node("string")), _connect(node.items[0], known)]
+    else:
+        schema.fields += [(name, _connect(child, known)) for name, child in node.fields]
+    return schema

@@ -187,7 +187,7 @@ def _avro_writer(format: Format, columns: Columns, target: Target) -> Serializer
 
 def _json_sr_reader(format: Format, columns: Columns, target: Target) -> Deserializer:
     wrapped = is_wrapped(format, columns, is_key=target.is_key)
-    return json_sr.make_reader(columns, wrapped=wrapped, where=target.where, topic=target.topic)
+    return json_sr.make_reader(columns, wrapped=wrapped, registry=target.schemas, topic=target.topic)
 
 
 def _json_sr_writer(format: Format, columns: Columns, target: Target) -> Serializer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeVar
 
+K = TypeVar("K", bound="str | None")
 V = TypeVar("V")
 
 
@@ -25,7 +26,7 @@ def spread_hash(text: str | None) -> int:
     return h ^ (h >> 16)
 
 
-def hash_order(entries: Mapping[str | None, V], capacity: int | None = None) -> dict[str | None, V]:
+def hash_order(entries: Mapping[K, V], capacity: int | None = None) -> dict[K, V]:
     """The entries in the order of a HashMap made with `capacity` and filled in the given order.
 
     None is a map made for exactly this many entries, as deserializers do. Entries of one bucket keep their

@@ -47,7 +47,7 @@ def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Read
     source = _Source()
     fields = tuple((c.name, c.type) for c in columns)
     kind: T.SqlType = T.Struct(fields) if wrapped else columns[0].type
-    exact = source.uses_decimal(kind)
+    exact = uses_decimal(kind)
     if wrapped:
         body = [*source.fields("d", fields), f"return ({''.join(f'v{i}, ' for i in range(len(fields)))})"]
     else:
@@ -117,6 +117,18 @@ def _partial(names: list[str | None], value: dict[str, Any]) -> list[Any]:
     return [None if name is None else value[name] for name in names]
 
 
+def uses_decimal(kind: T.SqlType) -> bool:
+    """Whether numbers must be read exactly."""
+    match kind:
+        case T.Decimal():
+            return True
+        case T.Array(item) | T.Map(_, item):
+            return uses_decimal(item)
+        case T.Struct(fields):
+            return any(uses_decimal(t) for _, t in fields)
+    return False
+
+
 class _Source:
     """Collects the text of the conversion functions and the names they use."""
 
@@ -124,16 +136,6 @@ class _Source:
         self.functions: list[str] = []
         self.names: dict[str, object] = {}
         self.count = 0
-
-    def uses_decimal(self, kind: T.SqlType) -> bool:
-        match kind:
-            case T.Decimal():
-                return True
-            case T.Array(item) | T.Map(_, item):
-                return self.uses_decimal(item)
-            case T.Struct(fields):
-                return any(self.uses_decimal(t) for _, t in fields)
-        return False
 
     def unique(self, prefix: str) -> str:
         self.count += 1

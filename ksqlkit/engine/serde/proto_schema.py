@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ksqlkit.dialect import types as T
@@ -45,7 +45,7 @@ _IMPORTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ProtoField:
-    """A field: `type` is a scalar's or a message's name; `key` is the key type of a map."""
+    """A field: `type` is a scalar's or a message's name; `key` is the key type of a map; `oneof` what it is one of."""
 
     number: int
     name: str
@@ -53,6 +53,8 @@ class ProtoField:
     label: str = ""  # optional, repeated or nothing
     key: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    oneof: str = ""
+    members: tuple[ProtoField, ...] = ()  # of the field that Connect makes of a whole oneof
 
 
 @dataclass(slots=True)
@@ -64,6 +66,21 @@ class Message:
     fields: list[ProtoField] = field(default_factory=list)
     messages: dict[str, Message] = field(default_factory=dict)
     enums: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[ProtoField]:
+        """The fields as Connect sees them: first each oneof, as one field with its place in its name, then the rest."""
+        oneofs = dict.fromkeys(f.oneof for f in self.fields if f.oneof)
+        unions = [
+            ProtoField(0, f"{name}_{i}", name, members=tuple(f for f in self.fields if f.oneof == name))
+            for i, name in enumerate(oneofs)
+        ]
+        return unions + [f for f in self.fields if not f.oneof]
+
+    @property
+    def path(self) -> str:
+        """Its full name within the file."""
+        return self.name if self.parent is None else f"{self.parent.path}.{self.name}"
 
     def find(self, name: str) -> Message | dict[int, str] | None:
         """The message or enum a type name means here, looked for from the inside out."""
@@ -96,6 +113,12 @@ def parse_proto(text: str, imports: Sequence[str] = ()) -> Message:
     return root
 
 
+def message_names(text: str) -> list[str]:
+    """The full names of a file's messages, without those nested in others. Raises ValueError."""
+    package = re.search(r"^\s*package\s+([\w.]+)\s*;", text, re.M)
+    return [f"{package[1]}.{name}" if package else name for name in parse_proto(text).messages]
+
+
 class _Parser:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
@@ -126,8 +149,10 @@ class _Parser:
             elif word == "enum":
                 self.enum(message)
             elif word == "oneof":
-                self.at += 2
+                name, start = self.next(), len(message.fields)
+                self.next()
                 self.body(message)
+                message.fields[start:] = [replace(f, oneof=name) for f in message.fields[start:]]
             elif word in ("syntax", "package", "import", "option", "reserved", "extensions", "service"):
                 self.skip_statement()
             elif word != ";":

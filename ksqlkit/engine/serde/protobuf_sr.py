@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.java_numbers import double_to_string
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import protobuf
+from ksqlkit.engine.serde import connect, protobuf
 from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.avro_codec import read_long, write_long
 from ksqlkit.engine.serde.errors import SerdeError
@@ -60,8 +61,24 @@ SCALAR_KINDS: Final[dict[str, Kind]] = {
 _NUMBERS: Final = (T.INTEGER, T.BIGINT, T.DOUBLE, T.BOOLEAN)
 
 
-def _mismatch(name: str, kind: T.SqlType, path: str) -> ValueError:
-    return ValueError(f"Cannot deserialize type {name} as type {kind} for path: {path}")
+_CONNECT: Final[dict[T.SqlType, str]] = {
+    T.BOOLEAN: "boolean", T.INTEGER: "int32", T.BIGINT: "int64", T.DOUBLE: "float64", T.STRING: "string",
+    T.BYTES: "bytes",
+}  # fmt: skip
+
+
+def _mismatch(scope: Message, name: str, kind: T.SqlType, path: str) -> ValueError:
+    """The error for a .proto type, or "array" or "map", that is read as another type."""
+    scalar = SCALARS.get(WRAPPERS.get(name, name))
+    if scalar is not None:
+        name = "float32" if name in ("float", "google.protobuf.FloatValue") else _CONNECT[scalar]
+    elif name == DECIMAL:
+        name = "bytes"
+    elif name in LOGICAL:
+        name = "int64" if LOGICAL[name] == T.TIMESTAMP else "int32"
+    elif name not in ("array", "map"):
+        name = "struct" if isinstance(scope.find(name), Message) else "string"
+    return ValueError(connect.mismatch(connect.Schema(name), kind, path))
 
 
 def _converted(kind: Kind, convert: Callable[[Any], Any]) -> Kind:
@@ -77,6 +94,10 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return double_to_string(value) if isinstance(value, float) else str(value)
+
+
+def _symbol(name: str, symbols: dict[int, str], number: int) -> str:
+    return symbols.get(number) or f"UNKNOWN_ENUM_VALUE_{name.rpartition('.')[2]}_{number}"
 
 
 def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
@@ -104,7 +125,7 @@ def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
                 wire.VARINT,
                 symbols.get(0, "0"),
                 lambda symbol: wire.varint(numbers[symbol]),
-                lambda raw: symbols.get(wire.INT32.read(raw), str(wire.INT32.read(raw))),
+                lambda raw: _symbol(name, symbols, wire.INT32.read(raw)),
             )
         if isinstance(found, Message) and isinstance(kind, T.Struct):
             names = [n for n, _ in kind.fields]
@@ -118,7 +139,7 @@ def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
         if isinstance(found, Message) and isinstance(kind, T.Array) and len(found.fields) == 1:
             write, read = _row_codec(found, [(found.fields[0].name, kind)], path)
             return Kind(wire.SIZED, None, lambda value: write([value]), lambda data: read(data)[0])
-    raise _mismatch(name, kind, path)
+    raise _mismatch(scope, name, kind, path)
 
 
 def _entry_kind(scope: Message, source: ProtoField, kind: T.Map, path: str) -> Kind:
@@ -127,7 +148,7 @@ def _entry_kind(scope: Message, source: ProtoField, kind: T.Map, path: str) -> K
     if not source.key:
         found = scope.find(source.type)
         if not isinstance(found, Message) or [f.name for f in found.fields] != ["key", "value"]:
-            raise _mismatch(source.type, kind, path)
+            raise _mismatch(scope, "array" if source.label == "repeated" else source.type, kind, path)
         scope, types = found, [f.type for f in found.fields]
     fields = [
         Field(1, "key", _value_kind(scope, types[0], kind.key, path + "->MAP_KEY")),
@@ -145,14 +166,17 @@ def _row_codec(
     message: Message, columns: Sequence[tuple[str, T.SqlType]], path: str
 ) -> tuple[Callable[[Sequence[Any]], bytes], Callable[[bytes], list[Any]]]:
     """Functions from the values of columns to a message and back; columns that it lacks are left out, and null."""
-    exact = {f.name: f for f in message.fields}
-    upper = {f.name.upper(): f for f in message.fields}
+    exact = {f.name: f for f in message.columns}
+    upper = {f.name.upper(): f for f in message.columns}
     fields: list[Field] = []
     places: list[int | None] = []
     maps: set[int] = set()
+    unions: dict[int, Kind] = {}
     for name, kind in columns:
         source = exact.get(name) or upper.get(name)
-        if source is None:
+        if source is None or source.members:
+            if source is not None:
+                unions[len(places)] = _union_kind(message, source, kind, f"{path}->{name}")
             places.append(None)
             continue
         places.append(len(fields))
@@ -163,7 +187,7 @@ def _row_codec(
             found = _entry_kind(message, source, kind, inside)
         elif repeated:
             if not isinstance(kind, T.Array):
-                raise _mismatch("array", kind, inside)
+                raise _mismatch(message, "map" if source.key else "array", kind, inside)
             found = _value_kind(message, source.type, kind.item, inside + "->ARRAY")
         else:
             found = _value_kind(message, source.type, kind, inside)
@@ -175,11 +199,14 @@ def _row_codec(
             for i, value in enumerate(row)
             if places[i] is not None
         ]
-        return wire.write_message(fields, values)
+        chosen = [kind.write(row[i]) for i, kind in unions.items() if row[i] is not None]
+        return b"".join([wire.write_message(fields, values), *chosen])
 
     def read(data: bytes) -> list[Any]:
         values = wire.read_message(fields, data)
         row: list[Any] = [None if place is None else values[place] for place in places]
+        for i, kind in unions.items():
+            row[i] = kind.read(data)
         for i in maps:
             row[i] = hash_order(dict(row[i]), 16)
         return row
@@ -187,11 +214,34 @@ def _row_codec(
     return write, read
 
 
-def infer_struct(message: Message) -> T.Struct:
-    """The SQL type of a message. Raises ValueError."""
+def _union_kind(scope: Message, source: ProtoField, kind: T.SqlType, path: str) -> Kind:
+    """How the members of a oneof, which are fields of the message itself, read as a struct of which one has a value."""
+    if not isinstance(kind, T.Struct):
+        raise _mismatch(scope, "struct", kind, path)
+    inner = Message("", scope, [replace(f, label="optional", oneof="") for f in source.members])
+    write, read = _row_codec(inner, kind.fields, path)
+    names = [name for name, _ in kind.fields]
+    numbers = {f.number for f in source.members}
+
+    def read_union(data: bytes) -> Any:
+        return dict(zip(names, read(data), strict=True)) if numbers & wire.split(data).keys() else None
+
+    return Kind(wire.SIZED, None, lambda value: write([value[name] for name in names]), read_union)
+
+
+def infer_struct(message: Message, within: tuple[str, ...] = ()) -> T.Struct:
+    """The SQL type of a message, without fields in which it would contain itself. Raises ValueError."""
     fields: list[tuple[str, T.SqlType]] = []
-    for source in message.fields:
-        kind = _infer(message, source)
+    within = (*within, message.path)
+    for source in message.columns:
+        if source.members:
+            members = Message("", message, [replace(f, oneof="") for f in source.members])
+            fields.append((source.name, infer_struct(members, within)))
+            continue
+        inner = message.find(source.type.lstrip("."))
+        if isinstance(inner, Message) and inner.path in within:
+            continue
+        kind = _infer(message, source, within)
         if source.key:
             kind = T.Map(T.STRING, kind)
         elif source.label == "repeated":
@@ -200,7 +250,7 @@ def infer_struct(message: Message) -> T.Struct:
     return T.Struct(tuple(fields))
 
 
-def _infer(scope: Message, source: ProtoField) -> T.SqlType:
+def _infer(scope: Message, source: ProtoField, within: tuple[str, ...]) -> T.SqlType:
     name = source.type.lstrip(".")
     if name == DECIMAL:
         options = dict(source.options)
@@ -210,7 +260,7 @@ def _infer(scope: Message, source: ProtoField) -> T.SqlType:
         return known
     found = scope.find(name)
     if isinstance(found, Message):
-        return infer_struct(found)
+        return infer_struct(found, within)
     if found is None:
         raise ValueError(f"unknown type {source.type}")
     return T.STRING

@@ -118,15 +118,14 @@ def read_message(fields: Sequence[Field], data: bytes) -> list[Any]:
     found = split(data)
     values: list[Any] = []
     for field in fields:
-        raws = found.get(field.number, [])
         kind = field.kind
+        raws = found.get(field.number, [])
+        if not field.repeated:
+            raws = [pair for pair in raws if pair[0] == kind.wire]  # others count as unknown fields
         if field.repeated:
             values.append([kind.read(raw) for raw in unpacked(kind, raws)])
         elif raws:
-            wire, raw = raws[-1]
-            if wire != kind.wire:
-                raise ValueError("Protocol message tag had invalid wire type.")
-            values.append(kind.read(raw))
+            values.append(kind.read(raws[-1][1]))
         else:
             values.append(None if field.explicit else kind.default)
     return values
@@ -158,7 +157,7 @@ def split(data: bytes) -> dict[int, list[tuple[int, Any]]]:
 
 
 def unpacked(kind: Kind, raws: list[tuple[int, Any]]) -> list[Any]:
-    """Raw values of a repeated field, packed or not. Raises ValueError."""
+    """Raw values of a repeated field, packed or not; those of another wire type count as unknown fields."""
     out: list[Any] = []
     for wire, raw in raws:
         if wire == kind.wire:
@@ -171,6 +170,4 @@ def unpacked(kind: Kind, raws: list[tuple[int, Any]]) -> list[Any]:
         elif wire == SIZED and kind.wire in (FIXED64, FIXED32):
             size = 8 if kind.wire == FIXED64 else 4
             out += [raw[i : i + size] for i in range(0, len(raw), size)]
-        else:
-            raise ValueError("Protocol message tag had invalid wire type.")
     return out

@@ -63,6 +63,10 @@ class SchemaRegistry:
             version = len(self._subjects.get(subject, [])) + 1
             return self._add(Registered(id, subject, version, kind, schema, references))
 
+    def register_again(self, subject: str, entry: Registered) -> Registered:
+        """Register a schema that is known under a subject, where it has the id that it has elsewhere."""
+        return self.register(subject, entry.kind, entry.schema, id=entry.id, references=entry.references)
+
     def by_id(self, id: int) -> Registered | None:
         """The schema of that id."""
         return self._by_id.get(id)

@@ -49,6 +49,10 @@ class RemoteRegistry(SchemaRegistry):
         found = self._call("POST", path, body)
         return self._remember(found, kind)
 
+    def register_again(self, subject: str, entry: Registered) -> Registered:
+        """Register a known schema under a subject; one with references is registered at the registry itself."""
+        return entry if entry.references else self.register(subject, entry.kind, entry.schema)
+
     def by_id(self, id: int) -> Registered | None:
         """The schema of that id; its subject and version are not told by the registry."""
         known = super().by_id(id)

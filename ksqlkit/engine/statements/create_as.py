@@ -17,7 +17,7 @@ from ksqlkit.engine.results import Result
 from ksqlkit.engine.statements import with_clause
 from ksqlkit.engine.statements.create import already_exists
 from ksqlkit.engine.statements.echo import create_as_text, name_text
-from ksqlkit.engine.statements.inference import check_sink_schema
+from ksqlkit.engine.statements.inference import check_sink_schema, register_given
 from ksqlkit.engine.statements.upgrade import check_query_upgrade, check_upgrade
 from ksqlkit.engine.statements.with_clause import PREPARE, WithClause
 from ksqlkit.errors import StatementError
@@ -48,10 +48,11 @@ def create_as_select(ctx: Context, prepared: Prepared) -> Result:
     prepared.text = create_as_text(node, query, clause, defaults)
     plan = plan_create_as(ctx, prepared, query_id, clause, topic)
     assert plan.sink is not None
-    for is_key, fmt, columns in (
+    sides = (
         (True, plan.sink.key_format, plan.schema.key),
         (False, plan.sink.value_format, plan.schema.value),
-    ):
+    )
+    for is_key, fmt, columns in sides:
         check_sink_schema([(c.name, c.type) for c in columns], clause, fmt, ctx.schemas, is_key=is_key)
     if existing is not None and not node.or_replace:
         kind, other = node.kind.lower(), existing.kind.lower()
@@ -82,6 +83,8 @@ def create_as_select(ctx: Context, prepared: Prepared) -> Result:
         check_upgrade(existing, source)
         if query_id in ctx.queries:
             check_query_upgrade(ctx.queries[query_id].plan, plan)
+    for is_key, fmt, _ in sides:
+        register_given(topic.name, fmt, ctx.schemas, is_key=is_key)
     fresh = ctx.topic(topic.name) is None
     ctx.create_topic(topic)
     try:

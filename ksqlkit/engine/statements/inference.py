@@ -39,9 +39,11 @@ def infer_columns(
     if not infer_key and not infer_value:
         return columns
     if infer_key:
+        inference.check_definitions(keys, topic=topic, is_key=True, registry=schemas)
         found = inference.infer_columns(keys, topic=topic, is_key=True, registry=schemas)
         key = tuple(N.ColumnDef(c.name, c.type, constraint) for c in found)
     if infer_value:
+        inference.check_definitions(values, topic=topic, is_key=False, registry=schemas)
         found = inference.infer_columns(values, topic=topic, is_key=False, registry=schemas)
         value = tuple(N.ColumnDef(c.name, c.type) for c in found)
     return (*headers, *key, *value)
@@ -56,9 +58,27 @@ def register_schemas(source: DataSource, schemas: SchemaRegistry | None) -> None
         (False, source.value_format, source.schema.value),
     )
     for is_key, fmt, columns in sides:
+        register_given(source.topic, fmt, schemas, is_key=is_key)
         new = schemas.latest(subject_name(source.topic, is_key=is_key)) is None
         if columns and new and fmt.name in formats.INFERS_SCHEMA and "SCHEMA_ID" not in dict(fmt.options):
             make_serializer(fmt, columns, is_key=is_key, topic=source.topic, registry=schemas)
+
+
+def register_given(topic: str, fmt: Format, schemas: SchemaRegistry | None, *, is_key: bool) -> None:
+    """Register the schema of the format's SCHEMA_ID under the topic's subject. Raises StatementError where the registry
+    has it under another id."""
+    number = dict(fmt.options).get("SCHEMA_ID")
+    given = schemas.by_id(int(number)) if schemas is not None and number else None
+    if schemas is None or given is None or fmt.name not in formats.INFERS_SCHEMA:
+        return
+    subject = subject_name(topic, is_key=is_key)
+    made = schemas.register_again(subject, given)
+    if made.id != given.id:
+        raise StatementError(
+            f"Schema id registered is {made.id} which is different from provided "
+            f"{'KEY' if is_key else 'VALUE'}_SCHEMA_ID {given.id}.\nTopic: {topic}\nSubject: {subject}\n"
+            f"Schema: {given.schema}"
+        )
 
 
 def check_sink_schema(
@@ -76,9 +96,8 @@ def check_sink_schema(
     topic = clause.get("KAFKA_TOPIC") or ""
     found = inference.infer_columns(fmt, topic=topic, is_key=is_key, registry=schemas)
     wanted = [(c.name, c.type) for c in found]
-    single = len(wanted) == 1 and wanted[0][0] in ("ROWKEY", "ROWVAL")
     lost = [c for i, c in enumerate(columns) if i >= len(wanted) or wanted[i] != c]
-    if lost and not (single and len(columns) == 1 and wanted[0][1] == columns[0][1]):
+    if lost:
         mark = " KEY" if is_key else ""
         shown = ", ".join(f"`{n}` {t}{mark}" for n, t in lost)
         have = ", ".join(f"`{n}` {t}{mark}" for n, t in wanted)

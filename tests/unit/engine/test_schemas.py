@@ -8,6 +8,7 @@ from ksqlkit.engine.clock import FixedClock
 from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.log.memory import MemoryLog
 from ksqlkit.engine.log.protocol import Log
+from ksqlkit.engine.serde import SchemaRegistry
 from ksqlkit.errors import StatementError
 from tests.support.engines import NOW
 
@@ -16,6 +17,12 @@ SCHEMA = '{"type":"record","name":"R","fields":[{"name":"id","type":"long"},{"na
 
 def opened(log: Log | None = None) -> Engine:
     return Engine(log, clock=FixedClock(NOW), properties={"ksql.schema.registry.url": "embedded"})
+
+
+def with_registry() -> tuple[Engine, SchemaRegistry]:
+    engine = opened()
+    assert engine.context.schemas is not None
+    return engine, engine.context.schemas
 
 
 def columns(engine: Engine, name: str) -> str:
@@ -155,3 +162,41 @@ def test_a_json_sr_sink_is_written_under_the_schema_it_names() -> None:
     engine.run_until_idle()
     (record,) = engine.read("O")
     assert record.value == bytes([0, 0, 0, 0, number]) + b'{"V":1}'
+
+
+def test_what_a_sink_names_is_registered_under_its_subject() -> None:
+    sql, registry = with_registry()
+    one = registry.register(
+        "other-value",
+        "JSON",
+        '{"type":"object","properties":{"A":{"type":"integer","connect.type":"int32"}}}',
+    )
+    sql.execute("CREATE STREAM S (A INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    sql.execute(
+        f"CREATE STREAM D WITH (VALUE_FORMAT='JSON_SR', VALUE_SCHEMA_ID={one.id}) AS SELECT A FROM S;"
+    )
+    found = registry.latest("D-value")
+    assert found is not None
+    assert (found.id, found.schema) == (one.id, one.schema)
+
+
+def test_a_key_that_the_named_schema_calls_otherwise() -> None:
+    sql, registry = with_registry()
+    one = registry.register("other-key", "AVRO", '"int"')
+    sql.execute("CREATE STREAM S (K INT KEY, A INT) WITH (KAFKA_TOPIC='s', FORMAT='JSON', PARTITIONS=1);")
+    with pytest.raises(StatementError, match=r"changed, missing or reordered: \[`K` INTEGER KEY\]"):
+        sql.execute(f"CREATE STREAM D WITH (KEY_FORMAT='AVRO', KEY_SCHEMA_ID={one.id}) AS SELECT * FROM S;")
+
+
+def test_a_protobuf_schema_of_several_messages_needs_a_name() -> None:
+    sql, registry = with_registry()
+    registry.register(
+        "t-value", "PROTOBUF", "package a.b; message X { int32 x = 1; } message Y { int32 y = 1; }"
+    )
+    sql.create_topic("t", 1)
+    with pytest.raises(StatementError) as caught:
+        sql.execute("CREATE STREAM S WITH (KAFKA_TOPIC='t', VALUE_FORMAT='PROTOBUF');")
+    assert "- a.b.X\n- a.b.Y\n\nPlease specify a schema full name" in caught.value.message
+    sql.execute(
+        "CREATE STREAM S WITH (KAFKA_TOPIC='t', VALUE_FORMAT='PROTOBUF', VALUE_SCHEMA_FULL_NAME='a.b.Y');"
+    )
