@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import types as T
+from ksqlkit.engine.analysis import trees
 from ksqlkit.engine.expressions.compiler import compile_function, infer_type
-from ksqlkit.engine.functions.contract import FunctionRegistry, LambdaType, RemoteCall
+from ksqlkit.engine.expressions.replay import Replay
+from ksqlkit.engine.functions.contract import (
+    ArgType,
+    FunctionRegistry,
+    LambdaType,
+    RemoteCall,
+    ResolvedScalar,
+)
 from ksqlkit.engine.schema import Column
 from ksqlkit.errors import KsqlkitError
 
@@ -36,8 +44,8 @@ def split_remote(
 ) -> tuple[list[RemoteStage], list[N.Expression]]:
     """Lift remote calls out, innermost first; equal calls of deterministic functions are made once.
 
-    Calls inside lambdas stay where they are and run row by row, as they depend on the lambda's parameters. A call in a
-    branch of CASE is made for every row.
+    A call with a lambda that calls some is lifted out whole, and answered in rounds (see replay). A call in a branch of
+    CASE is made for every row.
     """
     splitter = _Splitter(functions, dict(types))
     return splitter.stages, [splitter.rewrite(expr) for expr in exprs]
@@ -94,8 +102,10 @@ class _Splitter:
         return value
 
     def _lift(self, node: N.FunctionCall) -> N.Expression:
-        if self.functions.kind(node.name) != "SCALAR" or any(isinstance(a, N.Lambda) for a in node.args):
+        if self.functions.kind(node.name) != "SCALAR":
             return node
+        if any(isinstance(a, N.Lambda) for a in node.args):
+            return self._lift_lambda(node)
         if node in self.seen:
             return self.seen[node]
         kinds = [infer_type(arg, self.types, self.functions) for arg in node.args]
@@ -108,13 +118,42 @@ class _Splitter:
             else N.Cast(arg, want)
             for arg, kind, want in zip(node.args, kinds, resolved.params, strict=True)
         )
-        column = N.ColumnRef(f"KSQLKIT_REMOTE_{len(self.stages)}")
-        self.stages.append(
-            RemoteStage(
-                column.name, resolved.returns, node.name, args, resolved.remote, resolved.null_propagates
-            )
-        )
-        self.types[column.name] = resolved.returns
+        column = self._stage(node.name, resolved.returns, args, resolved.remote, resolved.null_propagates)
         if resolved.deterministic:
             self.seen[node] = column
         return column
+
+    def _lift_lambda(self, node: N.FunctionCall) -> N.Expression:
+        """The whole call, where a lambda of its calls something remote."""
+        probe = _Probe(self.functions)
+        kind = infer_type(node, self.types, cast(FunctionRegistry, probe))
+        if not probe.remote or kind is None:
+            return node
+        names = dict.fromkeys(c.name for c in trees.columns_of(node) if c.name in self.types)
+        replay = Replay(node, [Column(name, self.types[name]) for name in names], self.functions)
+        return self._stage(node.name, kind, tuple(N.ColumnRef(name) for name in names), replay, False)
+
+    def _stage(
+        self, name: str, kind: T.SqlType, args: tuple[N.Expression, ...], call: RemoteCall, nulls: bool
+    ) -> N.ColumnRef:
+        column = N.ColumnRef(f"KSQLKIT_REMOTE_{len(self.stages)}")
+        self.stages.append(RemoteStage(column.name, kind, name, args, call, nulls))
+        self.types[column.name] = kind
+        return column
+
+
+class _Probe:
+    """A registry that notes whether a remote function was resolved."""
+
+    def __init__(self, functions: FunctionRegistry) -> None:
+        self._functions = functions
+        self.remote = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._functions, name)
+
+    def scalar(self, name: str, args: Sequence[ArgType]) -> ResolvedScalar:
+        """Resolve a scalar call."""
+        found = self._functions.scalar(name, args)
+        self.remote = self.remote or found.remote is not None
+        return found
