@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tls-key", type=Path, help="its private key, where that is not in the same file")
     parser.add_argument("--alert-webhook", help="URL of an Alertmanager (v2) that is told of drift")
     parser.add_argument(
-        "--alert-ksqldb", help="URL of a ksqlDB whose topic `alerts` gets a row for each alert"
+        "--alert-ksqldb", help="URL of a ksqlDB whose stream ALERTS gets a row for each alert"
     )
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     given = vars(parser.parse_args(arguments))

@@ -1,4 +1,4 @@
-"""Alerts, and where they go: a webhook in Alertmanager's v2 shape, and rows on a topic that SQL reads."""
+"""Alerts, and where they go: a webhook in Alertmanager's v2 shape, and rows on the topic `alerts` that SQL reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import orjson
 
 logger = logging.getLogger("udf_server")
 
-TOPIC: Final = "alerts"
+STREAM: Final = "ALERTS"
+# As the reference project has it (sql/monitoring/alerts.sql): whoever comes first makes it.
+STATEMENT: Final = """CREATE STREAM IF NOT EXISTS ALERTS (
+    MODEL STRING KEY, ALERT STRING, VERSION INTEGER, QUANTITY STRING, STATUS STRING, VALUE DOUBLE, THRESHOLD DOUBLE,
+    STARTED_AT BIGINT, TEXT STRING
+  ) WITH (KAFKA_TOPIC='alerts', VALUE_FORMAT='JSON', PARTITIONS=1);"""
 _TIMEOUT: Final = 5.0
 Send = Callable[[Sequence["Alert"]], None]
 
@@ -97,16 +102,17 @@ def to_webhook(url: str) -> Send:
     return send
 
 
-def to_topic(url: str, topic: str = TOPIC) -> Send:
-    """Write rows to a topic of the ksqlDB at that URL; the key is the model's name."""
+def to_topic(url: str) -> Send:
+    """Insert rows into the stream ALERTS of the ksqlDB at that URL, which is made if it is not there; the key is the
+    model's name."""
 
     def send(alerts: Sequence[Alert]) -> None:
         from ksqlkit.client.http import HttpClient
-        from ksqlkit.client.protocol import TopicRecord
 
         client = HttpClient(url, timeout=_TIMEOUT)
         try:
-            client.produce(topic, [TopicRecord(orjson.dumps(a.row()), a.model.encode()) for a in alerts])
+            client.execute(STATEMENT)
+            client.insert(STREAM, [alert.row() for alert in alerts])
         finally:
             client.close()
 

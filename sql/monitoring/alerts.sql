@@ -1,0 +1,21 @@
+-- What the scoring server says when a model drifts or errs more than it did (`python -m udf_server --alert-ksqldb URL`).
+CREATE STREAM ALERTS (
+    MODEL STRING KEY,
+    ALERT STRING,
+    VERSION INTEGER,
+    QUANTITY STRING,
+    STATUS STRING,
+    VALUE DOUBLE,
+    THRESHOLD DOUBLE,
+    STARTED_AT BIGINT,
+    TEXT STRING
+  ) WITH (KAFKA_TOPIC='alerts', VALUE_FORMAT='JSON', PARTITIONS=1);
+
+-- How each quantity of each model stands now: firing or resolved.
+CREATE TABLE ALERT_STATES WITH (KEY_FORMAT='JSON') AS
+  SELECT MODEL, QUANTITY,
+    LATEST_BY_OFFSET(STATUS) AS STATUS,
+    LATEST_BY_OFFSET(VERSION) AS VERSION,
+    LATEST_BY_OFFSET(TEXT) AS TEXT
+  FROM ALERTS
+  GROUP BY MODEL, QUANTITY;
