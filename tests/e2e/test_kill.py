@@ -66,7 +66,7 @@ def topics(path: Path) -> dict[str, list[list[Record]]]:
 
 
 def totals(path: Path) -> dict[str, Any]:
-    with Engine(SqliteLog(path)) as engine:
+    with Engine(SqliteLog(path), functions=kill_engine.functions()) as engine:
         assert not engine.context.startup_errors
         return {g: (n, s) for g, n, s in engine.query("SELECT g, n, s FROM totals;").rows}
 

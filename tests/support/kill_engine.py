@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import orjson
 
 from ksqlkit.engine.engine import Engine
+from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.sqlite import SqliteLog
 
 ROWS = 240  # in a batch and topic
@@ -40,6 +43,8 @@ ORDERED = {
     "WITHIN 2 SECONDS GRACE PERIOD 3 SECONDS ON c.id = o.id;",
     "ENRICHED": "CREATE STREAM enriched AS SELECT c.id AS id, c.v AS v, u.g AS g FROM clicks c LEFT JOIN users u "
     "ON c.id = u.id;",
+    "SCORED": "CREATE STREAM scored AS SELECT id, SLOW_TWICE(v) AS w FROM clicks WHERE SLOW_TWICE(v) % 3 <> 0;",
+    "OFTEN": "CREATE TABLE often AS SELECT id, COUNT(*) AS n FROM clicks GROUP BY id HAVING SLOW_TWICE(COUNT(*)) > 4;",
     "PAIRS": "CREATE TABLE pairs AS SELECT u.id AS id, u.v AS v, c.v AS w FROM users u LEFT JOIN cities c "
     "ON u.id = c.id;",
 }
@@ -53,6 +58,23 @@ REST = (
     "INSERT INTO merged SELECT id, v, 'order' AS kind FROM orders;",
     "CREATE TABLE totals AS SELECT g, COUNT(*) AS n, SUM(v) AS s FROM rekeyed GROUP BY g;",
 )
+
+
+class SlowTwice:
+    """A remote function: kills come while it is waited for, too."""
+
+    def call(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Twice each number, after a while."""
+        time.sleep(0.003)
+        return [None if row[0] is None else row[0] * 2 for row in rows]
+
+
+def functions() -> Registry:
+    """The built-in functions and SLOW_TWICE."""
+    made = Registry()
+    overload = {"args": [{"name": "v", "type": "BIGINT"}], "returns": "BIGINT"}
+    made.register_remote("SLOW_TWICE", [overload], SlowTwice())
+    return made
 
 
 def batch(topic: str, number: int) -> Iterator[tuple[bytes, bytes | None, int]]:
@@ -76,7 +98,7 @@ def fill(engine: Engine, topic: str, number: int) -> None:
 def work(path: str, batches: int) -> None:
     """Feed and process every batch that is not there yet."""
     settings = {"auto.offset.reset": "earliest", "ksql.logging.processing.stream.auto.create": False}
-    engine = Engine(SqliteLog(path), properties=settings)
+    engine = Engine(SqliteLog(path), functions=functions(), properties=settings)
     # A kill may come between two statements: what is there already is the first so many of them.
     statements = [*SOURCES, *ORDERED.values(), *UNORDERED.values(), *REST]
     held = sum(1 for name in engine.log.load_meta() if name.startswith("command/"))
