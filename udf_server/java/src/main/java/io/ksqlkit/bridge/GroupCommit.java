@@ -260,9 +260,7 @@ final class GroupCommit {
         } catch (IllegalArgumentException | ClassCastException e) {
             // the status says it
         }
-        if (reply.status == 401 || reply.status == 403) {
-            message += " (set " + Settings.GLOBAL + "scoring.token.file)";
-        }
+        message += Settings.adviceFor(reply.status);
         boolean input = reply.status == 400 || reply.status == 413;
         return new RowFailed(
                 input ? RowFailed.INVALID_INPUT : RowFailed.UNAVAILABLE,

@@ -1,5 +1,6 @@
 package io.ksqlkit.bridge;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -22,6 +23,7 @@ public abstract class RemoteFunction implements Configurable {
     private static final int MAX_KEY = 8 * 1024;
     private static final int MAX_NAMES = 200;
     private static final long LONGEST_PAUSE_MS = 5_000;
+    private static final Object NOT_HERE = new Object();
     private static final System.Logger LOG = System.getLogger("io.ksqlkit.bridge");
 
     private final Spec declared;
@@ -32,7 +34,11 @@ public abstract class RemoteFunction implements Configurable {
     /** What was set, read once. */
     private static final class Options {
         final Endpoint endpoint;
-        final LocalModel local;
+        final boolean local;
+        final boolean fallback;
+        final Path modelFile;
+        final String modelSha;
+        final long modelPollMs;
         final long timeoutNs;
         final long blockNs;
         final long graceMs;
@@ -42,11 +48,21 @@ public abstract class RemoteFunction implements Configurable {
         final String onFailure;
         final Object defaultJson;
 
+        ModelSource source(String model) {
+            return modelFile != null
+                    ? FileModels.of(modelFile, model, modelSha)
+                    : ServerModels.of(endpoint, model, modelSha, modelPollMs);
+        }
+
         Options(Spec spec, Settings settings) {
-            local = settings.localModel() == null ? null : LocalModel.of(settings.localModel());
-            endpoint = local != null && !settings.hasUrl()
+            local = settings.local(spec.portable != null && !spec.generic);
+            modelFile = settings.modelFile();
+            modelSha = settings.modelSha();
+            modelPollMs = settings.modelPollMs();
+            endpoint = local && modelFile != null && !settings.hasUrl()
                     ? null
                     : Endpoint.of(settings.url(), settings.credentials());
+            fallback = settings.fallback() && endpoint != null;
             timeoutNs = settings.timeoutMs(spec.timeoutMs) * 1_000_000L;
             blockNs = settings.blockMs() * 1_000_000L;
             graceMs = settings.graceMs();
@@ -55,10 +71,6 @@ public abstract class RemoteFunction implements Configurable {
             cacheEntries = settings.cacheEntries();
             onFailure = settings.onFailure(spec.onFailure);
             defaultJson = settings.defaultJson(spec.defaultJson);
-            if (local != null && (spec.model == null || spec.detailOf != null || spec.generic)) {
-                throw new IllegalArgumentException(Settings.PREFIX + spec.name.toLowerCase(Locale.ROOT)
-                        + ".lane=local: only a function that is its model's score can be answered in this process");
-            }
             for (Spec.Overload overload : spec.overloads) {
                 if (onFailure.equals("default") && spec.detailOf == null) {
                     overload.returns.read(defaultJson); // tells now, not at the first failure
@@ -72,11 +84,13 @@ public abstract class RemoteFunction implements Configurable {
         final Spec spec;
         final Counters counters;
         final AtomicInteger pin;
+        final LocalLane local;
 
         Target(Spec spec) {
             this.spec = spec;
             counters = Counters.of(spec.name);
             pin = new AtomicInteger(Math.max(0, options.version));
+            local = options.local ? new LocalLane(spec, options::source, options.version, pin) : null;
         }
 
         GroupCommit lane(int version) {
@@ -97,6 +111,9 @@ public abstract class RemoteFunction implements Configurable {
     public final void configure(Map<String, ?> properties) {
         options = new Options(declared, new Settings(declared.name, properties));
         targets.clear();
+        if (options.local && declared.model != null) {
+            options.source(declared.model); // on its way before the first row
+        }
     }
 
     /** Answers a row of an overload; its arguments as ksqlDB gave them, a variadic one as the array it is. */
@@ -153,17 +170,10 @@ public abstract class RemoteFunction implements Configurable {
 
     private Object answer(Target target, Spec.Overload form, Object[] arguments, long started) {
         Options o = options;
-        if (o.local != null) {
-            TreeModel model = o.local.get();
-            if (model != null && (o.version <= 0 || o.version == model.version)) {
-                Double value = model.value(model.margin(model.row(arguments)));
-                target.counters.local();
+        if (target.local != null) {
+            Object value = here(target, form, arguments, started);
+            if (value != NOT_HERE) {
                 return value;
-            }
-            if (o.endpoint == null) {
-                throw new RowFailed(RowFailed.UNAVAILABLE, model == null
-                        ? o.local.trouble()
-                        : "the model file holds " + model + ", the query is pinned to version " + o.version);
             }
         }
         String text = encode(form, arguments);
@@ -183,12 +193,41 @@ public abstract class RemoteFunction implements Configurable {
         }
     }
 
+    /** The answer of a model in this process, or NOT_HERE where the scoring server is to answer; throws RowFailed. */
+    private Object here(Target target, Spec.Overload form, Object[] arguments, long started) {
+        Options o = options;
+        try {
+            LocalLane.Answer found = target.local.answer(form, arguments);
+            while (found == null && !o.fallback && target.local.coming(form, arguments)) {
+                if (!GroupCommit.pause(5, started + o.timeoutNs, o.graceMs)) {
+                    throw new RowFailed(RowFailed.TIMEOUT, "the model did not come in time");
+                }
+                found = target.local.answer(form, arguments);
+            }
+            if (found == null) {
+                if (o.fallback) {
+                    return NOT_HERE;
+                }
+                throw new RowFailed(RowFailed.UNAVAILABLE, target.local.trouble(form, arguments));
+            }
+            target.counters.local();
+            return declared.detailOf == null
+                    ? found.value
+                    : detail(form, found.value, "OK", found.model.name, found.model.version, null);
+        } catch (PortableModel.Unsure e) {
+            if (o.fallback) {
+                return NOT_HERE;
+            }
+            throw new RowFailed(RowFailed.INVALID_INPUT, e.getMessage());
+        }
+    }
+
     private static Object read(SqlType type, GroupCommit.Answer answer) {
         try {
             return type.read(answer.json);
         } catch (IllegalArgumentException e) {
             throw new RowFailed(RowFailed.UNAVAILABLE, e.getMessage() + "; the jar may be older than the server:"
-                    + " build it again with `ksqlkit bridge build`");
+                    + " build it again with `ksqlkit functions build`");
         }
     }
 
@@ -275,21 +314,10 @@ public abstract class RemoteFunction implements Configurable {
             target.counters.defaulted();
         }
         if (declared.detailOf != null) {
-            List<String> names = form.returns.fields;
-            Object[] values = {
-                defaulted ? o.defaultJson : null,
-                defaulted ? "DEFAULTED" : failure.code,
-                declared.model,
-                (long) (target.pin.get() > 0 ? target.pin.get() : declared.version),
-                System.currentTimeMillis(),
-                failure.getMessage(),
-                null
-            };
-            Map<String, Object> row = new LinkedHashMap<>();
-            for (int i = 0; i < values.length; i++) {
-                row.put(names.get(i), values[i]);
-            }
-            return form.returns.read(row);
+            int version = target.pin.get() > 0 ? target.pin.get() : declared.version;
+            return detail(
+                    form, defaulted ? o.defaultJson : null, defaulted ? "DEFAULTED" : failure.code, declared.model,
+                    version, failure.getMessage());
         }
         if (defaulted) {
             return form.returns.read(o.defaultJson);
@@ -300,6 +328,17 @@ public abstract class RemoteFunction implements Configurable {
         }
         log(target, failure);
         return null;
+    }
+
+    /** A row of the DETAIL form, without attributions. */
+    private static Object detail(
+            Spec.Overload form, Object value, String status, String model, long version, String reason) {
+        Object[] values = {value, status, model, version, System.currentTimeMillis(), reason, null};
+        Map<String, Object> row = new LinkedHashMap<>();
+        for (int i = 0; i < values.length; i++) {
+            row.put(form.returns.fields.get(i), values[i]);
+        }
+        return form.returns.read(row);
     }
 
     private void log(Target target, RowFailed failure) {

@@ -28,7 +28,10 @@ final class Settings {
             Map.entry("on.failure", ""),
             Map.entry("default", ""),
             Map.entry("lane", "remote"),
-            Map.entry("model.file", ""));
+            Map.entry("lane.fallback", "remote"),
+            Map.entry("model.file", ""),
+            Map.entry("model.sha256", ""),
+            Map.entry("model.poll.ms", "10000"));
 
     private final String function;
     private final Map<String, ?> given;
@@ -125,20 +128,56 @@ final class Settings {
         return text("default").isEmpty() ? functions : Json.parse(text("default"));
     }
 
-    /** The file of the model to walk in this process, or null for the scoring server. */
-    Path localModel() {
-        switch (text("lane")) {
-            case "remote":
-                return null;
-            case "local":
-                if (text("model.file").isEmpty()) {
-                    throw new IllegalArgumentException(PREFIX + function + ".lane=local needs " + PREFIX + function
-                            + ".model.file, written by `ksqlkit bridge model`");
-                }
-                return Path.of(text("model.file"));
+    /**
+     * Whether a model in this process answers. Throws IllegalArgumentException where that was set for this very
+     * function and {@code can} says that it is not a model's answer; set for all, it is for those that can.
+     */
+    boolean local(boolean can) {
+        String lane = text("lane");
+        if (!lane.equals("remote") && !lane.equals("local")) {
+            throw new IllegalArgumentException(
+                    PREFIX + function + ".lane must be remote or local, not '" + lane + "'");
+        }
+        if (lane.equals("local") && !can && given.get(PREFIX + function + ".lane") != null) {
+            throw new IllegalArgumentException(PREFIX + function
+                    + ".lane=local: only a function that is a model's answer can be answered in this process");
+        }
+        return lane.equals("local") && can;
+    }
+
+    /** Whether the scoring server answers what the model here cannot. */
+    boolean fallback() {
+        String fallback = text("lane.fallback");
+        if (!fallback.equals("remote") && !fallback.equals("none")) {
+            throw new IllegalArgumentException(
+                    PREFIX + function + ".lane.fallback must be remote or none, not '" + fallback + "'");
+        }
+        return fallback.equals("remote");
+    }
+
+    /** The file or folder of models, or null for those of the scoring server. */
+    Path modelFile() {
+        return text("model.file").isEmpty() ? null : Path.of(text("model.file"));
+    }
+
+    String modelSha() {
+        return text("model.sha256");
+    }
+
+    long modelPollMs() {
+        return number("model.poll.ms", 100);
+    }
+
+    /** What to set when a scoring server refused with a status; empty where no setting helps. */
+    static String adviceFor(int status) {
+        switch (status) {
+            case 401:
+            case 403:
+                return " (set " + GLOBAL + "scoring.token.file)";
+            case 404:
+                return " (`ksqlkit functions check` compares this server's functions with the scoring server's)";
             default:
-                throw new IllegalArgumentException(
-                        PREFIX + function + ".lane must be remote or local, not '" + text("lane") + "'");
+                return "";
         }
     }
 

@@ -19,12 +19,16 @@ final class Spec {
         final List<SqlType> args = new ArrayList<>();
         final boolean variadic;
         final SqlType returns;
+        /** Whether the first argument names the model to ask. */
+        final boolean named;
 
         Overload(Map<?, ?> json) {
             for (Object arg : (List<?>) json.get("args")) {
                 args.add(SqlType.parse((String) ((Map<?, ?>) arg).get("type")));
             }
             variadic = Boolean.TRUE.equals(json.get("variadic"));
+            List<?> given = (List<?>) json.get("args");
+            named = !given.isEmpty() && "MODEL".equals(((Map<?, ?>) given.get(0)).get("name"));
             returns = SqlType.parse((String) json.get("returns"));
         }
 
@@ -44,6 +48,8 @@ final class Spec {
     final String model;
     final int version;
     final String detailOf;
+    /** What of a model's answer the function is ("score", "label", "chances"); null for one that is more than that. */
+    final String portable;
     /** Whether the first argument names the function to call. */
     final boolean generic;
 
@@ -61,6 +67,7 @@ final class Spec {
         model = (String) json.get("model");
         version = number(json, model == null ? "version" : "model_version", 1).intValue();
         detailOf = (String) json.get("detail_of");
+        portable = (String) json.get("portable");
         generic = Boolean.TRUE.equals(json.get("generic"));
     }
 
@@ -104,7 +111,7 @@ final class Spec {
         try (InputStream in = found == null ? null : found.openStream()) {
             if (in == null) {
                 throw new IllegalStateException(
-                        RESOURCE + " is not in the jar; build it with `ksqlkit bridge build`");
+                        RESOURCE + " is not in the jar; build it with `ksqlkit functions build`");
             }
             return all(in.readAllBytes());
         } catch (IOException e) {

@@ -22,6 +22,12 @@ final class FakeServer implements AutoCloseable {
     volatile Mode mode = Mode.GOOD;
     volatile long delayMs;
     volatile int version = 1;
+    volatile int formStatus = 200;
+    final AtomicInteger looks = new AtomicInteger();
+    final AtomicInteger forms = new AtomicInteger();
+    private final Map<Integer, byte[]> models = new java.util.concurrent.ConcurrentHashMap<>();
+    private final Map<Integer, String> etags = new java.util.concurrent.ConcurrentHashMap<>();
+    private volatile int liveForm;
     final AtomicInteger calls = new AtomicInteger();
     final AtomicInteger rows = new AtomicInteger();
     final List<String> paths = Collections.synchronizedList(new ArrayList<>());
@@ -68,17 +74,26 @@ final class FakeServer implements AutoCloseable {
                     return;
                 }
                 int length = 0;
+                String known = "";
                 for (String line : head.split("\r\n")) {
                     if (line.startsWith("content-length: ")) {
                         length = Integer.parseInt(line.substring(16));
                     } else if (line.startsWith("idempotency-key: ")) {
                         keys.add(line.substring(17));
+                    } else if (line.startsWith("if-none-match: ")) {
+                        known = line.substring(15);
                     } else if (line.startsWith("authorization: ")) {
                         tokens.add(line.substring(15));
                     }
                 }
-                paths.add(head.split(" ")[1]);
-                byte[] answer = answer(in.readNBytes(length));
+                String path = head.split(" ")[1];
+                byte[] answer;
+                if (path.startsWith("/v1/models/")) {
+                    answer = form(path, known);
+                } else {
+                    paths.add(path);
+                    answer = answer(in.readNBytes(length));
+                }
                 if (answer == null) {
                     socket.setSoLinger(true, 0);
                     return;
@@ -139,6 +154,37 @@ final class FakeServer implements AutoCloseable {
         out.append("],\"model\":null,\"version\":").append(version).append('}');
         byte[] whole = http(200, out.toString());
         return mode == Mode.HALF ? java.util.Arrays.copyOf(whole, whole.length - 5) : whole;
+    }
+
+    /** Makes a model of the name toy the live one. */
+    void form(int number, String body) throws Exception {
+        form(number, Toys.file(body), Toys.sha(body));
+    }
+
+    void form(int number, byte[] file, String etag) {
+        models.put(number, file);
+        etags.put(number, etag);
+        liveForm = number;
+    }
+
+    private byte[] form(String path, String known) throws IOException {
+        looks.incrementAndGet();
+        String text = path.split("/")[5];
+        int number = text.equals("live") ? liveForm : Integer.parseInt(text);
+        if (formStatus != 200 || !path.startsWith("/v1/models/toy/") || !models.containsKey(number)) {
+            return http(formStatus == 200 ? 404 : formStatus, "{\"code\":\"X\",\"message\":\"no such form\"}");
+        }
+        if (known.equals('"' + etags.get(number) + '"')) {
+            return "HTTP/1.1 304 X\r\n\r\n".getBytes(StandardCharsets.UTF_8);
+        }
+        forms.incrementAndGet();
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        byte[] file = models.get(number);
+        String etag = etags.get(number).isEmpty() ? "" : "etag: \"" + etags.get(number) + "\"\r\n";
+        out.write(("HTTP/1.1 200 X\r\n" + etag + "content-length: " + file.length + "\r\n\r\n")
+                .getBytes(StandardCharsets.UTF_8));
+        out.write(file);
+        return out.toByteArray();
     }
 
     private static byte[] http(int status, String body) {

@@ -52,6 +52,26 @@ final class Functions {
         }
     }
 
+    static final class ScoreDetail extends RemoteFunction {
+        ScoreDetail() {
+            super("SCORE_DETAIL");
+        }
+
+        Struct of(Double... x) {
+            return (Struct) call(0, new Object[] {x});
+        }
+    }
+
+    static final class Predict extends RemoteFunction {
+        Predict() {
+            super("PREDICT");
+        }
+
+        Double of(String model, Double... x) {
+            return (Double) call(0, new Object[] {model, x});
+        }
+    }
+
     static final class Ai extends RemoteFunction {
         Ai() {
             super("AI");
