@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import decimal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,14 +13,15 @@ import orjson
 
 from ksqlkit.client.protocol import Client, TopicRecord
 from ksqlkit.dialect import parse_type
-from ksqlkit.dialect.types import SqlType
+from ksqlkit.dialect.types import Array, Decimal, Map, SqlType, Struct
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.schema import Column
 from ksqlkit.errors import DataError, Location
-from ksqlkit.loading.readers import Row, converters, infer, read_lines, to_millis
+from ksqlkit.loading.readers import Row, converters, infer, parquet_types, read_lines, to_millis
+from ksqlkit.loading.values import Fit, can_be, fitter, insertable
 
 BATCH = 5_000
-TIMES = frozenset({"TIMESTAMP", "DATE", "TIME", "BIGINT"})  # columns whose values are numbers of time
+SHOWN = 80  # characters of a value in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class TopicShape:
         """Whether both formats need no schema registry."""
         return {self.key_format, self.value_format} <= {"JSON", "DELIMITED", "KAFKA", "NONE"}
 
-    @property
-    def types(self) -> dict[str, str]:
-        """Column name -> SQL type text."""
-        return {c.name: str(c.type) for c in (*self.key, *self.value)}
+    def types(self, key: str | None = None) -> dict[str, SqlType]:
+        """A file's column, in upper case -> SQL type; `key` names the column for a key of one column."""
+        named = {key.upper(): self.key[0].type} if key and len(self.key) == 1 else {}
+        return {**named, **{c.name.upper(): c.type for c in (*self.key, *self.value)}}
 
 
 @dataclass(slots=True)
@@ -100,11 +100,11 @@ class Encoder:
             key = None if raw is None else str(raw).encode()
         if self.shape and self._write_value:
             return TopicRecord(
-                self._write_value([upper.get(c.name) for c in self.shape.value]), key, timestamp
+                self._write_value([upper.get(c.name.upper()) for c in self.shape.value]), key, timestamp
             )
         if self.shape and self.shape.value:
             return TopicRecord(
-                orjson.dumps({c.name: upper.get(c.name) for c in self.shape.value}, _as_json),
+                orjson.dumps({c.name: upper.get(c.name.upper()) for c in self.shape.value}, _as_json),
                 key,
                 timestamp,
             )
@@ -212,23 +212,39 @@ def _fitting_rows(path: Path, encoder: Encoder) -> Iterator[Row]:
     columns, lines = read_lines(path)
     if columns is not None:
         encoder.check(columns, path)
-    types = encoder.shape.types if encoder.shape else {}
-    by_column = converters(types)
-    wanted = [c for c in (encoder.key, encoder.timestamp) if c]
+    types = encoder.shape.types(encoder.key) if encoder.shape else {}
+    wanted = {c.upper() for c in (encoder.key, encoder.timestamp) if c}
     as_text = columns is not None and ".csv" in path.suffixes
+    if columns is not None and not as_text:
+        _check_types(path, types, encoder)
+    fits = _cells(types, wanted) if as_text else {name: fitter(kind) for name, kind in types.items()}
+    other = infer if as_text else None
+    plan: dict[str, Fit | None] = {}
     for number, row in lines:
         try:
-            if as_text:
-                row = _convert(row, by_column, types, wanted)
-            elif columns is None:
+            if columns is None:
                 _check_names(row, wanted)
-            else:
-                row = {name: _time(v) if types.get(name.upper()) in TIMES else v for name, v in row.items()}
+            if row.keys() != plan.keys():
+                plan = {name: fits.get(name.upper(), other) for name in row}
+            row = _fit(row, plan, types)
             if encoder.timestamp:
                 _event_time(_find(row, encoder.timestamp), encoder.timestamp)
         except DataError as exc:
             raise exc.at(file=str(path), line=number) from None
         yield row
+
+
+def _check_types(path: Path, types: dict[str, SqlType], encoder: Encoder) -> None:
+    """Raise DataError for Parquet columns of types that can never fit, all of them at once."""
+    assert encoder.shape is not None or not types
+    wrong = [
+        f"column {name} is {arrow}, {encoder.shape.source} has {types[name.upper()]}"
+        for name, arrow in parquet_types(path).items()
+        if encoder.shape and name.upper() in types and not can_be(arrow, types[name.upper()])
+    ]
+    if wrong:
+        hint = "Convert them in the file, or declare the columns with the file's types. Nothing was loaded."
+        raise DataError("; ".join(wrong), location=Location(str(path)), hint=hint)
 
 
 def _insert(client: Client, encoder: Encoder, rows: Iterator[Row]) -> int:
@@ -240,44 +256,60 @@ def _insert(client: Client, encoder: Encoder, rows: Iterator[Row]) -> int:
             f"Rows of {shape.source} are {shape.value_format}; they are inserted one by one, without an event time",
             hint="Leave --timestamp out, and declare the stream WITH (TIMESTAMP='column').",
         )
-    names = set(shape.types)
-    kept = ({k.upper(): v for k, v in row.items() if k.upper() in names} for row in rows)
-    return client.insert(shape.source, kept)
+    made = {c.name.upper(): (f"`{c.name}`", insertable(c.type)) for c in (*shape.key, *shape.value)}
+    if encoder.key and len(shape.key) == 1:
+        made[encoder.key.upper()] = made[shape.key[0].name.upper()]
+
+    def inserted(row: Row) -> Row:
+        given = ((made[name.upper()], value) for name, value in row.items() if name.upper() in made)
+        return {name: None if value is None else write(value) for (name, write), value in given}
+
+    return client.insert(shape.source, map(inserted, rows))
 
 
-def _convert(
-    row: Row, by_column: dict[str, Callable[[str], Any]], types: dict[str, str], wanted: list[str]
-) -> Row:
-    """Cells of a CSV row as values; empty cells are null."""
-    keep = {c.upper() for c in wanted}
-    out: Row = {}
-    for name, text in row.items():
-        read: Callable[[str], Any] = by_column.get(name.upper(), str if name.upper() in keep else infer)
-        try:
-            out[name] = None if text == "" or (text == "NA" and read is not str) else read(text)
-        except ValueError:
-            raise DataError(
-                f"{text!r} in column {name} is not a {types.get(name.upper(), 'value')}"
-            ) from None
-    return out
+def _cells(types: dict[str, SqlType], as_text: set[str]) -> dict[str, Fit]:
+    """How to read CSV cells by column; empty cells are null. Arrays, maps and structs are JSON in their cell."""
+    plain = converters({name: str(kind) for name, kind in types.items()})
+    made: dict[str, Fit] = {}
+    for name in {*types, *as_text}:
+        kind = types.get(name)
+        if isinstance(kind, Array | Map | Struct):
+            made[name] = _cell(_json_cell(fitter(kind)), "NA")
+        elif isinstance(kind, Decimal):
+            made[name] = _cell(fitter(kind), "NA")
+        else:
+            read: Fit = plain.get(name, str)
+            made[name] = _cell(read, None if read is str else "NA")
+    return made
 
 
-def _time(value: Any) -> Any:
-    """A Parquet file's times as the numbers that the engine has; other values as they are."""
-    if isinstance(value, dt.datetime):
-        return to_millis(value)
-    if isinstance(value, dt.date):
-        return (value - dt.date(1970, 1, 1)).days
-    if isinstance(value, dt.time):
-        return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000
-    return value
+def _cell(read: Fit, null: str | None) -> Fit:
+    return lambda text: None if text in ("", null) else read(text)
 
 
-def _check_names(row: Row, wanted: list[str]) -> None:
+def _json_cell(fit: Fit) -> Fit:
+    return lambda text: fit(orjson.loads(text))
+
+
+def _fit(row: Row, plan: dict[str, Fit | None], types: dict[str, SqlType]) -> Row:
+    """A row's values by their columns' types, or as they are. Raises DataError naming the column."""
+    name, value = "", None
+    fitted = {}
+    try:
+        for name, value in row.items():
+            fit = plan[name]
+            fitted[name] = value if fit is None else fit(value)
+    except (ValueError, TypeError, OverflowError):
+        shown = repr(value) if len(repr(value)) <= SHOWN else repr(value)[:SHOWN] + "..."
+        raise DataError(f"{shown} in column {name} is not a {types.get(name.upper(), 'value')}") from None
+    return fitted
+
+
+def _check_names(row: Row, wanted: set[str]) -> None:
     """JSON lines name their columns in each row: only key and timestamp are needed, other columns may be missing."""
     have = {name.upper() for name in row}
     for column in wanted:
-        if column.upper() not in have:
+        if column not in have:
             raise DataError(f"The row has no column {column}")
 
 

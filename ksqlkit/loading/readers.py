@@ -79,8 +79,8 @@ def converters(types: dict[str, str]) -> dict[str, Callable[[str], Any]]:
         "STRING": str,
         "BOOLEAN": _boolean,
         "TIMESTAMP": to_millis,
-        "DATE": _days,
-        "TIME": _millis_of_day,
+        "DATE": days,
+        "TIME": millis_of_day,
         "BYTES": lambda text: base64.b64decode(text, validate=True),
     }
     return {name: by_type.get(kind.partition("(")[0], infer) for name, kind in types.items()}
@@ -106,13 +106,15 @@ def _millis(time: dt.datetime) -> int:
     return (zoned - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
 
 
-def _days(text: str) -> int:
+def days(text: str) -> int:
+    """Days since 1970-01-01 from a number or an ISO 8601 date. Raises ValueError."""
     return (
         int(text) if text.lstrip("-").isdigit() else (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
     )
 
 
-def _millis_of_day(text: str) -> int:
+def millis_of_day(text: str) -> int:
+    """Milliseconds since midnight from a number or an ISO 8601 time. Raises ValueError."""
     if text.isdigit():
         return int(text)
     time = dt.time.fromisoformat(text)
@@ -229,22 +231,52 @@ def _unbroken(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
         raise DataError(f"{path} cannot be unpacked: {exc}") from exc
 
 
-def _read_parquet(path: Path) -> tuple[list[str], Iterator[Line]]:
+def parquet_types(path: Path) -> dict[str, Any]:
+    """A Parquet file's columns with their Arrow types. Raises DataError."""
     try:
         import pyarrow.parquet as parquet
     except ImportError:
         raise DataError("Reading Parquet needs pyarrow", hint="pip install 'ksqlkit[load]'") from None
     try:
-        names = list(parquet.read_schema(path).names)
+        schema = parquet.read_schema(path)
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} is not a Parquet file: {exc}") from exc
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def _read_parquet(path: Path) -> tuple[list[str], Iterator[Line]]:
+    names = list(parquet_types(path))
+    twice = [name for name in names if [n.upper() for n in names].count(name.upper()) > 1]
+    if twice:
+        raise DataError(f"The file has column {twice[0]} more than once", location=Location(str(path)))
 
     def rows() -> Iterator[Line]:
+        import pyarrow
+        import pyarrow.parquet as parquet
+
         number = 0
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches():
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
+        try:
+            with parquet.ParquetFile(path) as file:
+                for batch in file.iter_batches():
+                    table = pyarrow.Table.from_batches([batch])
+                    for row in table.cast(_microseconds(table.schema), safe=False).to_pylist():
+                        number += 1
+                        yield number, row
+        except (OSError, pyarrow.ArrowException) as exc:
+            raise DataError(
+                f"Not readable as Parquet: {exc}", location=Location(str(path), number + 1)
+            ) from exc
 
     return names, rows()
+
+
+def _microseconds(schema: Any) -> Any:
+    """The schema with times that Python can hold: nothing finer than microseconds."""
+    import pyarrow
+
+    def coarse(kind: Any) -> Any:
+        if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
+            return pyarrow.timestamp("us", kind.tz)
+        return pyarrow.time64("us") if pyarrow.types.is_time64(kind) and kind.unit == "ns" else kind
+
+    return pyarrow.schema([pyarrow.field(f.name, coarse(f.type)) for f in schema])
