@@ -15,10 +15,10 @@ import orjson
 from ksqlkit.errors import DataError
 from udf_server.drift.watch import is_drifting
 from udf_server.errors import ModelError
-from udf_server.models.loaded import LoadedModel, load
+from udf_server.learners import learner_for
+from udf_server.models.loaded import load
 from udf_server.models.store import ModelStore
-from udf_server.rows import matrix_of
-from udf_server.tabular import ALGORITHMS, Recipe, train_tabular
+from udf_server.tabular import ALGORITHMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,7 @@ class Plan:
     algorithm: str | None = None  # by default that of the live version
     every_days: float = 7.0
     last: float = 0.0
+    text: str | None = None  # the column of a classifier of texts
 
     def due(self, now: float) -> bool:
         """Whether its time has come."""
@@ -103,34 +104,22 @@ def challenge(store: ModelStore, name: str, plan: Plan, rows: Sequence[Mapping[s
     import numpy as np
 
     champion = load(store, name, store.live(name))
-    metadata = champion.metadata
-    features = plan.features or metadata.features
-    have = rows[0].keys() if rows else ()
-    if missing := sorted({plan.label, *features, *metadata.features} - set(have)):
-        raise DataError(
-            f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(have) or 'none'}."
-        )
-    columns = {f: [row[f] for row in rows] for f in features}
-    seen = [[row[f] for row in rows] for f in metadata.features]
-    labels = [row[plan.label] for row in rows]
-    algorithm = plan.algorithm or metadata.training_data.get("algorithm", "xgboost")
-    recipe = Recipe(algorithm, metadata.settings.get("task"), metadata.settings.get("derived", ()))
+    learner = learner_for(champion, plan, rows)
     edges = np.linspace(FIRST_ORIGIN * len(rows), len(rows), FOLDS + 1).astype(int).tolist()
     losses: tuple[list[Floats], list[Floats]] = ([], [])
     with TemporaryDirectory() as folder:
         trials = ModelStore(Path(folder))
         for start, end in pairwise(edges):
-            past = {f: c[:start] for f, c in columns.items()}
-            version = train_tabular(past, labels[:start], trials, name, recipe).version
-            fresh = load(trials, name, version)
-            losses[0].append(_losses(champion, [c[start:end] for c in seen], labels[start:end]))
-            losses[1].append(_losses(fresh, [c[start:end] for c in columns.values()], labels[start:end]))
+            fresh = load(trials, name, learner.train(start, trials, True).version)
+            losses[0].append(learner.losses(champion, start, end))
+            losses[1].append(learner.losses(fresh, start, end))
     ours, theirs = np.concatenate(losses[0]), np.concatenate(losses[1])
     p = paired_p(ours - theirs)
-    made = train_tabular(columns, labels, store, name, recipe, description=plan.source[:200], promote=False)
+    made = learner.train(len(rows), store, False)
     if p < LEVEL:
         store.promote(name, made.version)
-    return Trial(name, metadata.version, made.version, float(ours.mean()), float(theirs.mean()), p, p < LEVEL)
+    version = champion.metadata.version
+    return Trial(name, version, made.version, float(ours.mean()), float(theirs.mean()), p, p < LEVEL)
 
 
 def paired_p(gains: Floats, blocks: int = _BLOCKS, seed: int = 7) -> float:
@@ -142,21 +131,3 @@ def paired_p(gains: Floats, blocks: int = _BLOCKS, seed: int = 7) -> float:
     signs = np.random.default_rng(seed).choice((-1.0, 1.0), (_FLIPS, len(means)))
     at_least = int(((signs * means).mean(axis=1) >= means.mean()).sum())
     return (1 + at_least) / (1 + _FLIPS)
-
-
-def _losses(model: LoadedModel, columns: Sequence[Sequence[Any]], labels: Sequence[Any]) -> Floats:
-    """Log loss of classes, squared error of values, row by row."""
-    import numpy as np
-
-    metadata = model.metadata
-    matrix = matrix_of(model, columns)
-    if metadata.settings.get("task") == "regression":
-        error: Floats = (model.predict(matrix) - np.asarray(labels, np.float64)) ** 2
-        return error
-    given = model.probabilities(matrix)
-    places = {str(c): at for at, c in enumerate(metadata.classes)}
-    # A class the model has never heard of has, by it, no chance at all.
-    at = [places.get(str(v), -1) if places else int(v) for v in labels]
-    right = np.where(np.array(at) < 0, 0.0, given[np.arange(len(at)), at])
-    lost: Floats = -np.log(np.clip(right, 1e-6, 1.0))
-    return lost

@@ -10,10 +10,10 @@ from ksqlkit.errors import DataError
 from udf_server.features import windowed_features
 from udf_server.models.store import Metadata, ModelStore
 from udf_server.tabular import Recipe, train_tabular
-from udf_server.training import train_fraud
+from udf_server.training import labels_of_two, train_fraud
 
 Rows = Sequence[Mapping[str, Any]]
-_CARD: Final = frozenset(("CUSTOMER_ID", "TERMINAL_ID", "AMOUNT", "TX_TIME"))
+CARD_COLUMNS: Final = frozenset(("CUSTOMER_ID", "TERMINAL_ID", "AMOUNT", "TX_TIME"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,9 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
         labels = [str(v) for v in column(task.label)]
         texts = ["" if v is None else str(v) for v in column(task.text)]
         return train_texts(texts, labels, store, name=name, recipe=recipe_for(name), description=description)
-    if not task.features and _CARD.issubset(have):
+    if not task.features and CARD_COLUMNS.issubset(have):
         data = windowed_features(rows)
-        return train_fraud(
-            data, [int(v) for v in column(task.label)], store, name=name, description=description
-        )
+        return train_fraud(data, labels_of_two(column(task.label)), store, name=name, description=description)
     features = task.features or tuple(c for c in have if c != task.label)
     if name == "threat":
         from udf_server.text.model import harmless_class

@@ -117,6 +117,19 @@ def train_fraud(
     )
 
 
+def labels_of_two(labels: Sequence[Any]) -> list[int]:
+    """Labels of two classes as 0 and 1, from numbers or booleans; raises DataError naming the first that is neither."""
+    for row, label in enumerate(labels, 1):
+        if label is None:
+            raise DataError(f"row {row} has no label", hint="Leave such rows out.")
+        if label not in (0, 1):
+            raise DataError(
+                f"labels of two classes are 0 and 1; row {row} has {str(label)[:40]!r}",
+                hint="Make it 0 or 1, or say --task classes where there are more kinds.",
+            )
+    return [int(label) for label in labels]
+
+
 def platt(probabilities: NDArray[np.float64], labels: NDArray[np.float64], steps: int = 50) -> dict[str, Any]:
     """Slope and intercept in log-odds that fit the probabilities to the labels (Platt 1999, with his smoothed
     targets), by Newton's method."""

@@ -30,6 +30,7 @@ def retrain(
     algorithm: Annotated[
         str | None, typer.Option("--algorithm", help="As of `ksqlkit train`; by default the live version's.")
     ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The column of a classifier of texts.")] = None,
     every: Annotated[float, typer.Option("--every", help="Days until it is due again.")] = 7.0,
     project: ProjectOption = None,
     target: TargetOption = None,
@@ -43,6 +44,8 @@ def retrain(
     `ksqlkit models rollback`.
 
     Example: ksqlkit retrain --due
+
+    Also: ksqlkit retrain subject --from tickets.csv --text BODY --label SUBJECT --every 30
     """
     import time
     from dataclasses import asdict, replace
@@ -63,7 +66,8 @@ def retrain(
         wanted = tuple(f.strip().upper() for f in features.split(",")) if features else ()
         # A plan is carried out from wherever the scheduler runs.
         kept = str(Path(source).resolve()) if Path(source[:255]).is_file() else source
-        write_plan(store, name, Plan(kept, label.upper(), wanted, algorithm, every))
+        column = text.upper() if text else None
+        write_plan(store, name, Plan(kept, label.upper(), wanted, algorithm, every, text=column))
     names = [name] if name is not None else due_models(store)
     trials = []
     for each in names:

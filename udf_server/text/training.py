@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from udf_server.text.embedding import Floats
+    from udf_server.text.model import TextModel
 
     Labels = NDArray[np.int64]
 
@@ -70,6 +71,15 @@ def recipe_for(name: str) -> Recipe:
     if name == "payload":
         return PAYLOADS
     return replace(LANGUAGE, lean=True) if name == "moderation" else LANGUAGE
+
+
+def fit_recipe(model: TextModel) -> Recipe:
+    """What a trained model was fitted by, for the next version of it."""
+    recipe = recipe_for(model.metadata.name)
+    kept = model.metadata.training_data
+    return replace(
+        recipe, seed=int(kept.get("seed", recipe.seed)), folds=int(kept.get("folds", recipe.folds))
+    )
 
 
 def fit_texts(
@@ -127,6 +137,7 @@ def train_texts(
             "classes": len(classifier.classes),
             "shares": dict(classifier.shares),
             "seed": recipe.seed,
+            "folds": recipe.folds,
         },
         promote=promote,
     )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from ksqlkit.errors import DataError
 from udf_server.models.store import ModelStore
 from udf_server.retraining import Plan, Trial, challenge, due_models, paired_p, read_plan, write_plan
 from udf_server.tabular import Recipe, train_tabular
+from udf_server.text.training import Recipe as Texts
+from udf_server.text.training import train_texts
+from udf_server.train_rows import Task, train_rows
 
 
 def rows(count: int, turned: bool, seed: int = 1) -> list[dict[str, Any]]:
@@ -54,6 +59,69 @@ def test_rows_without_a_column_are_an_error(store: ModelStore) -> None:
         trial(store, [{"X": 1.0}])
     with pytest.raises(DataError):
         trial(store, [])
+
+
+TOPICS = {"card": ["card", "lost", "pin", "blocked"], "login": ["password", "account", "reset", "email"]}
+
+
+def messages(count: int, turned: bool, seed: int) -> list[dict[str, Any]]:
+    """Texts of two topics; turned round, each is called by the other's name."""
+    chance = random.Random(seed)
+    out = []
+    for _ in range(count):
+        topic, other = chance.sample(sorted(TOPICS), 2)
+        words = [*chance.sample(TOPICS[topic], 2), *chance.sample(["my", "the", "please", "help"], 2)]
+        out.append({"BODY": " ".join(words), "SUBJECT": other if turned else topic})
+    return out
+
+
+@pytest.mark.slow
+def test_a_classifier_of_texts_is_challenged_too(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    old = messages(60, False, 1)
+    recipe = Texts(members=("linear", "bayes"), folds=2)
+    train_texts([r["BODY"] for r in old], [r["SUBJECT"] for r in old], store, name="s", recipe=recipe)
+    plan = Plan("file", "SUBJECT", text="BODY")
+    with pytest.raises(DataError, match="reads text"):
+        challenge(store, "s", replace(plan, text=None), old)
+    with pytest.raises(DataError, match="no column TEXT"):
+        challenge(store, "s", replace(plan, text="TEXT"), old)
+    same = challenge(store, "s", plan, messages(150, False, 2))
+    assert not same.promoted
+    rows = messages(150, True, 3)
+    rows[80]["SUBJECT"] = "seen once"
+    better = challenge(store, "s", plan, rows)
+    assert better.promoted
+    assert better.champion_loss > better.challenger_loss
+    assert store.aliases("s") == {"live": 3, "previous": 1}
+    assert store.metadata("s", 3).kind == "text"
+    assert store.rollback("s") == 1
+
+
+def test_card_transactions_get_their_windows(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    rows: list[dict[str, Any]] = []
+    for at in range(3000):
+        amount = chance.expovariate(0.02)
+        fraud = int(chance.random() < (0.9 if amount > 150 else 0.02))
+        row = {"CUSTOMER_ID": at % 20, "TERMINAL_ID": at % 7, "AMOUNT": amount, "TX_TIME": at * 60_000}
+        rows.append({**row, "IS_FRAUD": fraud})
+    store = ModelStore(tmp_path)
+    train_rows(rows[:2000], Task(label="IS_FRAUD"), store, "fraud")
+    found = challenge(store, "fraud", Plan("file", "IS_FRAUD"), rows)
+    assert found.challenger == 2
+    assert not found.promoted
+    assert 0 < found.champion_loss < 0.4
+    with pytest.raises(DataError, match=r"row 1 has 'yes'"):
+        challenge(store, "fraud", Plan("file", "IS_FRAUD"), [{**r, "IS_FRAUD": "yes"} for r in rows])
+
+
+def test_a_kind_without_challengers_says_so(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    events = [{"U": u, "I": i} for u in range(6) for i in range(u % 3, 6)]
+    train_rows(events, Task(user="U", item="I"), store, "r")
+    with pytest.raises(DataError, match="has no challengers"):
+        challenge(store, "r", Plan("file", "U"), events)
 
 
 def test_what_is_due(store: ModelStore) -> None:
