@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from forecasts.series import Matrix
 
+TOGETHER = 1_000  # series
 SAME = 1e-9  # values this close, relatively, are the same
 
 
@@ -24,7 +25,7 @@ SAME = 1e-9  # values this close, relatively, are the same
 class Fit:
     """`errors` are the combination's mean absolute errors over the folds per series, `naive_errors` seasonal naive's;
     `model_errors` [model, series] those of each model and `weights` what it counts; `covered` the share of the folds'
-    values within each level's band, in percent."""
+    values within each level's band, in percent; `made_at` is in milliseconds."""
 
     ids: tuple[tuple[Any, ...], ...]
     names: tuple[str, ...]
@@ -38,6 +39,7 @@ class Fit:
     bands: Bands
     ends: tuple[int, ...]
     tail: Matrix
+    made_at: int = 0
 
     def forecast(self, panel: Panel) -> Matrix:
         """Next steps [series, horizon] after a history of the same series, which may have gone on since. Where the last
@@ -90,10 +92,11 @@ def fit_panel(panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | Non
 
 
 def group_by_length(panel: Panel, rows: list[int], spec: Spec) -> list[list[int]]:
-    """Rows of like length: a backtest has as many folds as its shortest series allows, so these go together."""
+    """Rows of like length: a backtest has as many folds as its shortest series allows, so these go together;
+    and at most so many that what is done shows, and is kept, before all is."""
     groups: dict[int, list[int]] = {}
     full = (spec.folds + 1) * spec.horizon + 2 * max(spec.seasons_for(panel.step))
     for i in rows:
         length = min(panel.lengths[i], spec.window)
         groups.setdefault(full if length >= full else length.bit_length(), []).append(i)
-    return list(groups.values())
+    return [rows[i : i + TOGETHER] for rows in groups.values() for i in range(0, len(rows), TOGETHER)]

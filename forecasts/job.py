@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from forecasts.cron import STALE, parse_cron
 from forecasts.fitting import Fit
 from forecasts.intervals import track
-from forecasts.publish import check_source, create_tables, current_rows, millis, publish, read_status
-from forecasts.refresh import SeriesForecast, forecast_panel, make_results, read_panel
-from forecasts.scoring import coverage_of, has_drifted, publish_scores, score_rows
+from forecasts.publish import Row, check_source, create_tables, current_rows, millis, publish, read_status
+from forecasts.refresh import Progress, SeriesForecast, forecast_panel, make_results, read_panel, sort_out
+from forecasts.scoring import Score, coverage_of, has_drifted, publish_scores, score_rows
 from forecasts.series import Panel
 from forecasts.spec import Spec, parse_frequency
 from forecasts.store import Lease, Store
 from ksqlkit.client.protocol import Client
-from ksqlkit.errors import StatementError
+from ksqlkit.errors import StatementError, UserError
 
 Clock = Callable[[], int]
 
@@ -39,10 +40,11 @@ def run_job(
     *,
     series: tuple[str, ...] = (),
     refit: bool = False,
-    on_model: Callable[[str], None] | None = None,
+    on_model: Progress | None = None,
 ) -> Outcome:
     """Refresh: score the run before, forecast, publish. `series` limits it to those whose columns, joined by a space,
-    are named. Raises what client and store raise; nothing is published then."""
+    are named. Raises what client and store raise; nothing is published then. Fits that were made when it is
+    interrupted are kept, and the next refresh goes on from them."""
     check_source(client, spec)
     create_tables(client, spec)
     panel, failed = read_panel(client, spec, now=clock())
@@ -50,98 +52,117 @@ def run_job(
     scores = score_rows(before, panel, spec)
     publish_scores(client, spec, scores, now=clock())
     drifted = has_drifted(scores, spec)
-    covered, steps = coverage_of(scores)
-    whole = spec.horizon * len({s.series for s in scores})
-    stretch = (
-        track(store.load_stretch(spec.name), covered, steps / whole)
-        if steps
-        else store.load_stretch(spec.name)
-    )
+    stretch = _led_by(scores, spec, store.load_stretch(spec.name))
     if series:
         panel = panel.select([i for i, key in enumerate(panel.ids) if " ".join(map(str, key)) in series])
-    kept = None if refit or drifted or series else store.load_fits(spec)
+        if not panel.ids:
+            raise UserError(
+                f"{spec.source} has no series {', '.join(series)}", hint="Columns are joined by a space."
+            )
     now = clock()
-    results = _update(panel, spec, kept, now, stretch) if kept else None
-    updated = results is not None
-    if results is None:
-        fits: list[Fit] = []
+    kept = [] if refit or series else usable(store.load_fits(spec), panel, spec, now)
+    if drifted:
+        published = max((millis(row["TRAINED_AT"]) for row in before), default=now)
+        kept = [fit for fit in kept if fit.made_at > published]
+    results, fits = update(kept, panel, spec, stretch)
+    rest = [i for i in range(len(panel.ids)) if i not in results]
+    fitted = len(fits)
 
-        def show(model: str) -> None:
-            store.renew(lease, clock())
-            if on_model:
-                on_model(model)
+    def keep(fit: Fit) -> None:
+        fit.made_at = now
+        fits.append(fit)
 
-        results = [
-            replace(r, trained_at=now)
-            for r in forecast_panel(panel, spec, on_model=show, on_fit=fits.append, stretch=stretch)
-        ]
-        if not series:
-            store.save_fits(spec, fits, now)
-    results += [f for f in failed if not series]
-    store.renew(lease, clock())
+    try:
+        made = forecast_panel(panel.select(rest), spec, on_model=on_model, on_fit=keep, stretch=stretch)
+    finally:
+        if len(fits) > fitted and not series:
+            store.save_fits(spec, fits)
+    results |= {i: replace(r, trained_at=now) for i, r in zip(rest, made, strict=True)}
+    found = [results[i] for i in range(len(panel.ids))] + [f for f in failed if not series]
     rows = publish(
         client,
         spec,
-        results,
+        found,
         now=clock(),
-        run_id=f"{spec.name}-{clock()}-{lease.token}",
+        # clocks jump back, and may name a time twice
+        run_id=f"{spec.name}-{clock()}-{lease.token}-{secrets.token_hex(4)}",
         others=bool(series),
         drifted=drifted,
+        before_switch=lambda: store.renew(lease, clock()),
     )
     store.save_stretch(spec.name, stretch)
-    return Outcome(results, rows, updated, drifted)
+    return Outcome(found, rows, len(fits) == fitted, drifted)
+
+
+def _led_by(scores: list[Score], spec: Spec, stretch: dict[int, float]) -> dict[int, float]:
+    """How far bands are stretched after what has come."""
+    covered, steps = coverage_of(scores)
+    if not steps:
+        return stretch
+    return track(stretch, covered, steps / (spec.horizon * len({s.series for s in scores})))
+
+
+def usable(kept: list[Fit], panel: Panel, spec: Spec, now: int) -> list[Fit]:
+    """Those fits that can be shown what is new: young enough, of series that are there and have not gone back. With
+    totals it is all or none of them, as all has to add up."""
+    place = dict(zip(panel.ids, panel.ends, strict=True))
+    found = [
+        fit
+        for fit in kept
+        if 0 <= now - fit.made_at < parse_frequency(spec.refit)
+        and all(place.get(s, -1) >= end for s, end in zip(fit.ids, fit.ends, strict=True))
+    ]
+    whole = {s for fit in found for s in fit.ids} == {panel.ids[i] for i in sort_out(panel, spec)[0]}
+    return found if whole or not spec.totals else []
+
+
+def update(
+    kept: list[Fit], panel: Panel, spec: Spec, stretch: dict[int, float]
+) -> tuple[dict[int, SeriesForecast], list[Fit]]:
+    """Forecasts of kept fits by row of the panel, with those that cannot be forecast; and the fits."""
+    place = {series: i for i, series in enumerate(panel.ids)}
+    _, found = sort_out(panel, spec)
+    for fit in kept:
+        rows = [place[s] for s in fit.ids]
+        part = panel.select(rows).tail(spec.window)
+        made = make_results(fit, part, totals=spec.totals, stretch=stretch)
+        found |= {i: replace(r, trained_at=fit.made_at) for i, r in zip(rows, made, strict=True)}
+    return found, list(kept)
 
 
 def scheduled_time(client: Client, spec: Spec, store: Store, now: int) -> int | None:
     """The time for which a job is due, or None. A missed time counts once, the latest only; a job without a
     schedule is due when its source has gone on, any job when its accuracy has left its band."""
-    if spec.schedule and spec.schedule != STALE:
-        wanted = parse_cron(spec.schedule).last(now)
-        last = store.last_run(spec.name)
-        if wanted is not None and (last is None or last < wanted):
-            return wanted
+    return look(client, spec, store, now).due
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a forecast's current run looks like by now: its row of the status table, when the next is `due`, and the
+    scores of what has come."""
+
+    run: Row | None
+    due: int | None
+    scores: list[Score]
+
+
+def look(client: Client, spec: Spec, store: Store, now: int) -> Look:
+    """Look at a forecast without touching anything. Raises what reading the source raises."""
+    cron = parse_cron(spec.schedule) if spec.schedule and spec.schedule != STALE else None
+    due = None
+    if cron:
+        wanted, last = cron.last(now), store.last_run(spec.name)
+        due = wanted if wanted is not None and (last is None or last < wanted) else None
     try:
-        status = read_status(client, spec)
+        run = read_status(client, spec)
     except StatementError:
-        status = None
-    if status is None:
-        return now
-    if spec.schedule and spec.schedule != STALE:
-        panel, _ = read_panel(client, spec, now=now)
-        return now if has_drifted(score_rows(current_rows(client, spec), panel, spec), spec) else None
-    return now if _newest(client, spec, now) >= _first_step(client, spec) else None
-
-
-def _newest(client: Client, spec: Spec, now: int) -> int:
+        run = None
+    if run is None:
+        return Look(None, due or now, [])
     panel, _ = read_panel(client, spec, now=now)
-    return max(panel.ends)
-
-
-def _first_step(client: Client, spec: Spec) -> int:
-    starts = [millis(row["FORECAST_TS"]) for row in current_rows(client, spec) if row["STEP"] == 1]
-    return max(starts, default=0)
-
-
-def _update(
-    panel: Panel, spec: Spec, kept: tuple[int, list[Fit]], now: int, stretch: dict[int, float]
-) -> list[SeriesForecast] | None:
-    """Forecasts of kept fits, or None where they are too old, or the series are not those they were made for."""
-    made_at, fits = kept
-    place = {series: i for i, series in enumerate(panel.ids)}
-    known = {series for fit in fits for series in fit.ids}
-    long_enough = {s for s, n in zip(panel.ids, panel.lengths, strict=True) if n >= max(spec.minimum, 3)}
-    if not 0 <= now - made_at < parse_frequency(spec.refit) or not long_enough <= known <= set(place):
-        return None
-    found: dict[int, SeriesForecast] = {}
-    for fit in fits:
-        rows = [place[s] for s in fit.ids]
-        part = panel.select(rows).tail(spec.window)
-        if any(end < old for end, old in zip(part.ends, fit.ends, strict=True)):
-            return None
-        results = make_results(fit, part, totals=spec.totals, stretch=stretch)
-        made = (replace(r, trained_at=made_at) for r in results)
-        found |= dict(zip(rows, made, strict=True))
-    rest = [i for i in range(len(panel.ids)) if i not in found]
-    if rest:
-        found |= dict(zip(rest, forecast_panel(panel.select(rest), spec, stretch=stretch), strict=True))
-    return [found[i] for i in range(len(panel.ids))]
+    rows = current_rows(client, spec)
+    scores = score_rows(rows, panel, spec)
+    first = max((millis(row["FORECAST_TS"]) for row in rows if row["STEP"] == 1), default=0)
+    if due is None and (has_drifted(scores, spec) or (cron is None and max(panel.ends) >= first)):
+        due = now
+    return Look(run, due, scores)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from forecasts.refresh import OK, SeriesForecast
 from forecasts.spec import Spec
-from forecasts.tables import KEYS, PROPERTIES, named, quote, series_columns, table_statements
+from forecasts.tables import KEYS, PROPERTIES, named, quote, series_columns, table_statements, text
 from ksqlkit.client.protocol import Client, TopicRecord
 from ksqlkit.dialect import parse_type
 from ksqlkit.errors import KsqlkitError, ProjectError, StatementError
@@ -83,10 +83,12 @@ def publish(
     run_id: str,
     others: bool = False,
     drifted: bool = False,
+    before_switch: Callable[[], object] = lambda: None,
 ) -> int:
     """Write a run's rows and make it the current one; returns how many. Readers see the run before until then, and none
-    of it after. With `others`, series of that run that are not in `results` are carried over. Raises what the client
-    raises; the run before is then still the current one."""
+    of it after. With `others`, series of that run that are not in `results` are carried over. `before_switch` is
+    called last before the run becomes the current one and may raise. Raises what the client raises; the run before is
+    then still the current one."""
     check_source(client, spec)
     create_tables(client, spec)
     before = current_rows(client, spec)
@@ -109,6 +111,7 @@ def publish(
         "STEPS": sum(row["STATUS"] == OK for row in rows),
         "DRIFTED": drifted,
     }
+    before_switch()
     client.insert(named(spec, "RUNS"), [run])
     _forget(client, spec, [row for row in before if row["RUN_ID"] != run_id])
     return count
@@ -121,7 +124,7 @@ def current_rows(client: Client, spec: Spec) -> list[Row]:
 
 def read_status(client: Client, spec: Spec) -> Row | None:
     """The current run's row of the status table, or None. Raises StatementError where its table is not there."""
-    sql = f"SELECT * FROM {quote(named(spec, 'STATUS'))} WHERE FORECAST = '{spec.name}';"
+    sql = f"SELECT * FROM {quote(named(spec, 'STATUS'))} WHERE FORECAST = {text(spec.name)};"
     rows = client.query(sql).dicts()
     return rows[0] if rows else None
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from forecasts.fitting import Fit, fit_panel, group_by_length
 from forecasts.hierarchy import add_totals, reconcile
 from forecasts.regressors import with_regressors
-from forecasts.series import Panel, build_panel
+from forecasts.series import Panel, build_panel, find_step
 from forecasts.spec import Spec
 from forecasts.tables import quote
 from ksqlkit.client.protocol import Client
 from ksqlkit.errors import DataError
 
+# told of each model that is begun, and the share of all that is done
+Progress = Callable[[str, float], None]
 # (series, time in milliseconds, value, regressors)
 SourceRow = tuple[tuple[Any, ...], int, float | None, tuple[float | None, ...]]
 OK, TOO_SHORT, NO_VALUES, BAD_TIMES = "OK", "TOO_SHORT", "NO_VALUES", "BAD_TIMES"
@@ -56,28 +59,41 @@ def forecast_panel(
     panel: Panel,
     spec: Spec,
     *,
-    on_model: Callable[[str], None] | None = None,
+    on_model: Progress | None = None,
     on_fit: Callable[[Fit], None] | None = None,
     stretch: Mapping[int, float] | None = None,
 ) -> list[SeriesForecast]:
     """Forecast every series of a panel that is long enough; the others come back with the reason. Bands are changed by
     `stretch` (see `intervals.track`)."""
+    good, results = sort_out(panel, spec)
+    # what has to add up is fitted together
+    groups = [good] if spec.totals and good else group_by_length(panel, good, spec)
+    done = 0
+    for rows in groups:
+        part = panel.select(rows)
+        models = itertools.count()
+
+        def show(model: str, done: int = done, size: int = len(rows), models: Iterator[int] = models) -> None:
+            if on_model:
+                on_model(model, (done + size * next(models) / (len(spec.models) + 1)) / len(good))
+
+        fit = fit_panel(part, spec, on_model=show)
+        done += len(rows)
+        if on_fit:
+            on_fit(fit)
+        results |= dict(zip(rows, make_results(fit, part, totals=spec.totals, stretch=stretch), strict=True))
+    return [results[i] for i in range(len(panel.ids))]
+
+
+def sort_out(panel: Panel, spec: Spec) -> tuple[list[int], dict[int, SeriesForecast]]:
+    """Rows of the series that can be forecast, and the outcome of those that cannot."""
     import numpy as np
 
     short = [i for i, n in enumerate(panel.lengths) if n < max(spec.minimum, 3)]
     empty = [i for i in range(len(panel.ids)) if not np.isfinite(panel.values[i]).any()]
     results = {i: _without(panel, i, spec) for i in short}
     results |= {i: SeriesForecast(panel.ids[i], NO_VALUES, "all values are missing") for i in empty}
-    good = [i for i in range(len(panel.ids)) if i not in results]
-    # what has to add up is fitted together
-    groups = [good] if spec.totals and good else group_by_length(panel, good, spec)
-    for rows in groups:
-        part = panel.select(rows)
-        fit = fit_panel(part, spec, on_model=on_model)
-        if on_fit:
-            on_fit(fit)
-        results |= dict(zip(rows, make_results(fit, part, totals=spec.totals, stretch=stretch), strict=True))
-    return [results[i] for i in range(len(panel.ids))]
+    return [i for i in range(len(panel.ids)) if i not in results], results
 
 
 def make_results(
@@ -112,12 +128,18 @@ def refresh(
 ) -> list[SeriesForecast]:
     """Read the source and forecast it. Raises DataError where the source has no rows."""
     panel, failed = read_panel(client, spec)
-    return forecast_panel(panel, spec, on_model=on_model) + failed
+
+    def show(model: str, _share: float) -> None:
+        if on_model:
+            on_model(model)
+
+    return forecast_panel(panel, spec, on_model=show) + failed
 
 
 def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[Panel, list[SeriesForecast]]:
     """The source as a panel, and the series that cannot be one. Rows of steps that begin after `now` are left out: a
-    clock somewhere is wrong. Raises DataError where the source has no rows."""
+    clock somewhere is wrong. So are windows that are not over by then: what they hold will change. Raises DataError
+    where the source has no rows."""
     rows = read_rows(client, spec)
     failed: dict[tuple[Any, ...], SeriesForecast] = {}
     points = rows
@@ -135,6 +157,12 @@ def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[P
             failed[series] = SeriesForecast(series, BAD_TIMES, "all time stamps are in the future", now)
     bad: dict[tuple[Any, ...], str] = {}
     try:
+        if now is not None and spec.time.upper() == "WINDOWSTART" and points:
+            step = spec.step or _step_of(points)
+            begun = {row[0] for row in points}
+            points = [row for row in points if row[1] + step <= now]
+            for series in begun - {row[0] for row in points}:
+                failed[series] = SeriesForecast(series, TOO_SHORT, "its first window is not over yet", now)
         panel = build_panel((row[:3] for row in points), step=spec.step, gaps=spec.gaps, bad=bad)
     except DataError as exc:
         raise DataError(f"Forecast {spec.name}: {exc.message}", hint=exc.hint) from None
@@ -144,6 +172,13 @@ def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[P
     if spec.calendar or spec.regressors or spec.lagged:
         panel = with_regressors(panel, spec, ((row[0], row[1], row[3]) for row in rows))
     return panel, list(failed.values())
+
+
+def _step_of(rows: list[SourceRow]) -> int:
+    times: dict[tuple[Any, ...], set[int]] = {}
+    for series, time, *_ in rows:
+        times.setdefault(series, set()).add(time)
+    return find_step(sorted(t) for t in times.values())
 
 
 def _without(panel: Panel, row: int, spec: Spec) -> SeriesForecast:

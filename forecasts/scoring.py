@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forecasts.publish import millis, timestamp
 from forecasts.series import Panel
 from forecasts.spec import Spec
-from forecasts.tables import named, series_columns
+from forecasts.tables import named, quote, series_columns, text
 from ksqlkit.client.protocol import Client
 
 if TYPE_CHECKING:
@@ -79,6 +79,17 @@ def publish_scores(client: Client, spec: Spec, scores: list[Score], *, now: int)
         for s in scores
     ]
     return client.insert(named(spec, "SCORES"), rows) if rows else 0
+
+
+def news(client: Client, spec: Spec, scores: list[Score]) -> list[Score]:
+    """Scores that the accuracy table does not have yet, or has with other numbers of steps. Raises what the client
+    raises."""
+    if not scores:
+        return []
+    names = series_columns(spec)
+    sql = f"SELECT * FROM {quote(named(spec, 'ACCURACY'))} WHERE RUN_ID = {text(scores[0].run_id)};"
+    had = {tuple(row[n] for n in names): row["STEPS"] for row in client.query(sql).dicts()}
+    return [s for s in scores if had.get(s.series) != s.steps]
 
 
 def coverage_of(scores: list[Score]) -> tuple[dict[int, float], int]:

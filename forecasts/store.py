@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forecasts import codec
 from forecasts.spec import Spec
 from ksqlkit.errors import ServerError
 
 if TYPE_CHECKING:
     from forecasts.fitting import Fit
 
-LEASE = 10 * 60_000  # milliseconds; renewed with every step of a refresh
+LEASE = 2 * 60_000  # milliseconds; renewed while the holder lives
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease (
   job TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, until INTEGER NOT NULL);
@@ -49,25 +50,57 @@ class Lease:
 class Store:
     """A folder of state. Times are milliseconds and come from the caller."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lease: int = LEASE) -> None:
+        self.lease = lease
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(folder / "forecasts.db", timeout=30.0, isolation_level=None)
-        self._db.executescript(_SCHEMA)
+        path = folder / "forecasts.db"
+        self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as exc:
+            self._db.close()
+            raise ServerError(
+                f"{path} cannot be used: {exc}", hint="Remove it; what is kept is made anew."
+            ) from None
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
 
+    @contextmanager
+    def held(self, lease: Lease, clock: Callable[[], int]) -> Iterator[None]:
+        """Renew a lease from a thread of its own while the block runs, however long a step of it takes."""
+        stop = threading.Event()
+
+        def beat() -> None:
+            mine = Store(self._folder, lease=self.lease)
+            try:
+                while not stop.wait(self.lease / 4_000):
+                    with suppress(sqlite3.Error):
+                        mine.renew(lease, clock())
+            except Lost:
+                return
+            finally:
+                mine.close()
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
     def acquire(self, job: str, holder: str, now: int) -> Lease | None:
         """The job's lease if it is free, has run out or is the holder's own; a clock that jumped back frees it too."""
         with self._write():
             row = self._db.execute("SELECT holder, token, until FROM lease WHERE job = ?", (job,)).fetchone()
-            if row and row[0] != holder and now <= row[2] <= now + LEASE:
+            if row and row[0] != holder and now <= row[2] <= now + self.lease:
                 return None
             token = row[1] + (row[0] != holder) if row else 1
             self._db.execute(
-                "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", (job, holder, token, now + LEASE)
+                "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", (job, holder, token, now + self.lease)
             )
         return Lease(job, holder, token)
 
@@ -76,7 +109,7 @@ class Store:
         with self._write():
             changed = self._db.execute(
                 "UPDATE lease SET until = ? WHERE job = ? AND token = ?",
-                (now + LEASE, lease.job, lease.token),
+                (now + self.lease, lease.job, lease.token),
             )
             if changed.rowcount == 0:
                 raise Lost(f"Another scheduler refreshes {lease.job} now; this one stopped before publishing")
@@ -131,29 +164,20 @@ class Store:
                 "INSERT OR REPLACE INTO stretch VALUES (?, ?, ?)", [(job, k, v) for k, v in stretch.items()]
             )
 
-    def save_fits(self, spec: Spec, fits: list[Fit], now: int) -> None:
+    def save_fits(self, spec: Spec, fits: list[Fit]) -> None:
         """Keep fits until the spec changes. The file takes the old one's place in one step."""
         path = self._fits(spec)
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(pickle.dumps((fingerprint(spec), now, fits), protocol=5))
+        partial.write_bytes(codec.dumps((fingerprint(spec), fits)))
         partial.replace(path)
 
-    def load_fits(self, spec: Spec) -> tuple[int, list[Fit]] | None:
-        """When fits were made and they themselves; None where there are none of this very spec."""
+    def load_fits(self, spec: Spec) -> list[Fit]:
+        """Kept fits; none where there are none of this very spec that can be read."""
         try:
-            # the folder is the project's own: whoever can write it can change the code as well
-            made_for, made_at, fits = pickle.loads(self._fits(spec).read_bytes())
-        except (
-            OSError,
-            pickle.UnpicklingError,
-            EOFError,
-            AttributeError,
-            ImportError,
-            ValueError,
-            TypeError,
-        ):
-            return None
-        return (made_at, fits) if made_for == fingerprint(spec) else None
+            made_for, fits = codec.loads(self._fits(spec).read_bytes())
+        except (OSError, codec.Unreadable):
+            return []
+        return list(fits) if made_for == fingerprint(spec) else []
 
     def _fits(self, spec: Spec) -> Path:
         return self._folder / f"{spec.name}.fit"

@@ -42,6 +42,11 @@ def quote(name: str) -> str:
     return quote_name(column_name(name))
 
 
+def text(value: str) -> str:
+    """A text for SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def column_name(name: str) -> str:
     """A name of a spec as rows have it: upper case, as ksqlDB reads it, unless only back-quotes can write it."""
     return name.upper() if _PLAIN.fullmatch(name.upper()) else name

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ksqlkit.cli.forecast_output import explain_rows, print_outcome, print_summary, status_row, summary
+from ksqlkit.cli.forecast_output import (
+    explain_rows,
+    print_outcome,
+    print_summary,
+    status_row,
+    summary,
+    written,
+)
 from ksqlkit.cli.options import (
     JsonOption,
     ProjectOption,
@@ -59,57 +66,65 @@ def refresh(
     """Read each source by pull query, backtest, forecast, and write the target table.
 
     Series that cannot be forecast get a row with a status; the others go on. With kept fits, models are only shown what
-    is new. Exit code 1 if a forecast failed.
+    is new. Exit code 1 (a server's fault: 3) if a forecast failed. Ctrl-C keeps what is done.
 
     Example: ksqlkit forecast refresh departures
     """
-    from forecasts.scheduler import run_due, run_once
+    from forecasts.scheduler import run_all, run_due
 
     done: dict[str, Outcome] = {}
-    failed = 0
+    codes: list[int] = []
+    stopped = False
     with _opened(name, project, target, server, state) as (client, specs, store), progress() as bar:
         tasks: dict[str, Any] = {}
 
-        def show(spec: Spec, model: str) -> None:
+        def show(spec: Spec, model: str, share: float) -> None:
             if spec.name not in tasks:
-                tasks[spec.name] = bar.add_task(spec.name, total=len(spec.models) + 2)
-            bar.update(tasks[spec.name], advance=1, description=f"{spec.name}: {model}")
+                tasks[spec.name] = bar.add_task(spec.name, total=100)
+            bar.update(tasks[spec.name], completed=int(100 * share), description=f"{spec.name}: {model}")
 
         def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
             if isinstance(outcome, KsqlkitError):
                 messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red")
+                codes.append(outcome.exit_code)
             elif outcome is None:
                 messages.print(f"{spec.name}: another scheduler has it", markup=False)
             else:
                 done[spec.name] = outcome
             if spec.name in tasks:
-                bar.update(tasks[spec.name], completed=len(spec.models) + 2, description=spec.name)
+                bar.update(tasks[spec.name], completed=100, description=spec.name)
 
-        if due:
-            failed = run_due(client, specs.values(), store, _now, _holder(), report, on_model=show)
-        else:
-            for spec in specs.values():
-                outcome = run_once(
+        try:
+            if due:
+                run_due(client, specs.values(), store, _now, _holder(), report, on_model=show)
+            else:
+                run_all(
                     client,
-                    spec,
+                    specs.values(),
                     store,
                     _now,
                     _holder(),
-                    _now(),
+                    report,
                     series=tuple(series or ()),
                     refit=refit,
                     on_model=show,
                 )
-                report(spec, outcome)
+        except KeyboardInterrupt:
+            stopped = True
     if json:
         print_json({n: [summary(r) for r in outcome.results] for n, outcome in done.items()})
     else:
         for spec_name, outcome in done.items():
             print_outcome(specs[spec_name], outcome)
-        if due and not done and not failed:
+        if due and not done and not codes and not stopped:
             messages.print("nothing is due")
-    if failed:
-        raise typer.Exit(1)
+    if stopped:
+        messages.print(
+            "stopped; forecasts that were written stay, and the next refresh goes on from the fits made"
+        )
+        raise typer.Exit(130)
+    if codes:
+        raise typer.Exit(max(codes))
 
 
 @forecast.command()
@@ -133,10 +148,12 @@ def backtest(
         panel, failed = read_panel(client, spec, now=_now())
         fits: list[Fit] = []
         with progress() as bar:
-            task = bar.add_task(name, total=len(spec.models) + 1)
-            results = forecast_panel(
-                panel, spec, on_model=lambda _: bar.update(task, advance=1), on_fit=fits.append
-            )
+            task = bar.add_task(name, total=100)
+
+            def show(model: str, share: float) -> None:
+                bar.update(task, completed=int(100 * share), description=f"{name}: {model}")
+
+            results = forecast_panel(panel, spec, on_model=show, on_fit=fits.append)
     rows = explain_rows(fits)
     if json:
         print_json({"models": rows, "series": [summary(r) for r in results + failed]})
@@ -165,9 +182,9 @@ def explain(
         kept = store.load_fits(spec)
     finally:
         store.close()
-    if kept is None:
+    if not kept:
         raise UserError(f"{name} has no fit that is kept", hint=f"Run `ksqlkit forecast refresh {name}`.")
-    rows = explain_rows(kept[1])
+    rows = explain_rows(kept)
     if json:
         print_json(rows)
     else:
@@ -252,8 +269,7 @@ def schedule(
         if isinstance(outcome, KsqlkitError):
             messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red")
         elif outcome is not None:
-            how = "updated" if outcome.updated else "fitted"
-            messages.print(f"{spec.name}: {how}, {outcome.rows} rows", markup=False)
+            messages.print(f"{spec.name}: {written(spec, outcome)}", markup=False)
 
     with _opened(name, project, target, server, state) as (client, specs, store):
         while True:

@@ -19,9 +19,21 @@ if TYPE_CHECKING:
 def print_outcome(spec: Spec, outcome: Outcome) -> None:
     """A refresh's series, and what was written."""
     print_summary(spec.name, outcome.results)
-    how = "models were shown what is new" if outcome.updated else "models were fitted"
-    why = ", for the run before had left its band" if outcome.drifted else ""
-    messages.print(f"{outcome.rows} rows in {spec.target}; {how}{why}")
+    messages.print(written(spec, outcome), markup=False)
+
+
+def written(spec: Spec, outcome: Outcome) -> str:
+    """What a refresh wrote, in a line."""
+    made = [r for r in outcome.results if r.mean]
+    steps = sum(len(r.mean) for r in made)
+    without = len(outcome.results) - len(made)
+    parts = [f"{steps:,} steps of {len(made):,} series in {spec.target}"]
+    if without:
+        parts.append(f"{without:,} series without a forecast, whose rows say why")
+    if made:
+        how = "models were shown what is new" if outcome.updated else "models were fitted"
+        parts.append(how + (", for the run before had left its band" if outcome.drifted else ""))
+    return "; ".join(parts)
 
 
 def print_summary(name: str, results: list[SeriesForecast]) -> None:
@@ -62,28 +74,24 @@ def explain_rows(fits: Iterable[Fit]) -> list[dict[str, Any]]:
 
 
 def status_row(client: Client, spec: Spec, store: Store, now: int) -> dict[str, Any]:
-    """A forecast's current run, its accuracy since, and whether it is due."""
-    from forecasts.job import scheduled_time
-    from forecasts.publish import read_status
-    from forecasts.tables import named, quote
-    from ksqlkit.errors import DataError, StatementError
+    """A forecast's current run, its accuracy by what has come until now, and whether it is due."""
+    from forecasts.job import look
+    from ksqlkit.errors import UserError
 
     row: dict[str, Any] = {"forecast": spec.name, "schedule": spec.schedule or "when stale"}
+    run, scores = None, []
     try:
-        run = read_status(client, spec)
-        scores = client.query(f"SELECT * FROM {quote(named(spec, 'ACCURACY'))};").dicts() if run else []
-        due = scheduled_time(client, spec, store, now) is not None
-    except (DataError, StatementError) as exc:
-        return {**row, "published": None, "series": None, "failed": None, "steps seen": None, "error": None,
-                "backtest": None, "due": str(exc)}  # fmt: skip
-    mine = [s for s in scores if run and s["RUN_ID"] == run["CURRENT_RUN"]]
+        found = look(client, spec, store, now)
+        run, scores, due = found.run, found.scores, "no" if found.due is None else "yes"
+    except UserError as exc:
+        due = exc.message
     return {
         **row,
         "published": run["PUBLISHED_AT"] if run else None,
         "series": run["SERIES"] if run else None,
         "failed": run["FAILED"] if run else None,
-        "steps seen": sum(s["STEPS"] for s in mine),
-        "error": sum(s["ERROR"] for s in mine) / len(mine) if mine else None,
-        "backtest": sum(s["BACKTEST_ERROR"] or 0.0 for s in mine) / len(mine) if mine else None,
-        "due": "yes" if due else "no",
+        "steps seen": sum(s.steps for s in scores),
+        "error": sum(s.error for s in scores) / len(scores) if scores else None,
+        "backtest": sum(s.backtest_error or 0.0 for s in scores) / len(scores) if scores else None,
+        "due": due,
     }

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from forecasts import fitting
 from forecasts.job import Outcome, run_job, scheduled_time
-from forecasts.publish import current_rows
-from forecasts.refresh import BAD_TIMES, OK, TOO_SHORT
+from forecasts.publish import current_rows, read_status
+from forecasts.refresh import BAD_TIMES, OK, TOO_SHORT, read_panel
+from forecasts.scheduler import run_due
 from forecasts.spec import Spec
-from forecasts.store import Store
+from forecasts.store import LEASE, Lost, Store
 from ksqlkit.client.embedded import EmbeddedClient
 
 HOUR = 3_600_000
@@ -139,3 +142,100 @@ def test_intervals_widen_after_a_miss_and_stay_so(client: EmbeddedClient, tmp_pa
     again = go(client, store, now=NOW + HOUR, spec=calm)
     assert store.load_stretch("f") == stretch, "steps are counted once"
     assert width(again) > 1.5 * width(first)
+
+
+def test_fits_that_cannot_be_read_are_made_anew(client: EmbeddedClient, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    go(client, store)
+    path = tmp_path / "f.fit"
+    for damage in (path.read_bytes()[:-9], b"", b"\x80\x04."):
+        path.write_bytes(damage)
+        assert not go(client, store).updated
+        assert go(client, store).updated
+
+
+def test_a_new_series_is_fitted_alone(client: EmbeddedClient, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    go(client, store)
+    fill(client, "b", range(150), shift=5.0)
+    assert not go(client, store, now=NOW + HOUR).updated
+    assert [(f.ids, f.made_at) for f in store.load_fits(SPEC)] == [((("a",),), NOW), ((("b",),), NOW + HOUR)]
+    found = {r.series[0]: r.trained_at for r in go(client, store, now=NOW + 2 * HOUR).results}
+    assert found == {"a": NOW, "b": NOW + HOUR}
+
+
+def test_what_was_fitted_before_an_interruption_is_kept(
+    client: EmbeddedClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "TOGETHER", 1)
+    for key in ("b", "c"):
+        fill(client, key, range(150))
+    store, shares = Store(tmp_path), []
+    lease = store.acquire("f", "me", NOW)
+    assert lease is not None
+
+    def interrupt(_model: str, share: float) -> None:
+        shares.append(share)
+        if share >= 2 / 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(client, SPEC, store, lambda: NOW, lease, on_model=interrupt)
+    assert shares == pytest.approx([0, 1 / 6, 1 / 3, 1 / 2, 2 / 3])
+    assert current_rows(client, SPEC) == []
+    assert [f.ids[0][0] for f in store.load_fits(SPEC)] == ["a", "b"]
+    shares.clear()
+    found = run_job(
+        client, SPEC, store, lambda: NOW, lease, on_model=lambda _, share: shares.append(share)
+    ).results
+    assert [r.status for r in found] == [OK] * 3
+    assert shares == [0, 1 / 2], "one series was left"
+
+
+def test_a_holder_that_lost_its_lease_does_not_switch(client: EmbeddedClient, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    go(client, store)
+    lease = store.acquire("f", "me", NOW)
+    assert lease is not None
+
+    def lose(_model: str, _share: float) -> None:
+        Store(tmp_path).acquire("f", "other", NOW + 10 * LEASE)
+
+    with pytest.raises(Lost):
+        run_job(client, SPEC, store, lambda: NOW, lease, refit=True, on_model=lose)
+    assert {r["VERSION"] for r in current_rows(client, SPEC)} == {1}
+
+
+def test_what_comes_is_scored_without_a_refresh(client: EmbeddedClient, tmp_path: Path) -> None:
+    spec, store = replace(SPEC, schedule="0 0 1 1 *"), Store(tmp_path)
+
+    def tick() -> list[tuple[int, float]]:
+        def report(_: Spec, outcome: Any) -> None:
+            assert isinstance(outcome, Outcome), outcome
+
+        assert run_due(client, [spec], store, lambda: NOW, "me", report) == 0
+        rows = client.query("SELECT * FROM T_ACCURACY;").dicts()
+        return [(r["STEPS"], r["COVERED_95"]) for r in rows]
+
+    assert tick() == []
+    fill(client, "a", range(150, 152))
+    assert tick() == [(2, 100.0)]
+    fill(client, "a", range(152, 154))
+    assert tick() == tick() == [(4, 100.0)]
+    assert read_status(client, spec)["VERSION"] == 1  # type: ignore[index]
+
+
+def test_a_window_that_is_not_over_is_left_out(client: EmbeddedClient) -> None:
+    client.execute(
+        "CREATE STREAM E (K STRING KEY, T1 BIGINT) WITH "
+        "(KAFKA_TOPIC='e', VALUE_FORMAT='JSON', PARTITIONS=1, TIMESTAMP='T1');"
+        "CREATE TABLE W AS SELECT K, COUNT(*) AS V FROM E WINDOW TUMBLING (SIZE 1 HOURS) GROUP BY K;",
+        properties={"auto.offset.reset": "earliest"},
+    )
+    rows = [("a", h) for h in range(30)] + [("b", 29)]
+    client.insert("E", [{"K": k, "T1": h * HOUR + 1} for k, h in rows])
+    spec = replace(SPEC, source="W", time="WINDOWSTART")
+    panel, failed = read_panel(client, spec, now=29 * HOUR + HOUR // 2)
+    assert (panel.ids, panel.ends) == ((("a",),), (28 * HOUR,))
+    assert [(f.series, f.status) for f in failed] == [(("b",), TOO_SHORT)]
+    assert read_panel(client, spec, now=30 * HOUR)[0].ends == (29 * HOUR, 29 * HOUR)
