@@ -7,7 +7,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from ksqlkit.dialect import nodes as N
@@ -320,9 +320,20 @@ class Engine:
             total += moved
 
     def maintain(self) -> int:
-        """Delete what topics with RETENTION_MS or compaction let go by now; returns the records removed."""
-        with self._lock:
-            return self.log.maintain(self.clock.now())
+        """Delete what topics with RETENTION_MS or compaction let go by now; returns the records removed.
+
+        In small steps: others may use the engine in between."""
+        return sum(self._maintenance())
+
+    def _maintenance(self) -> Iterator[int]:
+        steps = self.log.maintenance(self.clock.now())
+        while True:
+            with self._lock:
+                removed = next(steps, None)
+            if removed is None:
+                return
+            yield removed
+            time.sleep(0)  # hands the lock to whoever waits for it
 
     def start(self) -> Self:
         """Let a background thread do the work."""
@@ -356,19 +367,22 @@ class Engine:
         """
         gc.disable()
         due = time.monotonic() + MAINTENANCE_SECONDS
+        cleaning: Iterator[int] | None = None  # a step of it goes with each round of polls
         try:
             while not self._stopping:
                 try:
                     if time.monotonic() >= due:
                         due = time.monotonic() + MAINTENANCE_SECONDS
-                        self.maintain()
+                        cleaning = self._maintenance()
+                    if cleaning is not None and next(cleaning, None) is None:
+                        cleaning = None
                     moved = self._poll_all()
                 except Exception:  # the log fails, say for want of disk space: it may come back, and so do we
                     _LOGGER.exception("the engine could not work and tries again")
                     time.sleep(RETRY_SECONDS)
                     continue
                 gc.collect(0)
-                if not moved:
+                if not moved and cleaning is None:
                     gc.collect(1)
                     with self._lock:
                         if not self._stopping:

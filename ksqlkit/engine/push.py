@@ -216,5 +216,9 @@ class Snapshot:
         """Passed on."""
         return self._log.maintain(now)
 
+    def maintenance(self, now: int) -> Iterator[int]:
+        """Passed on."""
+        return self._log.maintenance(now)
+
     def close(self) -> None:
         """The log stays open."""

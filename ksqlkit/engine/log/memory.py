@@ -187,20 +187,25 @@ class MemoryLog:
     def maintain(self, now: int) -> int:
         """Delete what the topics' retention and compaction let go at `now` (milliseconds); returns records
         removed."""
-        removed = 0
-        for (name, _), part in self._partitions.items():
-            policy = Policy.of(self._topics[name])
+        return sum(self.maintenance(now))
+
+    def maintenance(self, now: int) -> Iterator[int]:
+        """The same in steps, one a partition; yields the records each removed."""
+        for place, part in list(self._partitions.items()):
+            if self._partitions.get(place) is not part:
+                continue  # the topic was deleted meanwhile
+            policy = Policy.of(self._topics[place[0]])
             before = len(part.records)
             gone = expired(part.records, policy, now)
             if gone:
                 part.begin = part.records[gone].offset if gone < before else part.end
                 part.records = part.records[gone:]
-            fresh = sum(size(r) for r in part.records if r.offset >= part.clean)
-            if worth_compacting(policy, fresh, sum(map(size, part.records))):
-                part.records = compacted(part.records, policy, now)
-                part.clean = part.end
-            removed += before - len(part.records)
-        return removed
+            if policy.compact:
+                fresh = sum(size(r) for r in part.records if r.offset >= part.clean)
+                if worth_compacting(policy, fresh, sum(map(size, part.records))):
+                    part.records = compacted(part.records, policy, now)
+                    part.clean = part.end
+            yield before - len(part.records)
 
     def close(self) -> None:
         """Nothing to release."""

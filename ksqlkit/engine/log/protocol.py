@@ -114,5 +114,8 @@ class Log(StateReader, Protocol):
     def maintain(self, now: int) -> int:
         """Delete what the topics' retention and compaction let go at `now` (milliseconds); records removed."""
 
+    def maintenance(self, now: int) -> Iterator[int]:
+        """`maintain` in steps of bounded work, between which the log may be used; yields what each removed."""
+
     def close(self) -> None:
         """Release files; nothing committed is lost."""

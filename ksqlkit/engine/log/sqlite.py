@@ -28,6 +28,7 @@ from ksqlkit.errors import ServerError
 _CHUNK_RECORDS: Final = 5000
 _CACHED_CHUNKS: Final = 64
 _CACHED_BYTES: Final = 16_000_000
+_FREED_PAGES: Final = 2000
 
 _ADD_CHUNK: Final = "INSERT INTO chunk (part, last, count, newest, bytes, data) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND_CHUNK: Final = "SELECT last, data FROM chunk WHERE part = ? AND last >= ? ORDER BY last LIMIT 1"
@@ -268,22 +269,35 @@ class SqliteLog:
             return dict(self._db.execute("SELECT name, value FROM meta ORDER BY name"))
 
     def maintain(self, now: int) -> int:
-        """Delete what the topics' retention and compaction let go at `now` (milliseconds), join small chunks.
+        """Delete what the topics' retention and compaction let go at `now` (milliseconds), join small chunks; how many
+        records were removed."""
+        return sum(self.maintenance(now))
 
-        Returns how many records were removed. One transaction a partition.
-        """
-        removed = 0
-        with self._lock:
-            for (topic, _), part in self._parts.items():
-                with self._transaction("clean up") as db:
-                    result = clean(db, part, self._topics[topic], now)
-                part.first, part.clean = result.first, result.clean
-                removed += result.removed
+    def maintenance(self, now: int) -> Iterator[int]:
+        """The same in steps, each of bounded work and a transaction of its own; yields the records each removed."""
+        for place, part in list(self._parts.items()):
+            info = self._topics.get(place[0])
+            if info is None:
+                continue
+            steps = clean(self._db, part, info, now)
+            while self._parts.get(place) is part:  # unless the topic was deleted meanwhile
+                with self._lock:
+                    with self._transaction("clean up"):
+                        result = next(steps, None)
+                    if result is None:
+                        break
+                    part.first, part.clean = result.first, result.clean
+                    self._forget_chunks()
+                yield result.removed
+        for _ in range(self._free_pages() // _FREED_PAGES + 1):
             with self._guard("clean up"):
                 # execute() would step once and free a single page.
-                self._db.executescript("PRAGMA incremental_vacuum")
-            self._forget_chunks()
-        return removed
+                self._db.executescript(f"PRAGMA incremental_vacuum({_FREED_PAGES})")
+            yield 0
+
+    def _free_pages(self) -> int:
+        with self._guard("clean up"):
+            return int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
 
     def close(self) -> None:
         """Release the file; nothing committed is lost. Closing twice does nothing."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -43,6 +45,29 @@ def test_the_thread_goes_on_after_the_log_failed(
         engine.produce("s", b"k", b'{"V":1}')
         wait(lambda: len(engine.read("GOOD")) == 1)
     assert "no space left on device" in caplog.text
+
+
+class ManySteps(MemoryLog):
+    """Cleaning up takes a while, in steps."""
+
+    def maintenance(self, now: int) -> Iterator[int]:
+        for _ in range(40):
+            time.sleep(0.02)
+            yield 1
+
+
+def test_cleaning_up_lets_others_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAINTENANCE_SECONDS", 0.0)
+    with Engine(ManySteps(), clock=FixedClock(1)) as engine:
+        cleaner = threading.Thread(target=engine.maintain)
+        cleaner.start()
+        engine.start()  # and its own thread cleans up, too
+        for _ in range(5):
+            begun = time.monotonic()
+            engine.execute("SHOW STREAMS;")
+            assert time.monotonic() - begun < 0.4
+        assert cleaner.is_alive()
+        cleaner.join()
 
 
 def wait(condition) -> None:

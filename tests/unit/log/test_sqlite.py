@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ksqlkit.engine.log import Commit, Output, SqliteLog, TopicInfo
+from ksqlkit.engine.log import Commit, Output, SqliteLog, TopicInfo, sqlite_clean
 from ksqlkit.engine.log import sqlite as module
 from ksqlkit.errors import ServerError
 
@@ -144,3 +144,35 @@ def test_deleted_records_give_their_space_back(path: Path) -> None:
     log.maintain(10**9)
     log.close()
     assert path.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("policy", ["delete", "compact", "join"])
+def test_maintenance_goes_in_steps_and_takes_appends_in_between(
+    path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setattr(sqlite_clean, "STEP_CHUNKS", 3)
+    monkeypatch.setattr(sqlite_clean, "_TARGET_RECORDS", 4)
+    settings = {"delete": ("retention.ms", "100"), "join": ("retention.ms", "-1")}
+    config = (
+        settings.get(policy, ("segment.bytes", "1")),
+        ("cleanup.policy", policy.replace("join", "delete")),
+    )
+    log = SqliteLog(path)
+    log.create_topic(TopicInfo("t", 1, 1, config))
+    log.create_topic(TopicInfo("gone", 1, 1, config))
+    for number in range(20):
+        record = Output("t", 0, 1000 + number, b"k%d" % (number % 2), b"%d" % number)
+        log.commit(Commit(outputs=[record, record._replace(topic="gone")]))
+    taken = []
+    for step, removed in enumerate(log.maintenance(1115)):
+        log.commit(Commit(outputs=[Output("t", 0, 2000, b"new", b"%d" % step)]))
+        taken.append(removed)
+        assert [r.offset for r in log.read("t", 0, 0, 1000)][-1] == 20 + step
+        if step == 2:
+            log.delete_topic("gone")
+    assert len(taken) > 4
+    assert sum(taken) >= {"delete": 15, "compact": 18, "join": 0}[policy]
+    left = [r.value for r in log.read("t", 0, 0, 20) if r.offset < 20]
+    assert left == [b"%d" % i for i in range({"delete": 15, "compact": 18, "join": 0}[policy], 20)]
+    assert "gone" not in log.topics()
+    log.close()
