@@ -8,7 +8,7 @@ for _ in $(seq 90); do
   sleep 2
 done
 docker compose run --rm --no-deps scoring \
-  ksqlkit bridge check --scoring http://scoring:8090 --server http://ksqldb-server:8088
+  ksqlkit functions check --scoring http://scoring:8090 --server http://ksqldb-server:8088
 ksql() {
   docker compose exec -T ksqldb-cli ksql --execute "$1" http://ksqldb-server:8088
 }

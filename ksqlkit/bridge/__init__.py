@@ -7,6 +7,6 @@ compiled once from `udf_server/java`.
 from __future__ import annotations
 
 from ksqlkit.bridge.check import Finding, check
-from ksqlkit.bridge.jar import Built, build_jar
+from ksqlkit.bridge.jar import Built, build_jar, other_jars
 
-__all__ = ["Built", "Finding", "build_jar", "check"]
+__all__ = ["Built", "Finding", "build_jar", "check", "other_jars"]

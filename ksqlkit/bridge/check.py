@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ksqlkit.client.protocol import Client
 
 OK: Final = "ok"
-REBUILD: Final = "`ksqlkit bridge build`, copy the jar to ksql.extension.dir and restart the server"
+REBUILD: Final = "`ksqlkit functions build`, copy the jar to ksql.extension.dir and restart the server"
 
 
 @dataclass(frozen=True, slots=True)

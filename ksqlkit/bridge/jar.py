@@ -30,6 +30,7 @@ _KEPT: Final = (
     "model",
     "model_version",
     "detail_of",
+    "portable",
     "generic",
 )
 
@@ -80,6 +81,23 @@ def build_jar(entries: Sequence[Mapping[str, Any]], runtime: Path, out: Path) ->
             _put(jar, path, content)
     draft.replace(out)  # a server that starts meanwhile sees the old jar or the new one
     return Built(out, tuple(k["name"] for k in kept), left_out)
+
+
+def other_jars(built: Path, functions: Sequence[str]) -> dict[Path, list[str]]:
+    """Jars of the bridge in the same folder that define some of the same functions: a ksqlDB server that finds a
+    function in two jars does not start."""
+    found: dict[Path, list[str]] = {}
+    for path in sorted(built.resolve().parent.glob("*.jar")):
+        if path == built.resolve():
+            continue
+        try:
+            with zipfile.ZipFile(path) as jar:
+                known = {e["name"] for e in orjson.loads(jar.read(RESOURCE))["functions"]}
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError):
+            continue
+        if shared := [name for name in functions if name in known]:
+            found[path] = shared
+    return found
 
 
 def _put(jar: zipfile.ZipFile, path: str, content: bytes) -> None:

@@ -9,7 +9,6 @@ import typer
 from ksqlkit import __version__
 from ksqlkit.cli import output
 from ksqlkit.cli.apply import apply
-from ksqlkit.cli.bridge import bridge
 from ksqlkit.cli.datagen import datagen
 from ksqlkit.cli.demo import demo
 from ksqlkit.cli.dev import dev
@@ -31,11 +30,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, dev, sql, render, apply, load, datagen, train, retrain, functions, process):
+for command in (demo, dev, sql, render, apply, load, datagen, train, retrain, process):
     app.command()(command)
 app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")
-app.add_typer(bridge, name="bridge")
+app.add_typer(functions, name="functions")
 
 
 @app.callback()

@@ -64,7 +64,7 @@ def test_what_differs_is_said(client: EmbeddedClient, entries: list[dict[str, An
         "CLASSIFY": "gone",
     }
     assert "lacks (BIGINT) -> STRUCT<LABEL VARCHAR,SCORE DOUBLE>" in states["SENTIMENT"].detail
-    assert "bridge build" in states["NEWER"].advice
+    assert "functions build" in states["NEWER"].advice
 
 
 class _Recorded:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ksqlkit.bridge import build_jar
+from ksqlkit.bridge import build_jar, other_jars
 from ksqlkit.errors import DataError
 
 
@@ -68,3 +68,17 @@ def test_nothing_to_load_and_no_runtime_are_errors(runtime: Path, tmp_path: Path
     with pytest.raises(DataError, match="not the bridge's runtime"):
         build_jar([function("ONE")], tmp_path / "other.jar", tmp_path / "out.jar")
     assert not list(tmp_path.glob("out.jar*"))
+
+
+def test_another_jar_beside_it_with_the_same_functions_is_told_of(runtime: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "ext"
+    folder.mkdir()
+    build_jar([function("ONE"), function("OLD")], runtime, folder / "old.jar")
+    (folder / "broken.jar").write_bytes(b"")
+    with zipfile.ZipFile(folder / "connector.jar", "w") as jar:
+        jar.writestr("A.class", b"")
+    built = build_jar([function("ONE"), function("TWO")], runtime, folder / "new.jar")
+    clashes = other_jars(built.path, built.functions)
+    assert list(clashes) == [(folder / "old.jar").resolve()]
+    assert "ONE" in clashes[(folder / "old.jar").resolve()]
+    assert "TWO" not in clashes[(folder / "old.jar").resolve()]
