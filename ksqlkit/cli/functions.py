@@ -121,8 +121,7 @@ def build(
     messages.print(
         "Next: copy it into the server's ksql.extension.dir, put\n"
         f"  ksql.functions._global_.scoring.url={url}\n"
-        "into the server's properties (a URL that the server can reach), restart it, and run
-"
+        "into the server's properties (a URL that the server can reach), restart it, and run\n"
         "`ksqlkit functions check --server URL`.",
         markup=False,
     )
