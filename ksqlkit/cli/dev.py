@@ -13,8 +13,8 @@ import typer
 
 from ksqlkit.cli.options import ProjectOption, open_config
 from ksqlkit.cli.output import guarded, messages
-from ksqlkit.errors import ServerError
-from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, run_stack
+from ksqlkit.errors import ServerError, UserError
+from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, free_port, run_stack
 
 if TYPE_CHECKING:
     from ksqlkit.project.config import Config
@@ -55,7 +55,12 @@ def dev(
     """
     config = open_config(project)
     folder = data or Path.cwd() / ".ksqlkit"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        hint = "Name another folder for records and state with --data."
+        raise UserError(f"{folder} cannot be made: {exc.strerror}", hint=hint) from exc
+    _check_host(host)
     models = folder / "models" if demo else config.models
     log = folder / "log.db"
     for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with Ctrl-C ignored
@@ -70,6 +75,15 @@ def dev(
             _apply(stack, config.root)
         print_connections(stack)
         _wait(stack)
+
+
+def _check_host(host: str) -> None:
+    """Raise UserError for an address that this machine does not have."""
+    try:
+        free_port(host)
+    except OSError as exc:
+        hint = "127.0.0.1 is this machine alone, 0.0.0.0 all its networks."
+        raise UserError(f"--host {host}: cannot listen there: {exc.strerror or exc}", hint=hint) from exc
 
 
 def _demo(stack: Stack, config: Config, models: Path, report: Path) -> None:

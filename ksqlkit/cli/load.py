@@ -16,7 +16,7 @@ from ksqlkit.cli.options import (
     open_config,
 )
 from ksqlkit.cli.output import guarded, messages, print_json, progress
-from ksqlkit.errors import KsqlkitError
+from ksqlkit.errors import KsqlkitError, UserError
 
 
 @guarded
@@ -43,6 +43,10 @@ def load(
     """
     from ksqlkit.loading.load import load_file
 
+    if not topic.strip():
+        raise UserError(
+            "--topic is empty", hint="Name the topic of a stream or table, as SHOW STREAMS; lists them."
+        )
     client, _ = open_client(None if server else open_config(project), target, server)
     sent = 0
 

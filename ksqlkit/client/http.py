@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 
 from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord
-from ksqlkit.errors import DataError, Location, ServerError, StatementError, Unreachable
+from ksqlkit.errors import DataError, Location, ServerError, StatementError, Unreachable, UserError
 
 if TYPE_CHECKING:
     import httpx
@@ -39,8 +40,8 @@ class HttpClient:
         rest_proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
-        self.rest_proxy = (rest_proxy or url).rstrip("/")
+        self.url = _checked_url(url)
+        self.rest_proxy = _checked_url(rest_proxy or url)
         self._auth = auth
         self._timeout = timeout
         self._transport = transport
@@ -82,9 +83,13 @@ class HttpClient:
 
     def lines(self, sql: str, *, properties: Options = None) -> Iterator[str]:
         """Run a PRINT statement through /query-stream."""
+        import httpx
+
         response = self._open(sql, properties, None)
         try:
             yield from response.iter_lines()
+        except httpx.TransportError as exc:
+            raise Unreachable(f"{self.url} ended the connection: {exc}") from exc
         finally:
             response.close()
 
@@ -191,7 +196,10 @@ class HttpClient:
             method, (base or self.url) + path, content=content, headers=headers
         )
         response = self._exchange(request)
-        return orjson.loads(response.content) if response.content else {}
+        try:
+            return orjson.loads(response.content) if response.content else {}
+        except orjson.JSONDecodeError:
+            raise self._stranger(response) from None
 
     def _exchange(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         import httpx
@@ -211,19 +219,40 @@ class HttpClient:
                 f"No ksqlDB answers at {self.url} ({exc})",
                 hint="Start one with `ksqlkit dev`, or name another with --server or the project's target.",
             ) from exc
+        if response.is_redirect:
+            raise Unreachable(
+                f"{self.url} sends on to {response.headers.get('location')}",
+                hint="Use that address, if it is yours.",
+            )
+        if response.status_code == 404 and b"error_code" not in response.content:
+            raise self._stranger(response)
         if response.status_code >= 400:
             raise _refusal(response)
         return response
+
+    def _stranger(self, response: httpx.Response) -> Unreachable:
+        """Something else than a ksqlDB listens there."""
+        return Unreachable(
+            f"What answers at {self.url} is no ksqlDB: HTTP {response.status_code} from {response.url.path}",
+            hint="Name the ksqlDB's address with --server or in the project's target; `ksqlkit dev` prints its own.",
+        )
 
 
 class HttpRowStream:
     """Rows of a running /query-stream."""
 
     def __init__(self, client: HttpClient, response: httpx.Response) -> None:
+        import httpx
+
         self._client = client
         self._response = response
         self._lines = (line for line in response.iter_lines() if line)
-        first = orjson.loads(next(self._lines))
+        try:
+            first = orjson.loads(next(self._lines))
+        except (StopIteration, orjson.JSONDecodeError):
+            raise Unreachable(f"{client.url} ended the connection before it told the columns") from None
+        except httpx.TransportError as exc:
+            raise Unreachable(f"{client.url} ended the connection: {exc}") from exc
         self.header = Header(first.get("queryId") or "", first["columnNames"], first["columnTypes"])
 
     def __iter__(self) -> Iterator[Row]:
@@ -249,6 +278,22 @@ class HttpRowStream:
     def close(self) -> None:
         """End the query by closing its connection."""
         self._response.close()
+
+
+def _checked_url(url: str) -> str:
+    """The address without a final slash. Raises UserError for what is none."""
+    hint = "Write it as http://HOST:PORT."
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts.port  # noqa: B018 raises for a port that is none
+    except ValueError:
+        valid = False
+    if not valid:
+        if url and "://" not in url and not url.startswith("/"):
+            hint = f"Did you mean http://{url}?"
+        raise UserError(f"{url!r} is not the address of a server", hint=hint)
+    return url.rstrip("/")
 
 
 def _proxy_record(record: TopicRecord) -> dict[str, Any]:

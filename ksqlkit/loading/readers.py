@@ -39,7 +39,8 @@ def read_lines(path: Path) -> tuple[list[str] | None, Iterator[Line]]:
     Raises DataError for a file that is missing, of an unknown kind, or malformed; the location names the line.
     """
     if not path.is_file():
-        raise DataError(f"There is no file {path}", hint="Name a .csv, .jsonl or .parquet file.")
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise DataError(f"There is no file {path}: it {what}", hint="Name a .csv, .jsonl or .parquet file.")
     kind = next((s for s in reversed(path.suffixes) if s not in (".gz", ".zip")), "")
     if kind == ".csv":
         return _read_csv(path)
