@@ -134,8 +134,13 @@ def check_sources(request: Request) -> None:
 
 
 def check_clauses(request: Request) -> None:
-    """WINDOW and EMIT FINAL need a GROUP BY."""
+    """WINDOW and EMIT FINAL need a GROUP BY, which excludes PARTITION BY; that names each expression once."""
     query = request.query
+    if query.group_by and query.partition_by:
+        raise fail("Queries only support one of PARTITION BY and GROUP BY", query.partition_by[0])
+    for i, expr in enumerate(query.partition_by):
+        if expr in query.partition_by[:i]:
+            raise fail(f"Duplicate PARTITION BY expression: {show(expr)}", expr)
     if is_aggregation(request):
         if query.emit == "FINAL" and not (query.group_by and query.window is not None):
             raise fail("EMIT FINAL is only supported for windowed aggregations.", query)

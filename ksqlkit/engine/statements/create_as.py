@@ -22,6 +22,7 @@ from ksqlkit.engine.statements.upgrade import check_query_upgrade, check_upgrade
 from ksqlkit.engine.statements.with_clause import PREPARE, WithClause
 from ksqlkit.errors import StatementError
 
+_OWN_PREFIXES = ("INSERTQUERY_", "CTAS_", "CSAS_", "CST_")
 _SCHEMA_PREFIX = "Could not determine output schema for query due to error: "
 
 
@@ -169,6 +170,12 @@ def insert_query_id(ctx: Context, clause: WithClause) -> str:
     """The id of an INSERT INTO query: as given, or numbered. Raises StatementError when it is taken."""
     given = clause.get("QUERY_ID")
     query_id = given.upper() if given else f"INSERTQUERY_{ctx.query_number}"
+    if given and query_id.startswith(_OWN_PREFIXES):
+        raise StatementError(
+            f"Query IDs must not start with a reserved query ID prefix ({', '.join(_OWN_PREFIXES)}). Got '{query_id}'."
+        )
+    if not re.fullmatch("[A-Za-z0-9_]+", query_id):
+        raise StatementError(f"Query IDs may contain only alphanumeric characters and '_'. Got: '{query_id}'")
     if query_id in ctx.queries:
         raise StatementError(f"Query ID '{query_id}' already exists.")
     return query_id
@@ -203,7 +210,13 @@ def _target_place(prepared: Prepared) -> str:
 
 
 def new_query_id(ctx: Context, node: N.CreateAsSelect, existing: DataSource | None) -> str:
-    """A new id, or that of the query being replaced."""
+    """A new id, or that of the query being replaced. Raises StatementError where several write into the sink."""
+    writing = [q.id for q in ctx.queries.values() if node.name in q.sinks]
+    if node.or_replace and len(writing) > 1:
+        raise StatementError(
+            f"REPLACE for sink `{node.name}` is not supported because there are multiple queries writing into it: "
+            f"[{', '.join(writing)}]"
+        )
     if existing is not None and existing.query_id in ctx.queries:
         assert existing.query_id is not None
         return existing.query_id

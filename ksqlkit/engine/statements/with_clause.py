@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.catalog import Format, WindowInfo
+from ksqlkit.engine.functions.date_patterns import compile_pattern
 from ksqlkit.engine.plan.formats import INFERS_SCHEMA, check_format_name, check_options
 from ksqlkit.engine.serde.delimited import parse_delimiter
-from ksqlkit.errors import StatementError
+from ksqlkit.errors import DataError, StatementError
 
 PREPARE: Final = "Failed to prepare statement: "
 _UNITS: Final = {
@@ -237,6 +238,13 @@ def _check_combinations(values: Mapping[str, Any]) -> None:
             f"{PREPARE}Cannot supply both 'VALUE_AVRO_SCHEMA_FULL_NAME' and 'VALUE_SCHEMA_FULL_NAME' "
             "properties. Please only set 'VALUE_SCHEMA_FULL_NAME'."
         )
+    if (pattern := values.get("TIMESTAMP_FORMAT")) is not None:
+        try:
+            compile_pattern(pattern)
+        except DataError as error:
+            raise StatementError(
+                f"{PREPARE}Invalid datetime format for config:TIMESTAMP_FORMAT, reason:{error.message}"
+            ) from None
     kind, size = values.get("WINDOW_TYPE"), values.get("WINDOW_SIZE")
     if kind in ("HOPPING", "TUMBLING") and size is None:
         raise StatementError(
@@ -245,6 +253,8 @@ def _check_combinations(values: Mapping[str, Any]) -> None:
         )
     if size is not None and kind not in ("HOPPING", "TUMBLING"):
         raise StatementError(f"{PREPARE}'WINDOW_SIZE' should not be set for SESSION windows.")
+    if size is not None and parse_duration(size) <= 0:
+        raise StatementError(f"{PREPARE}Size must be positive", hint="for example WINDOW_SIZE='10 SECONDS'")
     if values.get("CLEANUP_POLICY") is not None:
         raise StatementError(
             "Invalid config variable in the WITH clause: CLEANUP_POLICY.\n"

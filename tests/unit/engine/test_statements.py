@@ -134,6 +134,29 @@ REFUSED = [
         "CREATE OR REPLACE STREAM orders (id VARCHAR KEY) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON');",
         "Cannot upgrade data source",
     ),
+    (
+        "CREATE STREAM s (a VARCHAR) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON', TIMESTAMP='a', "
+        "TIMESTAMP_FORMAT='yyyy{');",
+        "Invalid datetime format for config:TIMESTAMP_FORMAT, reason:Pattern includes reserved character: '{'",
+    ),
+    (
+        "CREATE STREAM s (a INT KEY) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON', WINDOW_TYPE='TUMBLING', "
+        "WINDOW_SIZE='0 SECONDS');",
+        "Size must be positive",
+    ),
+    (
+        "INSERT INTO orders WITH (QUERY_ID='CSAS_mine') SELECT * FROM orders;",
+        "Query IDs must not start with a reserved query ID prefix (INSERTQUERY_, CTAS_, CSAS_, CST_). Got 'CSAS_MINE'.",
+    ),
+    (
+        "INSERT INTO orders WITH (QUERY_ID='my query') SELECT * FROM orders;",
+        "Query IDs may contain only alphanumeric characters and '_'. Got: 'MY QUERY'",
+    ),
+    (
+        "CREATE STREAM z AS SELECT * FROM orders; INSERT INTO z SELECT * FROM orders; "
+        "CREATE OR REPLACE STREAM z AS SELECT * FROM orders;",
+        "REPLACE for sink `Z` is not supported because there are multiple queries writing into it",
+    ),
 ]
 
 
