@@ -89,7 +89,7 @@ def _explained(ctx: Context, entities: list[dict[str, Any]]) -> Iterator[tuple[s
         wanted = entity.get("queryDescription")
         if wanted is None:
             continue
-        text = DEFAULTS.sub("", wanted["statementText"])
+        text = DEFAULTS.sub("", wanted["statementText"]).replace("CREATE OR REPLACE", "CREATE")
         trial = ctx.fork()
         (node,) = parse(text)
         if isinstance(node, N.CreateAsSelect):
