@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import parse
+from ksqlkit.engine import command_log
 from ksqlkit.engine.catalog import Catalog
 from ksqlkit.engine.clock import Clock
+from ksqlkit.engine.command_log import Command
 from ksqlkit.engine.context import Context, PersistentQuery, Prepared, QueryState
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.protocol import Commit, Log, Output, TopicInfo
@@ -32,7 +33,8 @@ from ksqlkit.errors import KsqlkitError, ServerError
 if TYPE_CHECKING:
     from ksqlkit.engine.runtime.query import Materialization, RunningQuery
 
-_COMMAND = "command/"
+FORGOTTEN_AT_ONCE = 100  # commands: fewer are not worth writing
+_LOGGER = logging.getLogger("ksqlkit.engine")
 
 
 class LiveContext(Context):
@@ -65,8 +67,26 @@ class LiveContext(Context):
         """Bring back catalogue and queries from the command log; queries go on from their committed positions.
 
         A command that does not work any more (say, a function is gone) is left out, kept in `startup_errors` and
-        in the log; the others go on.
+        in the log; the others go on. Where many commands have come to nothing, they are forgotten.
         """
+        commands, following = command_log.read(self.log)
+        history = command_log.History()
+        replay, gone = self._replay(commands, history)
+        self.catalog, self.statuses = replay.catalog, replay.statuses
+        self.next_sequence = max(replay.next_sequence, following)
+        self.topics = self.log.topics()
+        for query_id in gone - set(replay.queries):
+            self.log.drop_consumer(query_id)  # again, in case the last end came between command and clean-up
+        if not self.startup_errors:
+            self._forget_commands(commands, history, replay)
+        for query in replay.queries.values():
+            self.start_query(query)
+        self._declare_processing_log()
+
+    def _replay(
+        self, commands: Sequence[Command], history: command_log.History | None = None
+    ) -> tuple[Context, set[str]]:
+        """A context in which the commands were run, and the ids of queries that ended on the way."""
         from ksqlkit.engine import statements
 
         replay = Context(
@@ -76,31 +96,37 @@ class LiveContext(Context):
             schemas=self.schemas_copy(),
         )
         gone: set[str] = set()
-        for name, content in sorted(self.log.load_meta().items()):
-            if not name.startswith(_COMMAND):
-                continue
-            command = orjson.loads(content)
-            for topic, (partitions, replicas, config) in command["topics"].items():
-                info = TopicInfo(topic, partitions, replicas, tuple(map(tuple, config)))
-                replay.topics[topic] = info
-            replay.next_sequence = command["sequence"]
+        for command in commands:
+            replay.topics |= {info.name: info for info in command.topics}
+            replay.next_sequence = command.sequence
             before = set(replay.queries)
             try:
-                (node,) = parse(command["sql"])
-                overrides = command["overrides"]
-                statements.run(replay, Prepared(node, command["sql"], command["sql"], overrides))
+                (node,) = parse(command.sql)
+                statements.run(replay, Prepared(node, command.sql, command.sql, command.overrides))
             except KsqlkitError as error:
-                self.startup_errors.append((command["sql"], error))
-                replay.next_sequence = command["sequence"] + 2
+                self.startup_errors.append((command.sql, error))
+                replay.next_sequence = command.sequence + 2
+            if history is not None:
+                history.note(command, replay.catalog, replay.queries)
             gone |= before - set(replay.queries)
-        self.catalog, self.statuses = replay.catalog, replay.statuses
-        self.next_sequence = replay.next_sequence
-        self.topics = self.log.topics()
-        for query_id in gone - set(replay.queries):
-            self.log.drop_consumer(query_id)  # again, in case the last end came between command and clean-up
-        for query in replay.queries.values():
-            self.start_query(query)
-        self._declare_processing_log()
+        return replay, gone
+
+    def _forget_commands(
+        self, commands: Sequence[Command], history: command_log.History, replay: Context
+    ) -> None:
+        """Forget commands that have come to nothing, once they are many; what is left must end the same."""
+        needless = history.needless()
+        if len(needless) < FORGOTTEN_AT_ONCE:
+            return
+        names = {command.name for command in needless}
+        again, _ = self._replay([command for command in commands if command.name not in names])
+        if (again.catalog, again.queries) == (replay.catalog, replay.queries):
+            command_log.forget(self.log, needless, self.next_sequence)
+        else:
+            _LOGGER.warning(
+                "the command log is kept whole: without %d commands it ends otherwise", len(names)
+            )
+            self.startup_errors.clear()
 
     def _declare_processing_log(self) -> None:
         from ksqlkit.engine import statements
@@ -129,8 +155,7 @@ class LiveContext(Context):
         for query_id in list(self.queries):
             self.stop_query(query_id)
         self.catalog = Catalog()
-        commands = [name for name in self.log.load_meta() if name.startswith(_COMMAND)]
-        self.log.commit(Commit(meta=dict.fromkeys(commands)))
+        command_log.forget(self.log, command_log.read(self.log)[0], self.next_sequence)
         for topic in sinks:
             if any(pattern.fullmatch(topic) for pattern in patterns):
                 self.delete_topic(topic)
@@ -355,17 +380,10 @@ class LiveContext(Context):
 
     def on_command(self, prepared: Prepared) -> None:
         """Write it to the log's metadata, with the topics it was decided on."""
-        topics: dict[str, Any] = {
-            t.name: [t.partitions, t.replicas, [list(c) for c in t.config]] for t in self.looked_up.values()
-        }
-        command = {
-            "sequence": self.next_sequence,
-            "sql": prepared.written,
-            "overrides": dict(prepared.overrides),
-            "topics": topics,
-        }
-        name = f"{_COMMAND}{self.next_sequence:012d}"
-        self.log.commit(Commit(meta={name: orjson.dumps(command)}))
+        command = Command(
+            self.next_sequence, prepared.written, prepared.overrides, tuple(self.looked_up.values())
+        )
+        command_log.write(self.log, command)
 
     def on_append(self, outputs: Sequence[Output]) -> None:
         """Append them."""

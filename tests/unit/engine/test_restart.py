@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ksqlkit.engine import live
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.memory import MemoryLog
 from ksqlkit.engine.log.sqlite import SqliteLog
@@ -118,6 +119,48 @@ def test_a_command_that_no_longer_works_is_left_out(tmp_path) -> None:
     with Engine(SqliteLog(path), functions=functions) as third:
         assert third.context.startup_errors == []
         assert list(third.context.queries) == ["CSAS_LOUD_1", "CSAS_FINE_3"]
+
+
+def test_commands_that_came_to_nothing_are_forgotten(reopen, monkeypatch) -> None:
+    monkeypatch.setattr(live, "FORGOTTEN_AT_ONCE", 10)
+    first = reopen()
+    first.execute(ORDERS + CUSTOMERS + PER_CUSTOMER)
+    first.execute("CREATE TYPE part AS STRUCT<a INT>; CREATE TYPE odd AS STRUCT<b INT>;")
+    first.execute("CREATE STREAM kept (p part) WITH (KAFKA_TOPIC='k', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    first.execute("DROP TYPE part; DROP TYPE odd; CREATE TYPE odd AS STRUCT<c INT>;")
+    first.execute("PAUSE ALL; RESUME ALL;")
+    for number in range(10):
+        first.execute(f"CREATE STREAM s{number} AS SELECT id, qty FROM orders;")
+        first.execute(f"INSERT INTO s{number} SELECT id, qty FROM orders;")
+        running = [q for q in first.context.queries if q.startswith("INSERTQUERY")]
+        first.execute(f"TERMINATE {running[0]}; DROP STREAM s{number} DELETE TOPIC;")
+    before, written = first.context, commands(first)
+    first.log.close()
+
+    second = reopen()
+    left = commands(second)
+    assert left < written - 30
+    third = reopen_after(second, reopen)
+    for engine in (second, third):
+        after = engine.context
+        assert after.startup_errors == []
+        assert (after.catalog, after.queries) == (before.catalog, before.queries)
+        assert after.next_sequence == before.next_sequence
+    assert commands(third) == left
+    answer = one(third, "CREATE STREAM next AS SELECT id, qty FROM orders;")
+    assert answer.command_sequence_number == before.next_sequence
+    assert f"CSAS_NEXT_{before.next_sequence - 1}" in third.context.queries
+    feed_orders(third)
+    assert third.query("SELECT n FROM per_customer WHERE customer='alice';").rows == ((2,),)
+
+
+def commands(engine) -> int:
+    return sum(1 for name in engine.log.load_meta() if name.startswith("command/"))
+
+
+def reopen_after(engine, reopen):
+    engine.log.close()
+    return reopen()
 
 
 WORKER = """
