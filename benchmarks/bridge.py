@@ -52,16 +52,17 @@ def classpath() -> str:
 def main(seconds: float, threads: list[int]) -> dict[str, Any]:
     """Run all lanes at each number of threads."""
     from ksqlkit.bridge import build_jar
-    from ksqlkit.bridge.portable import write_portable
     from ksqlkit.bridge.runtime import runtime_jar
     from ksqlkit.cli.functions import fetch_manifest
     from tests.support.scoring_server import scoring_server
     from udf_server.models.store import ModelStore
+    from udf_server.portable.document import portable
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         publish_model(folder / "models")
-        write_portable(ModelStore(folder / "models"), "fraud", None, folder / "fraud.model")
+        form = portable(*ModelStore(folder / "models").read("fraud", 1))
+        (folder / "fraud.model").write_bytes(form)
         server = scoring_server(folder / "models")
         try:
             jar = build_jar(fetch_manifest(server.url), runtime_jar(), folder / "bridge.jar").path

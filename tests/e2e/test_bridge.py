@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ import pytest
 from benchmarks.bridge import FEATURES, classpath, publish_model
 from ksqlkit.bridge import build_jar
 from ksqlkit.bridge.functions import generic_entries
-from ksqlkit.bridge.portable import margins, portable, vector_rows, write_portable
 from ksqlkit.bridge.runtime import runtime_jar
 from ksqlkit.cli.functions import fetch_manifest
 from ksqlkit.process import ServerProcess
+from tests.support.models import linear_model
 from tests.support.scoring_server import scoring_server
 from udf_server.models.store import ModelStore
+from udf_server.portable.document import portable
 
 BUILT = Path(__file__).parents[2] / "build" / "bridge" / "test-classes"
 pytestmark = [
@@ -162,31 +165,77 @@ def test_a_server_that_is_not_there_is_a_status(jar: Path) -> None:
     assert "127.0.0.1:9" in detail["REASON"]
 
 
-def test_trees_in_java_are_xgboosts_to_the_bit(folder: Path) -> None:
-    store = ModelStore(folder / "models")
-    write_portable(store, "fraud", None, folder / "fraud.model")
-    metadata, content = store.read("fraud", 1)
-    rows = vector_rows(portable(content, metadata.features, {})["trees"], FEATURES, 10_000, seed=11)
-    rows.astype("<f4").tofile(folder / "rows")
-    margins(content, rows).astype("<f4").tofile(folder / "margins")
-    files = [str(folder / name) for name in ("fraud.model", "rows", "margins")]
-    command = ["java", "-cp", classpath(), "io.ksqlkit.bridge.WalkTrees", *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split()[:2] == ["10000", "0"]
+def write_model(folder: Path) -> Path:
+    """The live fraud model in a file."""
+    (folder / "fraud.model").write_bytes(portable(*ModelStore(folder / "models").read("fraud", 1)))
+    return folder / "fraud.model"
 
 
 def test_the_model_in_the_jvm_needs_no_server_and_answers_the_same(
     jar: Path, server: ServerProcess, folder: Path
 ) -> None:
-    write_portable(ModelStore(folder / "models"), "fraud", None, folder / "fraud.model")
     calls = [["FRAUD_SCORE", 0, *([i / 7, None, -i / 3] * (FEATURES // 3))] for i in range(40)]
-    local = ("ksql.functions.fraud_score.lane=local",)
-    local += (f"ksql.functions.fraud_score.model.file={folder / 'fraud.model'}",)
+    alone = ["fraud_score.lane=local", f"fraud_score.model.file={write_model(folder)}"]
     nobody = "ksql.functions._global_.scoring.url=http://127.0.0.1:9"
-    _, inside = load(jar, calls, nobody, *local)
+    _, inside = load(jar, calls, nobody, *(f"ksql.functions.{a}" for a in alone))
     _, remote = load(jar, calls, url(server))
     assert inside == pytest.approx(remote, abs=1e-7)
     assert len(set(inside)) > 10
+
+
+class Jvm:
+    """A jar that stays loaded; `ask` answers a call of (function, overload, argument, ...)."""
+
+    def __init__(self, jar: Path, *properties: str) -> None:
+        command = ["java", "-Xmx256m", "-cp", classpath(), "io.ksqlkit.bridge.LoadJar", str(jar)]
+        self._process = subprocess.Popen(
+            [*command, *properties], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert self._process.stdout is not None
+        while self._process.stdout.readline() not in (b"READY\n", b""):
+            pass
+
+    def ask(self, *call: Any) -> Any:
+        """The answer, None for NULL."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(orjson.dumps(call) + b"\n")
+        self._process.stdin.flush()
+        return orjson.loads(self._process.stdout.readline())
+
+    def until(self, wanted: Any, *call: Any) -> None:
+        """Ask until that is the answer."""
+        for _ in range(200):
+            found = self.ask(*call)
+            if found == pytest.approx(wanted, abs=1e-9):
+                return
+            time.sleep(0.05)
+        pytest.fail(f"{call} answers {found}, not {wanted}")
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.communicate(timeout=20)
+
+
+def test_a_promotion_is_followed_between_rows_without_a_restart(
+    jar: Path, server: ServerProcess, folder: Path
+) -> None:
+    store = ModelStore(folder / "models")
+    linear_model(store, "churn", [0.0, 1.0])
+    settings = ("lane=local", "lane.fallback=none", "model.poll.ms=200")
+    jvm = Jvm(jar, url(server), *(f"ksql.functions.predict.{s}" for s in settings))
+    try:
+        half = 0.5
+        jvm.until(half, "PREDICT", 0, "churn", 9.0, 0.0)
+        linear_model(store, "churn", [0.0, 0.0])
+        jvm.until(half, "PREDICT", 0, "churn", 9.0, 4.0)
+        assert jvm.ask("PREDICT", 0, "churn@1", 9.0, 4.0) == pytest.approx(1 / (1 + math.exp(-4)))
+        assert jvm.ask("PREDICT", 0, "absent", 1.0) is None
+        body = {"data": [[0, "churn@1", 9.0, 4.0]]}
+        direct = httpx.post(f"{server.url}/v1/functions/PREDICT:batch", json=body).json()
+        assert jvm.ask("PREDICT", 0, "churn@1", 9.0, 4.0) == pytest.approx(direct["data"][0][1], abs=1e-15)
+    finally:
+        jvm.stop()
 
 
 def test_the_commands(server: ServerProcess, folder: Path) -> None:
@@ -194,7 +243,7 @@ def test_the_commands(server: ServerProcess, folder: Path) -> None:
         command = [sys.executable, "-c", "from ksqlkit.cli.main import main; main()", *words]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
-    built = ksqlkit("bridge", "build", "--scoring", server.url, "--out", "by_hand.jar", "--json")
+    built = ksqlkit("functions", "build", "--scoring", server.url, "--out", "by_hand.jar", "--json")
     assert built.returncode == 0, built.stderr
     assert "FRAUD_SCORE_DETAIL" in orjson.loads(built.stdout)["functions"]
     assert (folder / "by_hand.jar").stat().st_size > 50_000
@@ -202,14 +251,14 @@ def test_the_commands(server: ServerProcess, folder: Path) -> None:
     command = [sys.executable, "-m", "ksqlkit.engine.rest", "--port", "0", "--scoring", server.url]
     ksqldb = ServerProcess("embedded ksqlDB", command, health="/info")
     try:
-        well = ksqlkit("bridge", "check", "--scoring", server.url, "--server", ksqldb.url, "--json")
+        well = ksqlkit("functions", "check", "--scoring", server.url, "--server", ksqldb.url, "--json")
         assert well.returncode == 0, well.stdout + well.stderr
         assert {f["state"] for f in orjson.loads(well.stdout)} == {"ok"}
     finally:
         ksqldb.stop()
     plain = ServerProcess("embedded ksqlDB", command[:-2], health="/info")
     try:
-        lacking = ksqlkit("bridge", "check", "--scoring", server.url, "--server", plain.url)
+        lacking = ksqlkit("functions", "check", "--scoring", server.url, "--server", plain.url)
         assert lacking.returncode == 1
         assert "missing" in lacking.stdout
     finally:
@@ -218,9 +267,9 @@ def test_the_commands(server: ServerProcess, folder: Path) -> None:
     (folder / "ksqlkit.toml").write_text(
         '[project]\nname = "p"\ntarget = "dev"\n[targets.dev]\nembedded = ":memory:"\n'
     )
-    written = ksqlkit("bridge", "model", "fraud", "--out", "fraud.file")
+    written = ksqlkit("functions", "model", "fraud", "--out", "fraud.file")
     assert written.returncode == 0, written.stderr
-    absent = ksqlkit("bridge", "model", "absent", "--out", "x.file")
+    absent = ksqlkit("functions", "model", "absent", "--out", "x.file")
     assert absent.returncode == 1
     assert "absent" in absent.stderr
     assert "Traceback" not in absent.stderr

@@ -84,7 +84,7 @@ def _base(text: str, link: str, outputs: int) -> Floats:
         one = np.float32(1.0)
         margin = (-np.log((one / score - one).astype(np.float64))).astype(np.float32)
     elif link == "exp":
-        margin = np.log(score)
+        margin = np.log(score.astype(np.float64)).astype(np.float32)
     else:
         margin = score
     return np.resize(margin, outputs).astype(np.float64)

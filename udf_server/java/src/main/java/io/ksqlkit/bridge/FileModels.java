@@ -23,7 +23,7 @@ final class FileModels extends ModelSource {
     static ModelSource of(Path path, String name, String sha256) {
         Path file = Files.isDirectory(path) ? path.resolve(name + ".model") : path;
         Path whole = file.toAbsolutePath().normalize();
-        return shared(java.util.List.of(whole, name, sha256), k -> new FileModels(whole, name, sha256));
+        return shared(java.util.List.of(whole, name, sha256), true, k -> new FileModels(whole, name, sha256));
     }
 
     @Override

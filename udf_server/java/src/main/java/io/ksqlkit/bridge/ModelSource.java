@@ -66,11 +66,15 @@ abstract class ModelSource {
         this.status = ModelStatus.of(name, where);
     }
 
-    /** The one source for a key; it looks at once. */
-    static ModelSource shared(Object key, Function<Object, ModelSource> make) {
+    /** The one source for a key; its first look is in the background, or {@code now}. */
+    static ModelSource shared(Object key, boolean now, Function<Object, ModelSource> make) {
         return SHARED.computeIfAbsent(key, k -> {
             ModelSource made = make.apply(k);
-            LOOKERS.execute(made::look);
+            if (now) {
+                made.look();
+            } else {
+                LOOKERS.execute(made::look);
+            }
             return made;
         });
     }

@@ -20,7 +20,7 @@ final class ServerModels extends ModelSource {
 
     static ModelSource of(Endpoint endpoint, String name, String sha256, long pollMs) {
         return shared(
-                List.of(endpoint, name, sha256, pollMs), k -> new ServerModels(endpoint, name, sha256, pollMs));
+                List.of(endpoint, name, sha256, pollMs), false, k -> new ServerModels(endpoint, name, sha256, pollMs));
     }
 
     @Override

@@ -1,0 +1,154 @@
+"""Models walked in Java: margins are their libraries' to the bit, values the scoring server's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.bridge import classpath
+from udf_server.models.boosting import import_xgboost
+from udf_server.models.importing import from_estimator
+from udf_server.models.loaded import LinearModel
+from udf_server.models.store import Metadata
+from udf_server.portable.document import portable
+
+BUILT = Path(__file__).parents[2] / "build" / "bridge" / "test-classes"
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.slow,
+    pytest.mark.checkout,
+    pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java on this machine"),
+    pytest.mark.skipif(not BUILT.is_dir(), reason="the bridge is not compiled: run `make bridge`"),
+]
+WIDTH = 5
+NAMES = tuple(f"F{i}" for i in range(WIDTH))
+ROWS = 10_000
+
+
+def rows_near(values: Any, seed: int) -> Any:
+    """Rows on the values at which a model decides, beside them, far off and missing."""
+    random = np.random.default_rng(seed)
+    picked = random.choice(values, (ROWS, WIDTH)).astype(np.float64)
+    single = picked.astype(np.float32)
+    return np.choose(
+        random.integers(0, 7, picked.shape),
+        [
+            picked,
+            np.nextafter(single, np.float32(np.inf)).astype(np.float64),
+            np.nextafter(single, np.float32(-np.inf)).astype(np.float64),
+            np.nextafter(picked, np.inf),
+            np.full_like(picked, np.nan),
+            random.normal(0, 1e6, picked.shape),
+            np.zeros_like(picked),
+        ],
+    )
+
+
+def different(folder: Path, form: bytes, rows: Any, margins: Any) -> int:
+    """Rows of which Java's margins are not those, bit for bit."""
+    (folder / "model").write_bytes(form)
+    rows.astype("<f8").tofile(folder / "rows")
+    np.ascontiguousarray(margins, dtype="<f8").tofile(folder / "margins")
+    files = [str(folder / name) for name in ("model", "rows", "margins")]
+    command = ["java", "-Xmx256m", "-cp", classpath(), "io.ksqlkit.bridge.WalkRows", *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    count, differ = done.stdout.split()[:2]
+    assert int(count) == ROWS
+    return int(differ)
+
+
+@pytest.mark.parametrize(
+    ("objective", "more"),
+    [
+        ("binary:logistic", {"max_depth": 6}),
+        ("binary:logistic", {"base_score": 0.02, "tree_method": "exact"}),
+        ("binary:logistic", {"num_parallel_tree": 3, "subsample": 0.5}),
+        ("reg:squarederror", {"max_depth": 9}),
+        ("count:poisson", {}),
+        ("multi:softprob", {"num_class": 4}),
+    ],
+)
+def test_xgboost(objective: str, more: dict[str, Any], tmp_path: Path) -> None:
+    xgboost = import_xgboost()
+    seed = len(str(more)) + len(objective)
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(2_000, WIDTH)).round(2)
+    x[random.random(x.shape) < 0.1] = np.nan
+    signal = np.nan_to_num(x[:, 0] * 2 + x[:, 1])
+    target = {
+        "binary:logistic": (signal > 0.3).astype(float),
+        "multi:softprob": np.digitize(signal, [-1, 0, 1]),
+        "count:poisson": np.abs(signal).round(),
+    }.get(objective, signal)
+    given = {"objective": objective, "nthread": 1, "seed": seed, **more}
+    booster = xgboost.train(given, xgboost.DMatrix(x, target), 40)
+    metadata = Metadata("m", 1, "xgboost", "model.ubj", "", NAMES)
+    form = portable(metadata, bytes(booster.save_raw("ubj")))
+    rows = rows_near(x[~np.isnan(x)], seed)
+    assert different(tmp_path, form, rows, booster.inplace_predict(rows, predict_type="margin")) == 0
+
+
+def sklearn(name: str) -> Any:
+    from sklearn import ensemble, linear_model, pipeline, preprocessing, tree
+
+    scaler = preprocessing.StandardScaler
+    found: dict[str, Callable[[], Any]] = {
+        "tree": lambda: tree.DecisionTreeClassifier(max_depth=9),
+        "forest": lambda: ensemble.RandomForestClassifier(30, random_state=1),
+        "forest of values": lambda: ensemble.ExtraTreesRegressor(10, random_state=1),
+        "boosting": lambda: ensemble.GradientBoostingClassifier(n_estimators=40),
+        "boosting of values": lambda: ensemble.GradientBoostingRegressor(n_estimators=40, loss="huber"),
+        "line": lambda: linear_model.LinearRegression(),
+        "scaled": lambda: pipeline.make_pipeline(scaler(), linear_model.LogisticRegression()),
+        "descent": lambda: pipeline.make_pipeline(scaler(), linear_model.SGDClassifier(loss="log_loss")),
+    }
+    return found[name]()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tree", "forest", "forest of values", "boosting", "boosting of values", "line", "scaled", "descent"],
+)
+def test_scikit_learn(name: str, tmp_path: Path) -> None:
+    from udf_server.models.forest import ForestModel
+
+    random = np.random.default_rng(5)
+    x = random.normal(size=(1_500, WIDTH))
+    signal = x[:, 0] * x[:, 1] + x[:, 2]
+    estimator = sklearn(name)
+    estimator.fit(x, signal if "value" in name or name == "line" else (signal > 0.2).astype(int))
+    given = from_estimator(estimator)
+    metadata = Metadata(
+        "m",
+        1,
+        given["kind"],
+        "model.npz",
+        "",
+        NAMES,
+        settings={"task": given["task"]},
+        classes=given["classes"],
+    )
+    rows = rows_near(x.ravel(), 6)
+    model = (LinearModel if given["kind"] == "linear" else ForestModel)(metadata, given["content"])
+    margins = model.margins(rows)
+    assert different(tmp_path, portable(metadata, given["content"]), rows, margins) == 0
+    if "boosting" in name:  # and scikit-learn's own, where it takes the rows
+        known = np.nan_to_num(rows)
+        own = estimator.decision_function if hasattr(estimator, "decision_function") else estimator.predict
+        assert different(tmp_path, portable(metadata, given["content"]), known, own(known)) == 0
+    for single in (rows[7:8], rows[100:103]):  # no row's bits depend on its batch
+        assert (
+            model.margins(single).tobytes()
+            == margins[np.isin(np.arange(ROWS), _places(rows, single))].tobytes()
+        )
+
+
+def _places(rows: Any, part: Any) -> list[int]:
+    return [next(i for i, row in enumerate(rows) if row.tobytes() == one.tobytes()) for one in part]
