@@ -13,7 +13,8 @@ from ksqlkit.engine.runtime.task import Environment
 from ksqlkit.engine.serde import make_serializer
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.state.keys import hash_key, key_columns
-from ksqlkit.engine.state.session_store import SessionStore, segment_interval
+from ksqlkit.engine.state.session_store import SessionStore
+from ksqlkit.engine.state.spilling import segment_interval
 from ksqlkit.engine.state.store import TableStore
 from ksqlkit.engine.state.window_store import WindowStore
 
@@ -169,11 +170,7 @@ def _keys(step: Step, environment: Environment) -> Iterable[Any]:
         places = store.places(0, store.time)
         return ((*((k,) if single else k), start, start + size) for start, k in places)
     assert isinstance(store, SessionStore)
-    return [
-        (*((k,) if single else k), start, end)
-        for k, sessions in store.data.items()
-        for end, start, _ in sessions
-    ]
+    return ((*((k,) if single else k), start, end) for k, start, end in store.places())
 
 
 def _size(step: Step) -> int:
@@ -194,5 +191,5 @@ def _windows_of(
             low, high = max(0, starts[0], ends[0] - size), min(starts[1], ends[1] - size, store.time)
             return [(s, s + size) for s in store.starts_of(key, low, high)]
         if isinstance(store, SessionStore):
-            return [(start, end) for end, start, _ in store.data.get(key, ())]
+            return store.sessions_of(key)
     return [(k[-2], k[-1]) for k in _keys(step, environment) if k[:-2] == parts]

@@ -16,7 +16,7 @@ from ksqlkit.engine.state.store import Codec
 HOT_ENTRIES: Final = 50_000  # of one query's store, over all partitions
 LARGE_ENTRY: Final = 256  # bytes: an entry counts once more for each of them
 HEAD: Final = b""  # the key of a store's own numbers, before all others
-_FIRST: Final = b"\x00"
+FIRST: Final = b"\x00"  # before all other keys
 _BIAS: Final = 1 << 63
 
 
@@ -28,6 +28,16 @@ def stamp(moment: int) -> bytes:
 def unstamp(key: bytes) -> int:
     """The milliseconds that a key begins with."""
     return int.from_bytes(key[:8], "big") - _BIAS
+
+
+def prefix_of(moment: int, key: bytes) -> bytes:
+    """The beginning of keys of many entries of one key at about one time; no other key's entries begin so."""
+    return stamp(moment) + len(key).to_bytes(4, "big") + key
+
+
+def segment_interval(retention: int) -> int:
+    """How many milliseconds Kafka Streams keeps in one segment of a store."""
+    return max(retention // 2, 60_000)
 
 
 class Backing:
@@ -49,10 +59,10 @@ class Backing:
             value = self._reader.get_state(self._store, key)
         return None if value is None else self.codec.decode(value)
 
-    def scan(self, low: bytes, high: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-        """Entries, still as bytes, with low <= key < high, in key order."""
+    def scan(self, low: bytes, high: bytes | None, batch: int = 64) -> Iterator[tuple[bytes, bytes]]:
+        """Entries, still as bytes, with low <= key < high, in key order; `batch` is how many are read at first."""
         try:
-            for entry in self._reader.scan_state(self._store, low, high):
+            for entry in self._reader.scan_state(self._store, low, high, batch):
                 self._last = entry
                 yield entry
         finally:
@@ -81,7 +91,7 @@ class SpillingStore:
             self._resume(*head)
             return
         self._head = self._numbers()
-        old = list(backing.scan(_FIRST, None))
+        old = list(backing.scan(FIRST, None))
         if old:  # written before format version 2, with time elsewhere in the keys; the next commit writes them anew
             self._take(old, backing.codec)
             self._expired(0)
@@ -98,7 +108,14 @@ class SpillingStore:
     def cleared(self) -> KeyRange | None:
         """The range of keys that retention passed since the last call."""
         bound, self._bound = self._bound, None
-        return None if bound is None else (_FIRST, bound)
+        return None if bound is None else (FIRST, bound)
+
+    def _surplus(self, count: int, size: int = 0) -> int:
+        """How many of the entries in memory, of about `size` bytes, should leave: none while there are few."""
+        if self.backing is None:
+            return 0
+        hot = self.backing.hot // (1 + size // LARGE_ENTRY)
+        return count - hot * 3 // 4 if count > hot else 0
 
     def _expired(self, moment: int) -> None:
         """Note that the log may forget what is older."""

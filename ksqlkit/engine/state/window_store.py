@@ -193,13 +193,15 @@ class WindowStore(SpillingStore):
 
     def settle(self) -> None:
         """Let the windows that were changed longest ago go while there is more in memory than there should be."""
-        if self.backing is None or self._weight <= self.backing.hot:
+        surplus = self._surplus(self._weight)
+        if surplus <= 0:
             return
-        enough = self.backing.hot * 3 // 4
         for start in list(self._weights):
-            if self._weight <= enough:
+            if surplus <= 0:
                 break
-            self._weight -= self._weights.pop(start)
+            weight = self._weights.pop(start)
+            surplus -= weight
+            self._weight -= weight
             del self.data[start]
             self._cold = max(self._cold, start)
         self._starts = sorted(self.data)

@@ -104,14 +104,15 @@ def test_window_store_with_slack_keeps_a_window_of_exactly_its_age() -> None:
 
 
 def test_session_store_finds_removes_and_expires_by_segment() -> None:
-    disk, store = Disk(), SessionStore("s", retention=100_000)
+    disk = Disk()
+    store = disk.give(SessionStore("s", retention=100_000))
     store.put("k", 10, 5, ("x",))
     store.put("k", 30, 20, ("y",))
     assert store.find("k", 10, 20) == [(10, 5, ("x",)), (30, 20, ("y",))]
     assert store.find("k", 11, 19) == []
     store.remove("k", 10, 5)
     disk.take(store)
-    assert disk.give(SessionStore("s", 100_000)).data == {"k": [(30, 20, ("y",))]}
+    assert list(disk.give(SessionStore("s", 100_000)).places()) == [("k", 20, 30)]
     store.put("k", 260_000, 260_000, ("z",))
     assert store.data == {"k": [(260_000, 260_000, ("z",))]}
     disk.take(store)
@@ -119,7 +120,8 @@ def test_session_store_finds_removes_and_expires_by_segment() -> None:
 
 
 def test_join_store_orders_by_time_then_arrival_and_expires() -> None:
-    disk, store = Disk(), JoinStore("s", retention=1_000)
+    disk = Disk()
+    store = disk.give(JoinStore("s", retention=1_000))
     for moment, value in ((50, "a"), (20, "b"), (50, "c")):
         store.put("k", moment, (value,))
     assert [v for _, _, (v,) in store.fetch("k", 0, 100)] == ["b", "a", "c"]
