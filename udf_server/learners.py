@@ -14,7 +14,7 @@ from udf_server.rows import matrix_of
 from udf_server.tabular import ALGORITHMS, Recipe, train_tabular
 from udf_server.text.model import TextModel
 from udf_server.text.training import fit_recipe, train_texts
-from udf_server.train_rows import CARD_COLUMNS
+from udf_server.train_rows import CARD_COLUMNS, class_names
 from udf_server.training import labels_of_two, train_fraud
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class TextLearner:
         self._name, self._description = champion.metadata.name, plan.source[:200]
         self._recipe = fit_recipe(champion)
         self._texts = ["" if text is None else str(text) for text in texts]
-        self._labels = [str(row.get(plan.label)) for row in rows]
+        self._labels = class_names([row.get(plan.label) for row in rows])
 
     def train(self, end: int, store: ModelStore, promote: bool) -> Metadata:
         """As the protocol has it; a class that came up once only is left for the next time."""

@@ -68,6 +68,7 @@ def make_table(columns: Mapping[str, Sequence[Any]], labels: Sequence[Any], task
     categories: dict[str, list[str]] = {}
     numbers: list[Sequence[Any]] = []
     for name, column in columns.items():
+        check_scalars(name, column)
         if any(isinstance(v, str) for v in column):
             words = sorted({str(v) for v in column if v is not None})
             categories[name] = words
@@ -75,25 +76,57 @@ def make_table(columns: Mapping[str, Sequence[Any]], labels: Sequence[Any], task
             numbers.append([None if v is None else place[str(v)] for v in column])
         else:
             numbers.append(column)
-    if any(label is None for label in labels):
-        raise DataError(f"row {list(labels).index(None) + 1} has no label", hint="Leave such rows out.")
+    task, classes, target = _target(labels, task)
+    matrix = to_matrix(numbers)
+    if len(target) != len(matrix):
+        raise DataError(f"{len(matrix)} rows of features but {len(target)} labels")
+    return Table(tuple(columns), matrix, categories, np.array(target, dtype=np.float64), task, classes)
+
+
+def _target(labels: Sequence[Any], task: str | None) -> tuple[str, tuple[str, ...], list[float]]:
+    """The task, the classes' names, and the labels as numbers; raises DataError for labels that teach nothing."""
+    check_scalars("of labels", labels)
+    for row, label in enumerate(labels, 1):
+        if label is None or label != label:  # NaN is no label
+            raise DataError(f"row {row} has no label", hint="Leave such rows out.")
     distinct = set(labels)
-    if task is None:
-        words_only = any(isinstance(v, str) for v in distinct)
-        task = "binary" if distinct <= {0, 1} else "classes" if words_only else "regression"
+    shown = ", ".join(sorted(str(v)[:40] for v in distinct)[:3])
     if len(distinct) < 2:
-        raise DataError("all rows have the same label", hint="A model needs rows of both kinds.")
-    classes: tuple[str, ...] = ()
-    if task == "binary" and not distinct <= {0, 1}:
-        raise DataError(f"labels of two classes are 0 and 1, not {sorted(map(str, distinct))[:3]}")
+        raise DataError(
+            f"all {len(labels)} rows have the same label{f', {shown}' if shown else ''}",
+            hint="A model needs rows of both kinds.",
+        )
+    words = any(isinstance(v, str) for v in distinct)
+    if task is None:
+        if len(distinct) == 2 and not words and not distinct <= {0, 1}:
+            raise DataError(
+                f"labels of two classes are 0 and 1, not {shown}",
+                hint="Say --task classes to keep their names, or --task regression if they are values.",
+            )
+        task = "classes" if words else "binary" if distinct <= {0, 1} else "regression"
     if task == "classes":
         classes = tuple(sorted(map(str, distinct)))
         place = {word: at for at, word in enumerate(classes)}
-        labels = [place[str(v)] for v in labels]
-    matrix = to_matrix(numbers)
-    if len(labels) != len(matrix):
-        raise DataError(f"{len(matrix)} rows of features but {len(labels)} labels")
-    return Table(tuple(columns), matrix, categories, np.asarray(labels, dtype=np.float64), task, classes)
+        return task, classes, [place[str(v)] for v in labels]
+    if task == "binary" and not distinct <= {0, 1}:
+        raise DataError(
+            f"labels of two classes are 0 and 1, not {shown}", hint="Say --task classes for names."
+        )
+    if words:
+        raise DataError(
+            f"values to be predicted are numbers, not {shown}", hint="Say --task classes for names."
+        )
+    return task, (), [float(v) for v in labels]
+
+
+def check_scalars(name: str, column: Sequence[Any], *, numbers: bool = False) -> None:
+    """Raise DataError where a column has a list, a map or a date; with `numbers`, also where it has a word or None."""
+    fit: tuple[type, ...] = (int, float) if numbers else (int, float, str, type(None))
+    if all(issubclass(kind, fit) for kind in set(map(type, column))):
+        return
+    row, value = next((r, v) for r, v in enumerate(column, 1) if not isinstance(v, fit))
+    what = "numbers" if numbers else "numbers or words"
+    raise DataError(f"the column {name} has {str(value)[:40]!r} in row {row}; it must have {what}")
 
 
 def train_tabular(

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from ksqlkit.errors import DataError
 from udf_server.features import windowed_features
-from udf_server.models.store import Metadata, ModelStore
-from udf_server.tabular import Recipe, train_tabular
+from udf_server.models.store import Metadata, ModelStore, check_name
+from udf_server.tabular import Recipe, check_scalars, train_tabular
 from udf_server.training import labels_of_two, train_fraud
 
 Rows = Sequence[Mapping[str, Any]]
@@ -34,6 +34,7 @@ class Task:
 
 def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description: str = "") -> Metadata:
     """Train on rows in time order and make it live; raises DataError for a task that the rows do not fit."""
+    check_name(name)
     if not rows:
         raise DataError("there are no rows to learn from")
     named = (task.label, task.text, task.series, task.user, task.item, task.weight, *task.features)
@@ -41,8 +42,11 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
     if missing := sorted({c for c in named if c and c not in have}):
         raise DataError(f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(have)}.")
 
-    def column(which: str) -> list[Any]:
-        return [row.get(which) for row in rows]
+    def column(which: str, *, numbers: bool = False) -> list[Any]:
+        found = [row.get(which) for row in rows]
+        if numbers:
+            check_scalars(which, found, numbers=True)
+        return found
 
     if task.profile:
         from udf_server.validate.profile import train_profile
@@ -52,7 +56,7 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
     if task.user and task.item:
         from udf_server.recommend.factors import train_recommender
 
-        weights = column(task.weight) if task.weight else None
+        weights = column(task.weight, numbers=True) if task.weight else None
         return train_recommender(
             column(task.user), column(task.item), weights, store, name, description=description
         )
@@ -61,7 +65,11 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
 
         sensors = task.features or tuple(c for c in have if c != task.series)
         return train_life(
-            column(task.series), {s: column(s) for s in sensors}, store, name, description=description
+            column(task.series),
+            {s: column(s, numbers=True) for s in sensors},
+            store,
+            name,
+            description=description,
         )
     if not task.label:
         raise DataError(
@@ -71,18 +79,24 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
     if task.text:
         from udf_server.text.training import recipe_for, train_texts
 
-        labels = [str(v) for v in column(task.label)]
+        labels = class_names(column(task.label))
         texts = ["" if v is None else str(v) for v in column(task.text)]
         return train_texts(texts, labels, store, name=name, recipe=recipe_for(name), description=description)
     if not task.features and CARD_COLUMNS.issubset(have):
+        for which in ("AMOUNT", "TX_TIME"):
+            column(which, numbers=True)
         data = windowed_features(rows)
         return train_fraud(data, labels_of_two(column(task.label)), store, name=name, description=description)
     features = task.features or tuple(c for c in have if c != task.label)
+    if task.label in features:
+        raise DataError(f"{task.label} is the label and cannot be a feature too")
+    if not features:
+        raise DataError(f"there is no column but {task.label} to learn from")
     if name == "threat":
         from udf_server.text.model import harmless_class
         from udf_server.threat.training import train_threat
 
-        kinds = [str(v) for v in column(task.label)]
+        kinds = class_names(column(task.label))
         return train_threat(
             {f: column(f) for f in features},
             kinds,
@@ -99,3 +113,11 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
         task.recipe,
         description=description,
     )
+
+
+def class_names(labels: Sequence[Any]) -> list[str]:
+    """Labels as text; raises DataError for one that is missing."""
+    for row, label in enumerate(labels, 1):
+        if label is None:
+            raise DataError(f"row {row} has no label", hint="Leave such rows out.")
+    return [str(label) for label in labels]

@@ -76,13 +76,14 @@ def train(
 
     Also: ksqlkit train recommend --from visits.csv --user CUSTOMER --item PRODUCT
     """
-    from udf_server.models.store import ModelStore
+    from udf_server.models.store import ModelStore, check_name
     from udf_server.tabular import ALGORITHMS, TASKS, Recipe
     from udf_server.train_rows import Task, train_rows
 
     for given, known in ((algorithm, ALGORITHMS), (task, TASKS)):
         if given is not None and given not in known:
             raise UserError(f"There is no {given}", hint=f"Known: {', '.join(known)}.")
+    check_name(name)
     config = open_config(project)
     rows = read_source(source, config, target, server)
     columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}

@@ -239,8 +239,7 @@ class ModelStore:
                 aliases[SHADOW] = version
 
     def _folder(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise ModelError(f"{name!r} is no model name: letters, digits, - and _ only")
+        check_name(name)
         return self.root / name
 
     @contextmanager
@@ -258,6 +257,15 @@ class ModelStore:
                 draft = folder / f".aliases.{os.getpid()}"
                 draft.write_bytes(orjson.dumps(aliases, option=orjson.OPT_INDENT_2))
                 draft.replace(folder / "aliases.json")
+
+
+def check_name(name: str) -> None:
+    """Raise ModelError for what cannot be a model's name, such as one that leads out of the registry's folder."""
+    if not _NAME.fullmatch(name):
+        raise ModelError(
+            f"{name[:80]!r} is no model name",
+            hint="Up to 64 letters, digits, - and _, with a letter first.",
+        )
 
 
 def _refuse_live(name: str, version: int, aliases: Mapping[str, Any]) -> None:
