@@ -1,7 +1,7 @@
 """`make conformance`: run every case, print passed/total by feature, write build/conformance.json.
 
-Optional arguments: names of kinds (query, rest) or of features to run only those; then nothing is written. With
-`--docs` nothing runs: docs/ksqldb-support.md is made from the cases and the known gaps.
+Optional arguments: names of kinds (query, rest, rest_http1, rest_http2) or of features to run only those; then nothing
+is written. With `--docs` nothing runs: docs/ksqldb-support.md is made from the cases and the known gaps.
 """
 
 from __future__ import annotations
@@ -11,26 +11,32 @@ import json
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.conformance import docs, query, rest
+from tests.conformance import docs, query, rest, sockets
 from tests.conformance.cases import Case, load_cases, reference
 
-RUNNERS: dict[str, Callable[[Case], query.Outcome]] = {"query": query.run_case, "rest": rest.run_case}
+Run = Callable[[list[Case]], Iterable[tuple[Case, query.Outcome]]]
+RUNNERS: dict[str, tuple[str, Run]] = {  # name in the report -> kind of the cases, how they are run
+    "query": ("query", lambda cases: ((c, query.run_case(c)) for c in cases)),
+    "rest": ("rest", lambda cases: ((c, rest.run_case(c)) for c in cases)),
+    "rest_http1": ("rest", partial(sockets.run_cases, http2=False)),
+    "rest_http2": ("rest", partial(sockets.run_cases, http2=True)),
+}
 OUTPUT = Path(__file__).resolve().parents[2] / "build" / "conformance.json"
 
 
-def run_kind(kind: str, only: set[str]) -> tuple[dict[str, Any], list[tuple[Case, query.Outcome]]]:
+def run_kind(name: str, only: set[str]) -> tuple[dict[str, Any], list[tuple[Case, query.Outcome]]]:
     """All cases of a kind: the counts for the report, and the outcomes."""
+    kind, run = RUNNERS[name]
     features: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     messages: Counter[bool] = Counter()
     outcomes = []
-    for case in load_cases(kind):
-        if only and kind not in only and case.feature not in only:
-            continue
-        outcome = RUNNERS[kind](case)
+    cases = [c for c in load_cases(kind) if not only or name in only or c.feature in only]
+    for case, outcome in run(cases):
         outcomes.append((case, outcome))
         features[case.feature][0] += outcome.passed
         features[case.feature][1] += 1
@@ -71,11 +77,11 @@ def main(arguments: list[str]) -> int:
         return 0
     only = set(arguments)
     reports: dict[str, Any] = {}
-    for kind in RUNNERS:
+    for kind, (of, _) in RUNNERS.items():
         started = time.perf_counter()
         report, outcomes = run_kind(kind, only)
         reports[kind] = report
-        for feature, (passed, total) in report["features"].items():
+        for feature, (passed, total) in report["features"].items() if kind == of else ():
             print(f"{kind:6} {feature:45} {passed:4}/{total}")
         reasons = Counter(o.reason[:120] for _, o in outcomes if not o.passed)
         for reason, count in reasons.most_common(15 if not only else 200):

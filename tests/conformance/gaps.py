@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import query, rest
+from tests.conformance import query, rest, sockets
 from tests.conformance.cases import Case, load_cases
 from tests.conformance.query import Outcome
 
@@ -24,14 +24,18 @@ def load_gaps() -> dict[str, str]:
 
 
 @cache
-def outcomes(kind: str) -> dict[str, tuple[Case, Outcome]]:
-    """All cases of a kind, run once. Raises FileNotFoundError without the reference data."""
+def outcomes(kind: str, protocol: str = "") -> dict[str, tuple[Case, Outcome]]:
+    """All cases of a kind, run once; over a protocol's sockets where one is named. Raises FileNotFoundError without
+    the reference data."""
+    if protocol:
+        run = sockets.run_cases(load_cases(kind), http2=protocol == sockets.PROTOCOLS[1])
+        return {case.id: (case, outcome) for case, outcome in run}
     return {case.id: (case, RUNNERS[kind](case)) for case in load_cases(kind)}
 
 
-def check(kind: str, name: str) -> None:
+def check(kind: str, name: str, protocol: str = "") -> None:
     """Fail where the case does not pass; expect that it fails where a gap names it."""
-    _, outcome = outcomes(kind)[name]
+    _, outcome = outcomes(kind, protocol)[name]
     reason = load_gaps().get(f"{kind}/{name}")
     if reason is None:
         assert outcome.passed, outcome.reason

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol, Self
 
 from ksqlkit.dialect import nodes as N
+from ksqlkit.dialect import parse_schema
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.rest.messages import PROTOBUF
 from ksqlkit.engine.rest.rows import make_framing
-from ksqlkit.engine.results import PullResult, QueryColumn, Result
+from ksqlkit.engine.results import PullResult
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import make_deserializer
 from ksqlkit.engine.wire import make_row_encoder
@@ -24,24 +26,71 @@ from tests.conformance import proto_text
 from tests.conformance.cases import Case, loads
 from tests.conformance.query import EARLIEST, Mismatch, Outcome, Runner, _parsed, told
 
-Answer = Result | PullResult | PushQuery
+
+class Rows(Protocol):
+    """What a query answered."""
+
+    schema: str  # as the header has it
+    push: bool  # whether its rows have an order
+
+    def drain(self) -> tuple[list[dict[str, Any]], str | None]:
+        """All rows as JSON has them, and the final message."""
+
+    def messages(self) -> list[Any]:
+        """The same answer with rows as PROTOBUF messages: header, rows and final message."""
+
+
+Answer = str | Rows  # the @type of an entity, or a query's rows
+
+
+class EngineRows:
+    """The engine's own answer, written by the HTTP layer's code."""
+
+    def __init__(self, answer: PullResult | PushQuery) -> None:
+        self._answer = answer
+        self.schema = answer.schema
+        self.push = isinstance(answer, PushQuery)
+
+    def drain(self) -> tuple[list[dict[str, Any]], str | None]:
+        rows, final = self._drained
+        encode = make_row_encoder([c.type for c in self._answer.columns])
+        return [{"columns": loads(encode(row))} for row in rows], final
+
+    def messages(self) -> list[Any]:
+        rows, final = self._drained
+        framing = make_framing(PROTOBUF, "q", self._answer.columns, open_ended=False)
+        found: list[Any] = json.loads(framing.header() + framing.rows(rows) + framing.end(final))
+        return found
+
+    @cached_property
+    def _drained(self) -> tuple[list[Any], str | None]:
+        if isinstance(self._answer, PullResult):
+            return list(self._answer.rows), None
+        rows = list(self._answer)
+        self._answer.close()
+        return rows, self._answer.final_message
 
 
 def run_case(case: Case) -> Outcome:
     """Run one case on an engine of its own."""
+    return run_with(RestRunner, case)
+
+
+def run_with(runner: Callable[[Mapping[str, Any]], RestRunner], case: Case) -> Outcome:
+    """Run one case with a runner of its own."""
     expected = case.spec.get("expectedError")
 
     def run() -> Outcome:
-        with _RestRunner(case.spec) as runner:
+        with runner(case.spec) as made:
             if expected is None:
-                runner.run()
+                made.run()
                 return Outcome(True)
-            return runner.run_refused(expected)
+            return made.run_refused(expected)
 
     return told(run)
 
 
-class _RestRunner(Runner):
+class RestRunner(Runner):
     """Statements up to the first SELECT are set up before the inputs; queries are asked after them."""
 
     default_partitions = (
@@ -50,8 +99,20 @@ class _RestRunner(Runner):
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         super().__init__({**spec, "properties": None})
-        self.drained: dict[int, tuple[list[Any], str | None]] = {}  # by identity of the answer
         self.request = {**EARLIEST, **(spec.get("properties") or {})}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def execute_one(self, statement: str) -> list[str]:
+        """Run a statement; the kinds of its entities."""
+        return [r.entity for r in self.engine.execute(statement, properties=self.request)]
+
+    def ask(self, statement: str) -> Rows:
+        """Begin a query."""
+        found = self.engine.query(statement, properties=self.request)
+        assert isinstance(found, PullResult | PushQuery)
+        return EngineRows(found)
 
     def run(self) -> None:
         answers = self.answers()
@@ -64,7 +125,8 @@ class _RestRunner(Runner):
         """Some statement must be refused with that message and status."""
         try:
             for answer in self.answers():
-                self.drain(answer)
+                if not isinstance(answer, str):
+                    answer.drain()
         except KsqlkitError as error:
             return self.judge(error, expected)
         return Outcome(False, f"not refused; expected: {expected.get('message')}", False)
@@ -96,13 +158,11 @@ class _RestRunner(Runner):
         for statement in self.spec["statements"]:
             node = _parsed(statement)
             if not isinstance(node, N.QueryStatement):
-                found += self.engine.execute(statement, properties=self.request)
+                found += self.execute_one(statement)
                 continue
             if not fed and not waits:
                 fed = self.feed_all()
-            answer = self.engine.query(statement, properties=self.request)
-            assert not isinstance(answer, Result)
-            found.append(answer)  # type: ignore[arg-type]
+            found.append(self.ask(statement))
             if not fed:
                 fed = self.feed_all()
         if not fed:
@@ -118,54 +178,36 @@ class _RestRunner(Runner):
             self.collect()
         return True
 
-    def drain(self, answer: Answer) -> tuple[list[Any], str | None]:
-        """All rows and the final message; again the same when asked again."""
-        if id(answer) not in self.drained:
-            self.drained[id(answer)] = self._drain(answer)
-        return self.drained[id(answer)]
-
-    @staticmethod
-    def _drain(answer: Answer) -> tuple[list[Any], str | None]:
-        if isinstance(answer, PullResult):
-            return list(answer.rows), None
-        if isinstance(answer, PushQuery):
-            rows = list(answer)
-            answer.close()
-            return rows, answer.final_message
-        return [], None
-
     def check_responses(self, answers: list[Answer]) -> None:
         """Each expected response in turn; INSERT and SET answer nothing."""
         rest = list(answers)
         previous: Answer | None = None
-        again: list[PullResult | PushQuery] = []  # the file has the queries' answers once more, as messages
+        again: list[Rows] = []  # the file has the queries' answers once more, as messages
         for number, wanted in enumerate(self.spec.get("responses", ()), 1):
             place = f"response {number}"
             if "admin" in wanted:
                 if not rest:
                     continue  # a statement without an answer: the file repeats the one before
                 answer = rest.pop(0)
-                if not isinstance(answer, Result):
+                if not isinstance(answer, str):
                     raise Mismatch(f"{place}: rows, expected {wanted['admin']}")
-                if answer.entity != wanted["admin"].get("@type", answer.entity):
-                    raise Mismatch(f"{place}: {answer.entity}, expected {wanted['admin']['@type']}")
+                if answer != wanted["admin"].get("@type", answer):
+                    raise Mismatch(f"{place}: {answer}, expected {wanted['admin']['@type']}")
             elif "query" in wanted:
-                while rest and isinstance(rest[0], Result):
+                while rest and isinstance(rest[0], str):
                     rest.pop(0)
                 previous = rest.pop(0) if rest else previous
-                if previous is None or isinstance(previous, Result):
+                if previous is None or isinstance(previous, str):
                     raise Mismatch(f"{place}: no rows were answered")
                 again.append(previous)
                 self.check_rows(place, wanted["query"], previous)
             elif "queryProto" in wanted:
                 self.check_messages(place, wanted["queryProto"], again.pop(0))
 
-    def check_messages(self, place: str, expected: list[Any], answer: PullResult | PushQuery) -> None:
+    def check_messages(self, place: str, expected: list[Any], answer: Rows) -> None:
         """Header and rows of an answer in PROTOBUF, written by the HTTP layer and read back; rows in any order."""
-        rows, final = self.drain(answer)
-        framing = make_framing(PROTOBUF, "q", answer.columns, open_ended=False)
-        head, *parts = json.loads(framing.header() + framing.rows(rows) + framing.end(final))
-        columns = [Column(c.name, c.type) for c in answer.columns]
+        head, *parts = answer.messages()
+        columns = [Column(c.name, c.type) for c in parse_schema(answer.schema)]
         read = make_deserializer(Format("PROTOBUF_NOSR"), columns, is_key=False)
         messages = [read(base64.b64decode(p["row"]["protobufBytes"])) for p in parts if "row" in p]
         names = [(c.name, c.type) for c in columns]
@@ -183,10 +225,9 @@ class _RestRunner(Runner):
             if actual[name] != want:
                 raise Mismatch(f"{place}: {name} is {actual[name]!r}, expected {want!r}")
 
-    def check_rows(self, place: str, expected: list[Any], answer: PullResult | PushQuery) -> None:
+    def check_rows(self, place: str, expected: list[Any], answer: Rows) -> None:
         """Header, rows and final message of a query. Rows of a table scan may come in any order."""
-        rows, final = self.drain(answer)
-        actual = _shown(answer.columns, rows)
+        actual, final = answer.drain()
         wanted = []
         for part in expected:
             if "header" in part:
@@ -198,7 +239,7 @@ class _RestRunner(Runner):
             elif "finalMessage" in part and part["finalMessage"] != final:
                 raise Mismatch(f"{place}: final message is {final}, expected {part['finalMessage']}")
         several = any(t.partitions > 1 for t in self.engine.topics().values())
-        ordered = isinstance(answer, PushQuery) and not (several and not _same_rows(wanted, actual))
+        ordered = answer.push and not (several and not _same_rows(wanted, actual))
         if not ordered:
             actual, wanted = sorted(actual, key=_rank), sorted(wanted, key=_rank)
         for number, (want, have) in enumerate(zip(wanted, actual, strict=False), 1):
@@ -222,8 +263,3 @@ def _number(value: Any) -> Any:
         if isinstance(value, int | Decimal) and not isinstance(value, bool)
         else value
     )
-
-
-def _shown(columns: tuple[QueryColumn, ...], rows: list[Any]) -> list[dict[str, Any]]:
-    encode = make_row_encoder([c.type for c in columns])
-    return [{"columns": loads(encode(row))} for row in rows]

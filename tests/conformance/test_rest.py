@@ -1,4 +1,4 @@
-"""Every REST case of the reference, against the engine's own answers."""
+"""Every REST case of the reference, against the engine's own answers and over sockets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from tests.conformance.cases import Case, load_cases, reference
 from tests.conformance.gaps import check
 from tests.conformance.rest import run_case
+from tests.conformance.sockets import PROTOCOLS, run_cases
 from tests.conformance.test_query import NO_DATA
 
 pytestmark = pytest.mark.conformance
@@ -19,6 +20,15 @@ IDS = [c.id for c in load_cases("rest")] if reference() else []
 @pytest.mark.parametrize("name", IDS)
 def test_case(name: str) -> None:
     check("rest", name)
+
+
+@pytest.mark.slow
+@pytest.mark.e2e
+@pytest.mark.skipif(reference() is None, reason=NO_DATA)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", IDS)
+def test_case_over_sockets(name: str, protocol: str) -> None:
+    check("rest", name, protocol)
 
 
 MINI = {
@@ -47,6 +57,18 @@ MINI = {
 def test_a_right_case_passes() -> None:
     outcome = run_case(Case("rest", "mini", "m", MINI))
     assert outcome.passed, outcome.reason
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_wrong_case_fails_over_sockets(protocol: str) -> None:
+    wrong = copy.deepcopy(MINI)
+    wrong["responses"][2]["query"][1]["row"]["columns"] = ["a", 2]  # type: ignore[index]
+    cases = [
+        Case("rest", "mini", "m", spec)
+        for spec in (MINI, wrong, {**MINI, "expectedError": {"message": "boom"}})
+    ]
+    run = run_cases(cases, http2=protocol == PROTOCOLS[1])
+    assert [outcome.passed for _, outcome in run] == [True, False, False]
 
 
 @pytest.mark.parametrize(
