@@ -37,14 +37,20 @@ def _have_arrow() -> bool:
 
 def arrow_types(entry: Entry, width: int) -> tuple[str, ...] | None:
     """Arrow's names of the types of a call's arguments, None for a call that goes as JSON."""
-    fitting = [o for o in entry.overloads if len(o["args"]) == width and not o.get("variadic")]
+    fitting = [o for o in entry.overloads if _takes(o, width)]
     if len(fitting) != 1 or not _have_arrow():
         return None
     (overload,) = fitting
     kinds = [parse_type(a["type"]) for a in overload["args"]]
+    kinds += kinds[-1:] * (width - len(kinds))
     if not {*kinds, parse_type(overload["returns"])} <= _ARROW_TYPES.keys():
         return None
     return tuple(_ARROW_TYPES[kind] for kind in kinds)
+
+
+def _takes(overload: Mapping[str, Any], width: int) -> bool:
+    declared = len(overload["args"])
+    return declared == width or (bool(overload.get("variadic")) and declared <= width)
 
 
 def encode(rows: Rows, kinds: tuple[str, ...] | None) -> bytes:

@@ -15,6 +15,7 @@ from ksqlkit.engine.context import Context, Prepared
 from ksqlkit.engine.functions.contract import RemoteCall
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.protocol import TopicInfo
+from ksqlkit.engine.plan.remote import lift_remote
 from ksqlkit.engine.plan.steps import Filter, Project, QueryPlan, Sink, SinkStep, SourceStep
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.runtime.compiled import CompiledPlan, compile_plan
@@ -92,6 +93,7 @@ def plan(
     partitions = {
         source.topic: topics[source.topic].partitions if source.topic in topics else source.partitions
     }
+    found = lift_remote(found, registry)
     compiled = compile_plan(found, registry, partitions, on_error, queryable=False, schemas=schemas)
     return Planned(spec.name, found, compiled, source, sink, tuple(used))
 

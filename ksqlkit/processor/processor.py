@@ -13,14 +13,14 @@ from ksqlkit.engine.log.protocol import Output, Record
 from ksqlkit.errors import ServerError, Unreachable
 from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.deadletter import dead_letter
-from ksqlkit.processor.kafka import make_consumer, words
+from ksqlkit.processor.kafka import make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.restore import restore
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.sizing import BatchSize
 from ksqlkit.processor.state import SeriesState, TopicMemory
 from ksqlkit.processor.tasks import Batch, Task
-from ksqlkit.processor.transactions import Aborted, Transactions
+from ksqlkit.processor.transactions import Aborted, MakeProducer, Transactions
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -71,12 +71,14 @@ class Processor:
         counters: Counters,
         stop: threading.Event,
         memory: TopicMemory | None = None,
+        make_producer: MakeProducer = make_producer,
     ) -> None:
         self.settings, self.group, self.counters = settings, group, counters
         self.tally = Tally()
         self.busy_seconds = 0.0  # in calls of functions, told by who makes the callers
         self._stop = stop
         self._memory = memory
+        self._make_producer = make_producer
         self._consumer: Consumer | None = None
         self._current: Task | None = None
         self._tasks: dict[int, Task] = {}
@@ -120,7 +122,9 @@ class Processor:
         self._planned, self._topics = planned, topics
         self._source = planned.source.topic
         self._size = BatchSize(self.settings.latency, self.settings.max_rows)
-        self._transactions = Transactions(self.settings.kafka, self.group, self.settings.instance, self.pause)
+        self._transactions = Transactions(
+            self.settings.kafka, self.group, self.settings.instance, self.pause, self._make_producer
+        )
         consumer = self._consumer = make_consumer(
             self.settings.kafka, self.group, self.settings.instance, to_end=self.settings.to_end
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ksqlkit.errors import ServerError
-from ksqlkit.processor.kafka import make_reader, words
+from ksqlkit.processor.kafka import make_admin, make_reader, words
 from ksqlkit.processor.state import SeriesState
 
 
@@ -15,15 +15,13 @@ def restore(kafka: Mapping[str, str], topic: str, partition: int, alive: Callabl
     from confluent_kafka import OFFSET_BEGINNING, IsolationLevel, KafkaError, KafkaException, TopicPartition
     from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-    from ksqlkit.processor.kafka import make_admin
-
     place = TopicPartition(topic, partition)
     reader = make_reader(kafka)
     found: dict[str, bytes] = {}
     try:
-        asked = make_admin(kafka).list_offsets(
-            {place: OffsetSpec.latest()}  # type: ignore[no-untyped-call], isolation_level=IsolationLevel.READ_UNCOMMITTED
-        )
+        admin = make_admin(kafka)  # gone, it would never answer
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = admin.list_offsets({place: latest}, isolation_level=IsolationLevel.READ_UNCOMMITTED)
         end = asked[place].result(30.0).offset
         reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
         while True:

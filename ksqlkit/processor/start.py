@@ -6,18 +6,20 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from ksqlkit.engine.log.protocol import TopicInfo
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import KsqlkitError, ProjectError
 from ksqlkit.processor.counters import Counters
-from ksqlkit.processor.kafka import create_topic, find_topics, make_admin
+from ksqlkit.processor.kafka import create_topic, find_topics, make_admin, make_producer
 from ksqlkit.processor.planning import Planned, plan
 from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
 from ksqlkit.processor.scoring import Caller, wait_for
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.spec import Spec
 from ksqlkit.processor.state import TopicMemory
+from ksqlkit.processor.transactions import MakeProducer
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import HttpTransport, Transport
 
@@ -35,7 +37,7 @@ class Scoring:
         self._remembering: frozenset[str] | None = None
 
     @classmethod
-    def here(cls, models: Path, functions: Path) -> Scoring:
+    def here(cls, models: Path, functions: Path) -> Self:
         """Functions answered in this process."""
         made = cls("this process")
         made.memory = memory = TopicMemory()
@@ -70,11 +72,12 @@ def run_one(
     counters: Counters,
     stop: threading.Event,
     started: Callable[[Processor], None] = lambda _: None,
+    producer: MakeProducer = make_producer,
 ) -> Tally:
     """Run a processor until `stop` is set. Raises what is wrong with the query, or a server that does not come up in
     `settings.start_timeout` seconds."""
     group = settings.group or f"ksqlkit-{spec.name}"
-    processor = Processor(settings, group, counters, stop, scoring.memory)
+    processor = Processor(settings, group, counters, stop, scoring.memory, producer)
     transport = scoring.open()
     try:
         admin = make_admin(settings.kafka)

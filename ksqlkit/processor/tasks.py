@@ -125,8 +125,9 @@ class Task:
 
     def _run(self, records: Sequence[Record]) -> Batch:
         self._take(records)
-        for flush in self._bound.flush:
-            flush()
+        for call, ask, tell in self._bound.flush:
+            rows = ask()
+            tell(call.call(rows) if rows else [])
         for output in self._outputs:
             size = len(output.key or b"") + len(output.value or b"")
             if size > self._largest:

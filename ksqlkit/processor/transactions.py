@@ -21,6 +21,9 @@ _STEP: Final = 10.0  # seconds a call of the transaction's protocol may take bef
 _FENCED: Final = 3  # times in a minute that another takes our name before we say so
 
 
+MakeProducer = Callable[[Mapping[str, str], str], "Producer"]  # of properties and a transactional id
+
+
 class Aborted(Exception):
     """The transaction left no trace; its records are to be read again."""
 
@@ -35,7 +38,7 @@ class Transactions:
         group: str,
         instance: str | None,
         pause: Callable[[float, str], None],
-        make: Callable[[Mapping[str, str], str], Producer] = make_producer,
+        make: MakeProducer = make_producer,
     ) -> None:
         self._properties, self._group, self._instance = properties, group, instance
         self._name = f"{group}-{instance or uuid.uuid4()}"

@@ -77,6 +77,7 @@ class Broker:
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+            "log.retention.ms": "-1",  # records of tests are as old as they please
             "log.cleaner.dedupe.buffer.size": "10000000",
             "num.network.threads": "2",
             "num.io.threads": "2",
@@ -90,7 +91,10 @@ class Broker:
         """Start it, and wait until it answers."""
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._java("kafka.Kafka", str(self._properties)), stdout=log, stderr=log, start_new_session=True
+                self._java("kafka.Kafka", str(self._properties)),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
