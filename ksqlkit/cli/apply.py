@@ -43,20 +43,21 @@ def apply(
 ) -> None:
     """Create the project's streams, tables and queries on a ksqlDB, in dependency order.
 
-    A second run changes nothing. For a model that changed it says what that would need.
+    A second run changes nothing. For a model that changed it says what that would need, and does it with --replace.
+    What the server has and the project has not is told, and left alone.
 
     Example: ksqlkit apply --dry-run
     """
     from ksqlkit.plan.apply import apply as run
     from ksqlkit.plan.apply import check
-    from ksqlkit.plan.run import make_stages
+    from ksqlkit.plan.run import make_plan
     from ksqlkit.plan.stages import Action
 
     config = open_config(project)
     loader = open_loader(config, var)
     client, chosen = open_client(config, target, server)
     try:
-        stages = make_stages(loader, client, scoring or config.scoring_url)
+        stages, notes = make_plan(loader, client, scoring or config.scoring_url)
         changes = [s for s in stages if s.action is not Action.UNCHANGED]
         if json:
             print_json([_entry(s) for s in stages])
@@ -65,12 +66,18 @@ def apply(
             print_table("Plan", ["model", "action", "reason"], rows)
         check(stages, allow_replace=replace or dry_run)
         if not dry_run:
-            run(stages, client, loader, properties=chosen.properties or DEFAULT_PROPERTIES)
+            run(stages, client, loader, properties=chosen.properties or DEFAULT_PROPERTIES, on_stage=_tell)
+        for note in notes:
+            messages.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
         if not json:
             verb = "would change" if dry_run else "changed"
             messages.print(f"{len(changes)} of {len(stages)} models {verb}")
     finally:
         client.close()
+
+
+def _tell(stage: Stage) -> None:
+    messages.print(f"{stage.action}: {stage.model.name}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _entry(stage: Stage) -> dict[str, Any]:
@@ -79,5 +86,5 @@ def _entry(stage: Stage) -> dict[str, Any]:
         "action": stage.action,
         "reason": stage.reason,
         "terminate": stage.terminate,
-        "drop": [name for _, name in stage.drop],
+        "drop": [drop.name for drop in stage.drop],
     }

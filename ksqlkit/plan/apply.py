@@ -24,7 +24,8 @@ def check(stages: Iterable[Stage], *, allow_replace: bool) -> None:
         raise UserError(
             "\n".join(f"{s.model.name} would need: {s.action} ({s.reason})" for s in changed),
             location=changed[0].model.location,
-            hint="Nothing was changed. Do it with --replace; `drop and create` reads its sources again.",
+            hint="Nothing was changed. Do it with --replace; `drop and create` deletes what the model's query wrote, "
+            "and reads its sources again.",
         )
 
 
@@ -48,10 +49,10 @@ def apply(
             _drop(stage, client, dropped)
     done = 0
     for stage in stages:
-        if on_stage:
-            on_stage(stage)
         if stage.action is Action.UNCHANGED and stage.model.name not in dropped:
             continue
+        if on_stage:
+            on_stage(stage)
         try:
             client.execute(stage.sql, properties=properties)
         except SqlError as exc:
@@ -65,7 +66,7 @@ def _drop(stage: Stage, client: Client, dropped: set[str]) -> None:
     for query in stage.terminate:
         if query in ended:
             client.execute(f"TERMINATE {query};")
-    for kind, name in stage.drop:
-        if name not in dropped:
-            client.execute(f"DROP {kind} IF EXISTS `{name}`;")
-            dropped.add(name)
+    for drop in stage.drop:
+        if drop.name not in dropped:
+            client.execute(drop.sql)
+            dropped.add(drop.name)

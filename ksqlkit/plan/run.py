@@ -5,8 +5,19 @@ from __future__ import annotations
 from ksqlkit.client.protocol import Client
 from ksqlkit.plan.diff import diff, rehearse
 from ksqlkit.plan.live import read_live
+from ksqlkit.plan.notes import notes
 from ksqlkit.plan.stages import Stage
 from ksqlkit.project.loader import Loader
+from ksqlkit.project.model import Project
+
+
+def make_plan(
+    loader: Loader, client: Client, scoring_url: str | None = None
+) -> tuple[list[Stage], list[str]]:
+    """As `make_stages`; also what is to be told of the server beside them."""
+    project, expected = _rehearsed(loader, scoring_url)
+    live = read_live(client)
+    return diff(project, live, expected), notes(project, live, expected, loader.config.sources)
 
 
 def make_stages(loader: Loader, client: Client, scoring_url: str | None = None) -> list[Stage]:
@@ -14,12 +25,16 @@ def make_stages(loader: Loader, client: Client, scoring_url: str | None = None) 
 
     `scoring_url` tells which AI functions there are. Raises UserErrors placed in the templates, Unreachable.
     """
+    project, expected = _rehearsed(loader, scoring_url)
+    return diff(project, read_live(client), expected)
+
+
+def _rehearsed(loader: Loader, scoring_url: str | None) -> tuple[Project, dict[str, str]]:
     from ksqlkit.client.embedded import EmbeddedClient
 
     project = loader.load()
     empty = EmbeddedClient.open(":memory:", scoring_url=scoring_url)
     try:
-        expected = rehearse(project, empty, loader)
+        return project, rehearse(project, empty, loader)
     finally:
         empty.close()
-    return diff(project, read_live(client), expected)
