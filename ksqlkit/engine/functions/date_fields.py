@@ -37,6 +37,14 @@ TEXTS: Final[dict[str, tuple[int, dict[str, tuple[str, ...]]]]] = {
         },
     ),
 }
+# In Java's locale without a language, in which ksqlDB parses timestamps.
+ROOT_TEXTS: Final[dict[str, tuple[int, dict[str, tuple[str, ...]]]]] = {
+    "month": (1, {"short": TEXTS["month"][1]["short"], "narrow": tuple(map(str, range(1, 13)))}),
+    "weekday": (1, {"short": TEXTS["weekday"][1]["short"], "narrow": TEXTS["weekday"][1]["narrow"]}),
+    "era": (0, {"full": ("BCE", "CE"), "short": ("BC", "AD"), "narrow": ("BCE", "CE")}),
+    "ampm": TEXTS["ampm"],
+    "quarter": (1, {"short": TEXTS["quarter"][1]["short"], "narrow": TEXTS["quarter"][1]["narrow"]}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,6 @@ class Weeks:
 
 
 US_WEEKS: Final = Weeks(7, 1)
-ROOT_WEEKS: Final = Weeks(1, 1)
 
 
 def weekday(days: int) -> int:

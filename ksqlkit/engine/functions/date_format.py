@@ -96,8 +96,7 @@ def _zone(style: str, moment: Moment) -> str:
         raise DataError("Unable to extract ZoneId from temporal")
     if style == "id":
         return moment.zone.name
-    name = moment.zone.long_name if style == "long" else moment.zone.short_name
-    return name(moment.instant)
+    return moment.zone.text(moment.instant, long=style.endswith("long"), generic=style.startswith("generic"))
 
 
 def _gmt(seconds: int, long: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ksqlkit.engine.expressions.times import civil_from_days, days_from_civil
-from ksqlkit.engine.functions.date_fields import ROOT_WEEKS, US_WEEKS, Moment
+from ksqlkit.engine.functions.date_fields import ROOT_TEXTS, Moment, weekday
 from ksqlkit.engine.functions.date_format import format_moment
 from ksqlkit.engine.functions.date_parse import Parsed, month_length, parse_moment
 from ksqlkit.engine.functions.fast_dates import parse_fast_date
@@ -63,7 +63,7 @@ def parse_date(text: str, pattern: str) -> int:
 
 def stringtodate(text: str, pattern: str) -> int:
     """The days since 1970-01-01 of the date in a text; PARSE_DATE gives a DATE."""
-    days = parse_moment(pattern, text, US_WEEKS).days
+    days = parse_moment(pattern, text).days
     if days is None:
         raise DataError(f"Failed to parse date '{text}' with formatter '{pattern}': no whole date")
     return days
@@ -71,7 +71,7 @@ def stringtodate(text: str, pattern: str) -> int:
 
 def parse_time(text: str, pattern: str) -> int:
     """The time in a text, by a pattern of Java's DateTimeFormatter."""
-    parsed = parse_moment(pattern, text, US_WEEKS)
+    parsed = parse_moment(pattern, text)
     if parsed.days is not None or not parsed.fields.keys().isdisjoint(_DATE_KEYS):
         raise DataError("Time format contains date field.")
     if parsed.nanos is None:
@@ -95,21 +95,22 @@ def timestamp_of(parsed: Parsed, zone: str) -> int:
 
 
 def _partial_days(fields: dict[str, int]) -> int:
-    year = fields.get("year", 1970)
-    month = fields.get("month", 1)
-    day = fields.get("day", 1)
+    """1970-01-01 with one field after the other set as Java's dates are: wide ones first, days in a fixed order."""
+    year = fields.get("year", -1969 if fields.get("era") == 0 else 1970)
+    days = days_from_civil(year, fields.get("month", 1), 1)
+    if "weekday" in fields:
+        days += fields["weekday"] - weekday(days)
+    if "aligned_weekday" in fields:
+        days += fields["aligned_weekday"] - (civil_from_days(days)[2] - 1) % 7 - 1
+    if "day" in fields:
+        year, month, _ = civil_from_days(days)
+        if fields["day"] > month_length(year, month):
+            raise DataError(f"Invalid date: {year}-{month}-{fields['day']}")
+        days = days_from_civil(year, month, fields["day"])
     if "day_of_year" in fields:
         if fields["day_of_year"] == 366:
             raise DataError("Leap day cannot be parsed without supplying the year field")
-        return days_from_civil(year, 1, 1) + fields["day_of_year"] - 1
-    if day > month_length(year, month):
-        raise DataError(f"Invalid date: {year}-{month}-{day}")
-    days = days_from_civil(year, month, day)
-    if "weekday" in fields:
-        days += fields["weekday"] - ((days + 3) % 7 + 1)
-    if "era" in fields and not fields["era"]:
-        year, month, day = civil_from_days(days)
-        days = days_from_civil(1 - year, month, day)
+        days = days_from_civil(civil_from_days(days)[0], 1, 1) + fields["day_of_year"] - 1
     return days
 
 
@@ -122,10 +123,10 @@ def _partial_nanos(fields: dict[str, int]) -> int:
 def parse_timestamp(text: str, pattern: str, zone: str = "GMT") -> int:
     """The timestamp in a text, by a pattern of Java's DateTimeFormatter; the zone counts where the text names none."""
     zone_of(zone)
-    return timestamp_of(parse_moment(pattern, text, ROOT_WEEKS), zone)
+    return timestamp_of(parse_moment(pattern, text, ROOT_TEXTS), zone)
 
 
 def stringtotimestamp(text: str, pattern: str, zone: str = "UTC") -> int:
     """The milliseconds since 1970-01-01 UTC of the timestamp in a text; PARSE_TIMESTAMP gives a TIMESTAMP."""
     zone_of(zone)
-    return timestamp_of(parse_moment(pattern, text, ROOT_WEEKS), zone)
+    return timestamp_of(parse_moment(pattern, text, ROOT_TEXTS), zone)

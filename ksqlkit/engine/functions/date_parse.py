@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,8 +11,11 @@ from ksqlkit.engine.expressions.times import civil_from_days, days_from_civil
 from ksqlkit.engine.functions.date_fields import (
     DATE_FIELDS,
     TEXTS,
+    US_WEEKS,
     Weeks,
     from_week,
+    local_weekday,
+    week_of_month,
     weekday,
 )
 from ksqlkit.engine.functions.date_patterns import (
@@ -26,9 +29,10 @@ from ksqlkit.engine.functions.date_patterns import (
     ZoneText,
     compile_pattern,
 )
-from ksqlkit.engine.functions.zones import NAMED_ZONES, Zone, offset_name, zone_of
+from ksqlkit.engine.functions.zones import Zone, named_zones, offset_name, zone_in_any_case, zone_of
 from ksqlkit.errors import DataError
 
+Texts = Mapping[str, tuple[int, dict[str, tuple[str, ...]]]]
 _RANGES: Final = {
     "era": (0, 1),
     "year_of_era": (1, 999_999_999),
@@ -38,7 +42,7 @@ _RANGES: Final = {
     "quarter": (1, 4),
     "weekday": (1, 7),
     "local_weekday": (1, 7),
-    "week": (1, 53),
+    "aligned_weekday": (1, 7),
     "hour": (0, 24),
     "clock_hour": (1, 24),
     "hour_ampm": (0, 11),
@@ -50,6 +54,8 @@ _RANGES: Final = {
     "nano_of_day": (0, 86_399_999_999_999),
 }
 _OFFSET: Final = re.compile(r"[+-]\d\d?(?::?\d\d(?::?\d\d)?)?")
+_GMT: Final = re.compile(r"([+-])(\d\d?)(?::(\d\d)(?::(\d\d))?)?")
+_GMT_LONG: Final = re.compile(r"([+-])(\d\d):(\d\d)(?::(\d\d))?")
 _ZONE: Final = re.compile(r"[A-Za-z0-9~/._+:-]+")
 
 
@@ -70,9 +76,9 @@ class _Failure(Exception):
         self.at = at
 
 
-def parse_moment(pattern: str, text: str, weeks: Weeks) -> Parsed:
+def parse_moment(pattern: str, text: str, texts: Texts = TEXTS) -> Parsed:
     """What a text says by a pattern; letters match in either case. Raises DataError."""
-    reader = _Reader(text)
+    reader = _Reader(text, texts)
     elements = compile_pattern(pattern)
     try:
         end = reader.all(elements, 0)
@@ -82,7 +88,7 @@ def parse_moment(pattern: str, text: str, weeks: Weeks) -> Parsed:
         raise DataError(f"Text '{text}' could not be parsed, unparsed text found at index {end}")
     parsed = Parsed(reader.fields, reader.zone)
     try:
-        _resolve(parsed, weeks)
+        _resolve(parsed, US_WEEKS)
     except DataError as e:
         raise DataError(f"Text '{text}' could not be parsed: {e.message}") from None
     return parsed
@@ -91,8 +97,9 @@ def parse_moment(pattern: str, text: str, weeks: Weeks) -> Parsed:
 class _Reader:
     """Reads elements from a text into fields."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, texts: Texts) -> None:
         self.text = text
+        self.texts = texts
         self.fields: dict[str, int] = {}
         self.zone: Zone | None = None
 
@@ -121,8 +128,12 @@ class _Reader:
                 start = at
                 while start < end and self.text[start : start + 1] == " ":
                     start += 1
-                if end > len(self.text) or self.one(element.inner, start) != end:
-                    raise _Failure(at)
+                whole, self.text = self.text, self.text[:end]
+                try:
+                    if end > len(whole) or self.one(element.inner, start) != end:
+                        raise _Failure(at)
+                finally:
+                    self.text = whole
                 return end
             case Optional():
                 saved, zone = dict(self.fields), self.zone
@@ -168,10 +179,11 @@ class _Reader:
         return end
 
     def word(self, element: Text, at: int) -> int:
-        base, styles = TEXTS[element.field]
+        base, styles = self.texts[element.field]
         texts = styles.get(element.style, styles["short"])
         rest = self.text[at:].lower()
-        for word, index in sorted(((w.lower(), i) for i, w in enumerate(texts)), key=lambda p: -len(p[0])):
+        values = {word.lower(): i for i, word in enumerate(texts)}  # of equal words the last one counts
+        for word, index in sorted(values.items(), key=lambda p: -len(p[0])):
             if rest.startswith(word):
                 self.put(element.field, base + index, at)
                 return at + len(word)
@@ -205,26 +217,33 @@ class _Reader:
         if element.style.startswith("gmt"):
             if self.text[at : at + 3].upper() != "GMT":
                 raise _Failure(at)
-            found = _OFFSET.match(self.text, at + 3)
-            if not found:
+            if self.text[at + 3 : at + 4] not in ("+", "-"):
                 self.put("offset", 0, at)
                 return at + 3
-            hour, *others = re.findall(r"\d+", found[0])
-            total = sum(int(n) * u for n, u in zip((hour, *others), (3600, 60, 1), strict=False))
-            self.put("offset", -total if found[0][0] == "-" else total, at)
+            found = (_GMT_LONG if element.style == "gmt_long" else _GMT).match(self.text, at + 3)
+            if not found:
+                raise _Failure(at)
+            sign, *parts = found.groups()
+            total = sum(int(n or 0) * u for n, u in zip(parts, (3600, 60, 1), strict=True))
+            self.put("offset", -total if sign == "-" else total, at)
             return found.end()
         if element.style == "period":
             raise _Failure(at)
+        rest = self.text[at:].upper()
+        name = next((n for n in named_zones() if rest.startswith(n)), "") if element.style != "id" else ""
         found = _ZONE.match(self.text, at)
-        for end in range(found.end(), at, -1) if found else ():
-            name = self.text[at:end]
-            if element.style != "id" and name.upper() in NAMED_ZONES:
-                name = NAMED_ZONES[name.upper()]
+        for end in range(found.end(), at + len(name), -1) if found else ():
             try:
-                self.zone = zone_of(name)
+                self.zone = zone_in_any_case(self.text[at:end])
             except DataError:
                 continue
             return end
+        if name:
+            self.zone = zone_of(named_zones()[name])
+            return at + len(name)
+        if self.text[at : at + 1].upper() == "Z":
+            self.zone = zone_of("Z")
+            return at + 1
         raise _Failure(at)
 
 
@@ -274,11 +293,23 @@ def _resolve_date(fields: dict[str, int], weeks: Weeks) -> int | None:
         if civil_from_days(days)[0] != year:
             raise DataError(f"Invalid date 'DayOfYear 366' as '{year}' is not a leap year")
         return days
-    day = fields.get("local_weekday")
-    if day is None and "weekday" in fields:
-        day = (fields["weekday"] - weeks.first) % 7 + 1
-    if day is not None and "week" in fields and "week_year" in fields:
+    if "local_weekday" in fields:
+        day = (weeks.first - 1 + fields.pop("local_weekday") - 1) % 7 + 1
+        if fields.setdefault("weekday", day) != day:
+            raise DataError("Conflict found: two different days of the week")
+    if "weekday" not in fields:
+        return None
+    day = (fields["weekday"] - weeks.first) % 7 + 1
+    if "week" in fields and "week_year" in fields:
+        if not 1 <= fields["week"] <= 53:
+            raise DataError(
+                f"Invalid value for WeekOfWeekBasedYear (valid values 1 - 52/53): {fields['week']}"
+            )
         return from_week(fields["week_year"], fields["week"], day, weeks)
+    if year is not None and "month" in fields and "week_of_month" in fields:
+        first = days_from_civil(year, fields["month"], 1)
+        into = local_weekday(first, weeks)
+        return first + 7 * (fields["week_of_month"] - week_of_month(first, weeks)) + day - into
     return None
 
 
@@ -297,6 +328,8 @@ def _resolve_time(parsed: Parsed) -> int:
     if "milli_of_day" in fields:
         parsed.nanos = fields.pop("milli_of_day") * 1_000_000
         return 0
+    if "ampm" in fields and fields.keys().isdisjoint(("hour", "hour_ampm", "minute", "second", "nano")):
+        fields["hour"] = fields.pop("ampm") * 12 + 6  # the middle of the morning or of the evening
     if "hour" not in fields:
         return 0
     minute, second, nano = fields.get("minute"), fields.get("second"), fields.get("nano")

@@ -170,7 +170,8 @@ class _Compiler:
             self.value_at[-1] = self.add(made)
             return
         base = active[at]
-        assert isinstance(base, Number)
+        if not isinstance(base, Number):
+            raise self.wrong("A padded number cannot be followed by another one")
         if made.least == made.most and made.sign == "never":
             active[at] = replace(base, after=max(base.after, 0) + made.most)
             active.append(replace(made, after=-1))
@@ -211,7 +212,8 @@ class _Compiler:
         elif char in "wWF":
             self.need(count <= (2 if char == "w" else 1))
             field = {"w": "week", "W": "week_of_month", "F": "aligned_weekday"}[char]
-            self.number(Number(field, count, 2 if char != "F" else 19, "never" if char != "F" else "normal"))
+            most = {"w": 2, "W": 1, "F": 19}[char]
+            self.number(Number(field, count, most, "never" if char != "F" else "normal"))
         elif char in "AnNg":
             field = {"A": "milli_of_day", "n": "nano", "N": "nano_of_day", "g": "modified_julian"}[char]
             self.number(Number(field, count, 19, "normal" if char == "g" else "never"))
@@ -233,7 +235,7 @@ class _Compiler:
         if count > 2 or char == "E":
             self.add(Text("weekday", _STYLES.get(count, "short")))
         else:
-            self.number(Number("local_weekday", count, 2, "never"))
+            self.number(Number("local_weekday", count, count, "never"))
 
     def zone(self, char: str, count: int) -> None:
         if char == "V":
@@ -243,7 +245,7 @@ class _Compiler:
         elif char in "vO":
             if count not in (1, 4):
                 raise self.wrong("Wrong number of pattern letters")
-            styles = {"O": ("gmt", "gmt_long"), "v": ("short", "long")}[char]
+            styles = {"O": ("gmt", "gmt_long"), "v": ("generic", "generic_long")}[char]
             self.add(ZoneText(styles[count == 4]))
         elif char == "z":
             self.need(count <= 4)

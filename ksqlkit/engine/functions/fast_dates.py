@@ -4,19 +4,43 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from ksqlkit.engine.expressions.times import days_from_civil
-from ksqlkit.engine.functions.date_fields import MONTHS, US_WEEKS, WEEKDAYS, from_week, weekday
-from ksqlkit.engine.functions.zones import DAY, NAMED_ZONES, zone_of
+from ksqlkit.engine.functions.date_fields import MONTHS, WEEKDAYS, weekday
+from ksqlkit.engine.functions.zones import DAY, named_zones, zone_of
 from ksqlkit.errors import DataError
 
 _CUTOVER: Final = days_from_civil(1582, 10, 15)
 _TOKEN: Final = re.compile(r"([A-Za-z])\1*|'(?:[^']|'')*'|[^A-Za-z']+")
 _NUMBERS: Final = frozenset("yYMLdDFWwuHkKhmsS")
-_DAY_RULES: Final = ("d", "D", "w", "W", "F")
+
+
+def _forms(names: Sequence[tuple[str, ...]], first: int) -> list[tuple[str, int]]:
+    """The names in lower case with their values, longer ones first."""
+    forms = [(form.lower(), i) for i, known in enumerate(names, first) for form in known]
+    return sorted(forms, key=lambda form: -len(form[0]))
+
+
+_NAMES: Final = {
+    "M": _forms([(m, m[:3]) for m in MONTHS], 1),
+    "E": _forms([(d, d[:3]) for d in WEEKDAYS], 1),
+    "G": _forms([("Before Christ", "BCE", "BC", "B"), ("Anno Domini", "CE", "AD", "A")], 0),
+    "a": _forms([("AM", "A"), ("PM", "P")], 0),
+}
+_NAME: Final = "|".join(map(re.escape, named_zones()))
+_ZONES: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:(?i:GMT)(?=[+-]\d\d?:\d\d)|(?=[+-]\d{{4}}))([+-])(\d\d?):?(\d\d)|(?i:{_NAME})",
+        r"Z|([+-])(\d\d)()",
+        r"Z|([+-])(\d\d)(\d\d)",
+        r"Z|([+-])(\d\d):(\d\d)",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,44 +133,41 @@ def _full_year(value: int) -> int:
 
 def _word(step: _Step, text: str, at: int, fields: dict[str, int]) -> int:
     if step.letter in "XZz":
-        return _zone(text, at, fields)
-    names: dict[str, tuple[tuple[str, int], ...]] = {
-        "M": tuple((m, i + 1) for i, m in enumerate(MONTHS)),
-        "E": tuple((d, i % 7 + 1) for i, d in enumerate(WEEKDAYS)),
-        "G": (("BC", 0), ("AD", 1)),
-        "a": (("AM", 0), ("PM", 1)),
-    }
+        return _zone(step, text, at, fields)
     letter = "M" if step.letter == "L" else step.letter
     rest = text[at:].lower()
-    for name, value in names[letter]:
-        for form in (name, name[:3]):
-            if rest.startswith(form.lower()):
-                _set(fields, {"E": "u"}.get(letter, letter), value)
-                return at + len(form)
+    for form, value in _NAMES[letter]:
+        if rest.startswith(form):
+            _set(fields, {"E": "u"}.get(letter, letter), value)
+            return at + len(form)
     raise DataError(f"Unparseable date: {text}")
 
 
-def _zone(text: str, at: int, fields: dict[str, int]) -> int:
-    found = re.compile(r"Z|(?:GMT)?([+-])(\d\d?):?(\d\d)?|[A-Za-z/_]+").match(text, at)
+def _zone(step: _Step, text: str, at: int, fields: dict[str, int]) -> int:
+    """ISO 8601 for X and ZZ; for Z and z an RFC 822 offset, GMT with one, or a zone's name."""
+    if step.letter == "X" and step.count > 3:
+        raise DataError("invalid number of X")
+    kind = step.count if step.letter == "X" else 3 if (step.letter, step.count) == ("Z", 2) else 0
+    found = _ZONES[kind].match(text, at)
     if not found:
         raise DataError(f"Unparseable date: {text}")
-    if found[1]:
-        seconds = int(found[2]) * 3600 + int(found[3] or 0) * 60
-        fields["X"] = -seconds if found[1] == "-" else seconds
-    elif found[0] != "Z":
-        fields["X"] = zone_of(NAMED_ZONES.get(found[0].upper(), found[0])).standard_offset()
+    sign, hours, minutes = found.groups()
+    if sign:
+        seconds = int(hours) * 3600 + int(minutes or 0) * 60
+        fields["X"] = -seconds if sign == "-" else seconds
+    elif not kind:
+        fields["X"] = zone_of(named_zones()[found[0].upper()]).standard_offset()
     return found.end()
 
 
-def _first_of(year: int, month: int) -> int:
-    """The first day of a month of the hybrid calendar; any month number."""
-    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
-    days = days_from_civil(year, month, 1)
-    return days if days >= _CUTOVER else _julian(year, month)
+def _gregorian(year: int, month: int) -> int:
+    """Days of the first of a month; any month number."""
+    return days_from_civil(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
 
 
 def _julian(year: int, month: int) -> int:
-    """Days of the first of a month of the Julian calendar."""
+    """Days of the first of a month of the Julian calendar; any month number."""
+    year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
     shifted = year - (month <= 2)
     of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5
     return shifted * 365 + shifted // 4 + of_year - 719470
@@ -156,28 +177,41 @@ def _days(fields: dict[str, int]) -> int:
     year = fields.get("y", 1970)
     if fields.get("G") == 0:
         year = 1 - year
-    rule = next((n for n in reversed(fields) if n in _DAY_RULES), "")
-    month = fields.get("M", 1)
-    if rule == "D":
-        return _first_of(year, 1) + fields["D"] - 1
-    if rule == "w":
-        day = (fields["u"] - US_WEEKS.first) % 7 + 1 if "u" in fields else 1
-        return from_week(year, fields["w"], day, US_WEEKS)
-    if rule in ("W", "F") or (not rule and "u" in fields and "M" not in fields):
-        return _by_weekday(rule, year, month, fields)
-    return _first_of(year, month) + fields.get("d", 1) - 1
+    rule = _day_rule(fields)
+    days = _days_by(rule, year, fields, _gregorian)
+    if year > 1582 or (days >= _CUTOVER and rule not in ("D", "w")):
+        return days
+    return _days_by(rule, year, fields, _julian)
 
 
-def _by_weekday(rule: str, year: int, month: int, fields: dict[str, int]) -> int:
-    """A week of the month, or the n-th such weekday of it."""
-    first = _first_of(year, month)
+def _day_rule(fields: dict[str, int]) -> str:
+    """Which fields decide: d of the month, D of the year, w(eek) of the year, W(eek) of the month, or F, the n-th such
+    weekday of the month. As in Java's calendars those that were set last do."""
+    stamps = {name: i for i, name in enumerate(fields, 1)}
+    on_weekday = stamps.get("u", 0)
+
+    def both(name: str) -> int:
+        return max(stamps[name], on_weekday) if name in stamps and on_weekday else 0
+
+    found = {"d": stamps.get("d", 0), "W": both("W"), "F": both("F"), "D": stamps.get("D", 0), "w": both("w")}
+    if not any(found.values()):
+        found = {"W": stamps.get("W", 0), "F": max(stamps.get("F", 0), on_weekday), "w": stamps.get("w", 0)}
+    return max(found, key=lambda name: (found[name], stamps.get(name, 0))) if any(found.values()) else "d"
+
+
+def _days_by(rule: str, year: int, fields: dict[str, int], first_of: Callable[[int, int], int]) -> int:
+    first = first_of(year, 1 if rule in ("D", "w") else fields.get("M", 1))
+    if rule in ("d", "D"):
+        return first + fields.get(rule, 1) - 1
     wanted = fields.get("u", 7)
     if rule == "F":
-        return first + (wanted - weekday(first)) % 7 + 7 * (fields["F"] - 1)
+        return first + (wanted - weekday(first)) % 7 + 7 * (fields.get("F", 1) - 1)
     start = first - weekday(first) % 7  # the Sunday of the first week
-    return start + 7 * (fields.get("W", 1) - 1) + wanted % 7
+    return start + 7 * (fields.get(rule, 1) - 1) + wanted % 7
 
 
 def _millis(fields: dict[str, int]) -> int:
-    hour = fields.get("H", fields.get("K", 0) + 12 * fields.get("a", 0))
+    last = next((name for name in reversed(fields) if name in ("H", "K", "a")), "H")
+    of_day = "H" in fields and (last == "H" or not {"K", "a"} <= fields.keys())
+    hour = fields["H"] if of_day else fields.get("K", 0) + 12 * fields.get("a", 0)
     return ((hour * 60 + fields.get("m", 0)) * 60 + fields.get("s", 0)) * 1000 + fields.get("S", 0)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -23,40 +24,6 @@ _PREFIXES: Final = ("UTC", "GMT", "UT")
 # Three-letter names that the tz database has and Java does not.
 _UNKNOWN: Final = frozenset(("EST", "MST", "HST", "ROC", "Factory", "localtime", "posixrules"))
 
-_LONG_NAMES: Final = {
-    "EST": "Eastern Standard Time",
-    "EDT": "Eastern Daylight Time",
-    "CST": "Central Standard Time",
-    "CDT": "Central Daylight Time",
-    "MST": "Mountain Standard Time",
-    "MDT": "Mountain Daylight Time",
-    "PST": "Pacific Standard Time",
-    "PDT": "Pacific Daylight Time",
-    "AKST": "Alaska Standard Time",
-    "AKDT": "Alaska Daylight Time",
-    "HST": "Hawaii-Aleutian Standard Time",
-    "GMT": "Greenwich Mean Time",
-    "UTC": "Coordinated Universal Time",
-    "BST": "British Summer Time",
-    "WET": "Western European Standard Time",
-    "WEST": "Western European Summer Time",
-    "CET": "Central European Standard Time",
-    "CEST": "Central European Summer Time",
-    "EET": "Eastern European Standard Time",
-    "EEST": "Eastern European Summer Time",
-    "MSK": "Moscow Standard Time",
-    "IST": "India Standard Time",
-    "JST": "Japan Standard Time",
-    "KST": "Korean Standard Time",
-    "AEST": "Australian Eastern Standard Time",
-    "AEDT": "Australian Eastern Daylight Time",
-    "ACST": "Australian Central Standard Time",
-    "ACDT": "Australian Central Daylight Time",
-    "AWST": "Australian Western Standard Time",
-    "NZST": "New Zealand Standard Time",
-    "NZDT": "New Zealand Daylight Time",
-    "SAST": "South Africa Standard Time",
-}
 # Where a name in a text to parse is meant to be.
 NAMED_ZONES: Final = {
     "GMT": "GMT",
@@ -131,16 +98,46 @@ class Zone:
         """The offset outside daylight saving time, today."""
         return min(self.offset(1_704_067_200_000), self.offset(1_719_792_000_000))
 
-    def short_name(self, millis: int) -> str:
-        """The abbreviation at an instant; the one of today's rules for times before there were any."""
+    def text(self, millis: int, *, long: bool, generic: bool = False) -> str:
+        """The English name at an instant, or that of the zone in summer and winter."""
         if self.fixed is not None:
-            return self.name if self.name != "Z" else "Z"
-        when = 1_704_067_200_000 if millis < _YEAR_1900 else min(millis, _LAST)
-        return (_EPOCH + timedelta(milliseconds=when)).astimezone(self.rules).tzname() or self.name
+            return self.name
+        names = _names().get(self.name)
+        if names is None:
+            return "GMT" + (offset_name(seconds) if (seconds := self.offset(millis)) else "")
+        if generic:
+            return names[4 + long]
+        when = _EPOCH + timedelta(milliseconds=min(max(millis, _FIRST), _LAST))
+        return names[2 * long + bool(when.astimezone(self.rules).dst())]
 
-    def long_name(self, millis: int) -> str:
-        """The full English name at an instant, the zone's id where none is known."""
-        return _LONG_NAMES.get(self.short_name(millis), self.name)
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in Path(__file__).with_name("zone_names.txt").read_text(encoding="utf-8").splitlines()[1:]:
+        names, _, zones = line.partition(": ")
+        found |= dict.fromkeys(zones.split(), names.split("|"))
+    return found
+
+
+@lru_cache(maxsize=1)
+def named_zones() -> dict[str, str]:
+    """Names that text to parse may have, in upper case, longer ones first, and the zones they are meant to be."""
+    known = _names()
+    found = {
+        name: zone for zone in reversed(NAMED_ZONES.values()) for name in map(str.upper, known[zone][2:4])
+    }
+    return dict(sorted((found | NAMED_ZONES).items(), key=lambda pair: -len(pair[0])))
+
+
+@lru_cache(maxsize=1)
+def _ids() -> dict[str, str]:
+    return {name.upper(): name for name in _names()}
+
+
+def zone_in_any_case(name: str) -> Zone:
+    """A zone by id as text to parse may write it. Raises DataError."""
+    return zone_of(_ids().get(name.upper(), name.upper() if name[:3].upper() in _PREFIXES else name))
 
 
 def _fixed(name: str, seconds: int) -> Zone:
