@@ -188,18 +188,34 @@ def import_file(
     task: Annotated[
         str | None, typer.Option("--task", help="binary, classes or regression, if not plain.")
     ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option("--tokenizer", help="tokenizer.json of an ONNX text encoder, for EMBED.")
+    ] = None,
+    pooling: Annotated[
+        str, typer.Option("--pooling", help="Of a text encoder's tokens: mean, or first.")
+    ] = "mean",
     stage: Annotated[bool, typer.Option("--stage", help="Do not make it live yet.")] = False,
     project: ProjectOption = None,
 ) -> None:
     """Take in a model made elsewhere. Formats that can run code, such as pickle, are refused.
 
     Example: ksqlkit models import churn.onnx --name churn --features VISITS,SPENT
+
+    Also: ksqlkit models import model.onnx --tokenizer tokenizer.json --name encoder
     """
     from udf_server.models.importing import import_model
     from udf_server.tabular import TASKS
 
     if task is not None and task not in TASKS:
         raise UserError(f"There is no task {task}", hint=f"Known: {', '.join(TASKS)}.")
+    state = "not live yet" if stage else "live"
+    if tokenizer is not None:
+        from udf_server.text.encoder import import_encoder
+
+        made = import_encoder(file, tokenizer, _store(project), name, pooling=pooling, promote=not stage)
+        size = made.settings["dimensions"]
+        messages.print(f"{name} version {made.version} ({made.kind}, {size} dimensions), {state}")
+        return
     made = import_model(
         file,
         _store(project),
@@ -209,7 +225,6 @@ def import_file(
         task=task,
         promote=not stage,
     )
-    state = "not live yet" if stage else "live"
     messages.print(f"{name} version {made.version} ({made.kind}, {len(made.features)} features), {state}")
 
 

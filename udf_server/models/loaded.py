@@ -219,6 +219,12 @@ def _text(metadata: Metadata, content: bytes) -> LoadedModel:
     return TextModel(metadata, content)
 
 
+def _encoder(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.text.encoder import EncoderModel
+
+    return EncoderModel(metadata, content)
+
+
 _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "xgboost": XGBoostModel,
     "linear": LinearModel,
@@ -228,4 +234,5 @@ _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "factors": _factors,
     "profile": _profile,
     "text": _text,
+    "encoder": _encoder,
 }
