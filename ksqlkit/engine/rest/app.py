@@ -108,12 +108,15 @@ class App:
         if isinstance(answer, Stream):
             await self._stream(answer, request, send)
             return
-        await request.drain()
         fields = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         if answer.content_type is not None:
             fields.append((b"content-type", answer.content_type.encode()))
         fields.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+        if not request.ended:  # the answer is on its way, and ends when the request has
+            await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+            await request.drain()
+            answer.body = b""
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, request: Request) -> Reply | Stream:

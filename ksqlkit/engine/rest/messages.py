@@ -15,7 +15,8 @@ JSON: Final = "application/json"
 DELIMITED: Final = "application/vnd.ksqlapi.delimited.v1"
 PROTOBUF: Final = "application/vnd.ksql.v1+protobuf"
 MAX_BODY: Final = 64 * 1024 * 1024
-DRAIN_SECONDS: Final = 1.0
+DRAIN_SECONDS: Final = 10.0  # without any part of a body that nobody wants
+DRAIN_BYTES: Final = 1 << 30
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -73,11 +74,14 @@ class Request:
         raise Refused(406)
 
     async def body(self) -> bytes:
-        """All of the body; 413 when it is larger than MAX_BODY."""
-        parts = [part async for part in self.chunks()]
+        """All of the body; 413 when it is larger than MAX_BODY, at once where the request says so."""
+        length = self.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > MAX_BODY:
+            raise too_large(MAX_BODY)
+        parts = [part async for part in self.chunks(MAX_BODY)]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def chunks(self, limit: int | None = MAX_BODY) -> AsyncIterator[bytes]:
+    async def chunks(self, limit: int | None) -> AsyncIterator[bytes]:
         """The body as it comes."""
         size = 0
         while not self.ended:
@@ -88,19 +92,25 @@ class Request:
             if event["body"]:
                 size += len(event["body"])
                 if limit is not None and size > limit:
-                    raise Refused(413, 41300, f"The request is larger than {limit} bytes")
+                    raise too_large(limit)
                 yield event["body"]
 
     async def drain(self) -> None:
-        """Read what is left of the body, for DRAIN_SECONDS at most: answers end after their requests."""
+        """Read what is left of the body and forget it, within bounds: many clients read no answer before they have
+        sent all."""
+        parts = self.chunks(DRAIN_BYTES)
         with contextlib.suppress(TimeoutError, Refused, ConnectionResetError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                async for _ in self.chunks():
-                    pass
+            while await asyncio.wait_for(anext(parts, b""), DRAIN_SECONDS):
+                pass
 
     async def json(self, shape: str) -> dict[str, Any]:
         """The body as a JSON object; 400 where it is none."""
         return read_object(await self.body(), shape)
+
+
+def too_large(limit: int) -> Refused:
+    """What a body over the limit is answered."""
+    return Refused(413, 41300, f"The request is larger than {limit} bytes", content_type=JSON)
 
 
 def read_object(data: bytes, shape: str) -> dict[str, Any]:
