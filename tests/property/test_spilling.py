@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.log import Log, MemoryLog, SqliteLog
+from ksqlkit.engine.runtime.query import HOT_PROPERTY
 from tests.support.streaming import STREAM_L, STREAM_R, failures, feed, records
 
 HOUR = 3_600_000
@@ -53,7 +54,7 @@ def outcome(query: str, rows: list[Any], hot: int, log: Log, partitions: int, po
     """Every record that came out, and what pull queries answer on the way and at the end."""
     engine = Engine(
         log,
-        properties={"ksql.logging.processing.stream.auto.create": False, "internal.state.hot.entries": hot},
+        properties={"ksql.logging.processing.stream.auto.create": False, HOT_PROPERTY: hot},
     )
     for statement in (STREAM_L, STREAM_R, query):
         engine.execute(
