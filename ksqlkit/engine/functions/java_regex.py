@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -60,6 +61,14 @@ def java_pattern(text: str) -> re.Pattern[str]:
         return re.compile(_Translator(text).translate(), re.ASCII)
     except (re.error, RecursionError, OverflowError) as e:
         raise ValueError(f"Invalid regular expression pattern: {text}") from e
+
+
+def matches(compiled: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """All matches as Java finds them: after an empty one it goes on a character later."""
+    at = 0
+    while at <= len(text) and (found := compiled.search(text, at)):
+        yield found
+        at = found.end() + (found.end() == found.start())
 
 
 @lru_cache(maxsize=64)
@@ -190,12 +199,16 @@ class _Translator:
             return f"[{'^' if char == 'H' else ''}{_HORIZONTAL}]"
         if char == "v":
             return _LINE_ENDS + "\\x0b\\f" if in_class else f"[{_LINE_ENDS}\\x0b\\f]"
+        if char == "V" and not in_class:
+            return f"[^{_LINE_ENDS}\\x0b\\f]"
         simple = {
             "z": r"\Z",
             "Z": r"(?=\n?\Z)",
             "R": r"(?:\r\n|[\n\x0b\f\r\u0085\u2028\u2029])",
             "e": r"\x1b",
             "G": "",
+            "b": r"(?u:\b)",  # ASCII for \w, but not for the bounds of words
+            "B": r"(?u:\B)",
         }
         if char in simple:
             return simple[char]

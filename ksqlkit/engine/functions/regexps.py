@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ksqlkit.engine.functions.define import Family
-from ksqlkit.engine.functions.java_regex import java_pattern, replacement
+from ksqlkit.engine.functions.java_regex import java_pattern, matches, replacement
 from ksqlkit.engine.functions.utf16 import units
 
 regexps = Family("REGULAR EXPRESSION")
@@ -39,7 +39,7 @@ def regexp_extract_all(pattern: str, text: str, group: int = 0) -> list[str | No
     if group > compiled.groups:
         return None
     found: list[str | None] = []
-    for m in compiled.finditer(text):
+    for m in matches(compiled, text):
         found.append(m[group] if group >= 0 else _no_group(group))
         if (
             not m[0] and text[m.end() : m.end() + 1] > "\uffff"
@@ -51,7 +51,11 @@ def regexp_extract_all(pattern: str, text: str, group: int = 0) -> list[str | No
 @regexps.scalar("REGEXP_REPLACE(VARCHAR str, VARCHAR regexp, VARCHAR newStr) -> VARCHAR")
 def regexp_replace(text: str, pattern: str, new: str) -> str:
     """The string with all matches replaced; $1 in the new text stands for a group."""
-    return java_pattern(pattern).sub(lambda found: replacement(new, found), text)
+    parts, start = [], 0
+    for found in matches(java_pattern(pattern), text):
+        parts += [text[start : found.start()], replacement(new, found)]
+        start = found.end()
+    return "".join([*parts, text[start:]])
 
 
 @regexps.scalar("REGEXP_SPLIT_TO_ARRAY(VARCHAR string, VARCHAR regexp) -> ARRAY<VARCHAR>")
@@ -62,7 +66,7 @@ def regexp_split_to_array(text: str, pattern: str) -> list[str]:
     whole = units(text) if not pattern else text
     parts: list[str] = []
     start = 0
-    for found in compiled.finditer(whole):
+    for found in matches(compiled, whole):
         if found.end() == 0 or (found.start() == found.end() == len(whole)):
             continue
         parts.append(whole[start : found.start()])
