@@ -24,6 +24,7 @@ from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.push import PushQuery, Snapshot
 from ksqlkit.engine.results import QueryColumn, QueryErrorInfo, RunningQueryInfo, Statistic
 from ksqlkit.engine.runtime.callers import Callers
+from ksqlkit.engine.scalable import scalable_id
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.statements.create_as import require_sources, sources_of
 from ksqlkit.engine.statements.describe import HOST
@@ -267,7 +268,8 @@ class LiveContext(Context):
         query = prepared.node.query
         require_sources(self, query)
         settings = self.settings(prepared)
-        query_id = transient_id(next(sources_of(query.source)).alias)
+        query_id = None if ends else scalable_id(self, query, prepared.overrides)
+        query_id = query_id or transient_id(next(sources_of(query.source)).alias)
         plan = plan_query(
             query,
             catalog=self.catalog,

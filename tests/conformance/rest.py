@@ -17,6 +17,7 @@ from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.rest.messages import PROTOBUF
 from ksqlkit.engine.rest.rows import make_framing
 from ksqlkit.engine.results import PullResult
+from ksqlkit.engine.scalable import ENABLED
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import make_deserializer
 from ksqlkit.engine.wire import make_row_encoder
@@ -30,6 +31,7 @@ from tests.conformance.query import EARLIEST, Mismatch, Outcome, Runner, _parsed
 class Rows(Protocol):
     """What a query answered."""
 
+    query_id: str
     schema: str  # as the header has it
     push: bool  # whether its rows have an order
 
@@ -48,6 +50,7 @@ class EngineRows:
 
     def __init__(self, answer: PullResult | PushQuery) -> None:
         self._answer = answer
+        self.query_id = answer.query_id
         self.schema = answer.schema
         self.push = isinstance(answer, PushQuery)
 
@@ -98,7 +101,7 @@ class RestRunner(Runner):
     )
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
-        super().__init__({**spec, "properties": None})
+        super().__init__({**spec, "properties": {ENABLED: True}})  # as on the server of these cases
         self.request = {**EARLIEST, **(spec.get("properties") or {})}
 
     def __enter__(self) -> Self:
@@ -234,6 +237,9 @@ class RestRunner(Runner):
                 schema = part["header"].get("schema")
                 if schema is not None and schema != answer.schema:
                     raise Mismatch(f"{place}: schema is {answer.schema}, expected {schema}")
+                begin = part["header"].get("queryId|starts_with", "")
+                if not answer.query_id.startswith(begin):
+                    raise Mismatch(f"{place}: id is {answer.query_id}, expected {begin}...")
             elif "row" in part:
                 wanted.append(part["row"])
             elif "finalMessage" in part and part["finalMessage"] != final:

@@ -146,7 +146,8 @@ class SocketRows:
         self._lines = self.response.iter_lines()
         self.head = _objects(next(self._lines))["header"]
         self.schema = self.head["schema"]
-        self.push = self.head["queryId"].startswith("transient")
+        self.query_id = self.head["queryId"]
+        self.push = not self.query_id.startswith("query_")
 
     def drain(self) -> tuple[list[dict[str, Any]], str | None]:
         parts = self._parts
@@ -161,7 +162,7 @@ class SocketRows:
     def _parts(self) -> list[Any]:
         if self.push:
             self._runner.engine.run_until_idle()
-            self._runner.engine.close_query(self.head["queryId"])
+            self._runner.engine.close_query(self.query_id)
         return [found for line in self._lines if (found := _objects(line)) is not None]
 
 
