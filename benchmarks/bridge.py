@@ -1,20 +1,31 @@
 """FRAUD_SCORE inside ksqlDB, as its stream threads call it: one POST a row, lane A (group commit), lane L (the model
-in the JVM). Needs `make bridge`. `python -m benchmarks.bridge [SECONDS [THREADS ...]]` prints JSON.
+in the JVM). Needs a JDK and `make bridge`; without them there are no figures.
 
-The model has 200 trees of depth 6 over 12 features; the server, one process, shares the machine.
+The model has 200 trees of depth 6 over 12 features; the server, one process, shares the machine. The lanes take turns,
+and figures are medians over the rounds.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+from benchmarks.result import Benchmark, Result
 
 FEATURES = 12
 TREES = 200
+THREADS = (1, 4, 16, 64)
+ROUNDS = 5
+SECONDS = 1.0
+SIMPLE = "one POST a row"
 ROOT = Path(__file__).parents[1]
 
 
@@ -49,8 +60,10 @@ def classpath() -> str:
     return ":".join(str(p) for p in (built / "test-classes", built / "classes", built / "provided" / "*"))
 
 
-def main(seconds: float, threads: list[int]) -> dict[str, Any]:
-    """Run all lanes at each number of threads."""
+def measured(
+    threads: Sequence[int] = THREADS, seconds: float = SECONDS, rounds: int = ROUNDS
+) -> list[dict[str, Any]]:
+    """Run the lanes; an entry per lane, number of threads and round, with `times` beside the simple way's round."""
     from ksqlkit.bridge import build_jar
     from ksqlkit.bridge.runtime import runtime_jar
     from ksqlkit.cli.functions import fetch_manifest
@@ -67,21 +80,39 @@ def main(seconds: float, threads: list[int]) -> dict[str, Any]:
         try:
             jar = build_jar(fetch_manifest(server.url), runtime_jar(), folder / "bridge.jar").path
             command = ["java", "-Xmx512m", "-cp", classpath(), "io.ksqlkit.bridge.BenchLanes"]
-            command += [str(jar), server.url, str(folder / "fraud.model"), str(FEATURES), str(seconds)]
-            command += [str(t) for t in threads]
+            command += [str(jar), server.url, str(folder / "fraud.model"), str(FEATURES)]
+            command += [str(seconds), str(rounds), *(str(t) for t in threads)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                sys.exit(done.stderr)
+                raise RuntimeError(done.stderr)
         finally:
             server.stop()
-    runs = [json.loads(line) for line in done.stdout.splitlines()]
-    base = {r["threads"]: r["rows_per_s"] for r in runs if r["lane"] == "one POST a row"}
+    runs: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+    simple = 1.0
     for run in runs:
-        run["times"] = round(run["rows_per_s"] / base[run["threads"]], 2)
-    return {"workload": "bridge", "trees": TREES, "features": FEATURES, "runs": runs}
+        simple = run["rows_per_s"] if run["lane"] == SIMPLE else simple
+        run["times"] = run["rows_per_s"] / simple
+    return runs
 
 
-if __name__ == "__main__":
-    given = sys.argv[1:]
-    result = main(float(given[0]) if given else 3.0, [int(t) for t in given[1:]] or [1, 4, 16, 64])
-    print(json.dumps(result, indent=1))
+def run() -> Iterator[Result]:
+    """Rows a second of each lane beside the simple way, and latency's tail at 64 callers."""
+    if shutil.which("java") is None or not (ROOT / "build" / "bridge" / "test-classes").is_dir():
+        print("no figures of the bridge: it needs a JDK and `make bridge`", file=sys.stderr)
+        return
+    found: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    for entry in measured():
+        found[entry["lane"], entry["threads"]].append(entry)
+    for (lane, threads), rounds in found.items():
+        if lane == SIMPLE:
+            continue
+        name, rows = f"bridge: {lane}, {threads} threads", median(r["rows_per_s"] for r in rounds)
+        # So that the ratio is the median of the rounds' ratios.
+        yield Result(name, rows, "rows/s", SIMPLE, rows / median(r["times"] for r in rounds))
+        if lane == "lane A" and threads == max(THREADS):
+            ranked = sorted(rounds, key=lambda r: r["p99_ms"] / r["p50_ms"])
+            for which, entry in (("median", ranked[len(ranked) // 2]), ("quietest", ranked[0])):
+                yield Result(f"{name}, p99, {which} round", entry["p99_ms"], "ms", "p50", entry["p50_ms"])
+
+
+BENCHMARKS = (Benchmark("bridge: lanes A and L into ksqlDB", run),)

@@ -147,7 +147,8 @@ public abstract class RemoteFunction implements Configurable {
 
     private Target target(Object[] arguments) {
         if (!declared.generic) {
-            return targets.computeIfAbsent(declared.name, k -> new Target(declared));
+            Target only = targets.get(declared.name);
+            return only != null ? only : targets.computeIfAbsent(declared.name, k -> new Target(declared));
         }
         String name = arguments[0] == null ? "" : arguments[0].toString().toUpperCase(Locale.ROOT);
         Target found = targets.get(name);

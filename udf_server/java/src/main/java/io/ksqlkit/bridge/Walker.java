@@ -28,12 +28,16 @@ interface Walker {
      */
     final class SingleTrees implements Walker {
         private static final int STRIDE = 4;
+        private static final int ABREAST = 4;
         private final float[] base;
         private final int[] roots;
+        private final int[] depths;
         private final int[] outputs;
         /**
-         * Four numbers a node, side by side in memory: twice the feature plus 1 if missing goes left (-1 at a leaf),
-         * the bits of the threshold or answer, and the places of the children.
+         * Four numbers a node, side by side in memory: twice the feature plus 1 if missing goes left, the bits of the
+         * threshold, the place of the left child (the right one follows it), and the bits of a leaf's answer. A leaf is
+         * its own left child, of a feature that always goes left, so that trees of any shape can be walked abreast:
+         * that keeps the processor busy while one waits for memory.
          */
         private final int[] nodes;
 
@@ -49,39 +53,58 @@ interface Walker {
             float[] value = PortableModel.floats(json.get("value"));
             check(left, right, feature, width);
             nodes = new int[left.length * STRIDE];
-            for (int i = 0; i < left.length; i++) {
-                int at = i * STRIDE;
-                nodes[at] = left[i] < 0 ? -1 : feature[i] * 2 + (missing[i] != 0 ? 1 : 0);
-                nodes[at + 1] = Float.floatToRawIntBits(value[i]);
-                nodes[at + 2] = left[i] * STRIDE;
-                nodes[at + 3] = right[i] * STRIDE;
+            int[] height = new int[left.length];
+            for (int i = left.length - 1; i >= 0; i--) {
+                height[i] = left[i] < 0 ? 0 : 1 + Math.max(height[left[i]], height[right[i]]);
             }
             roots = places(json.get("roots"), left.length);
             outputs = PortableModel.ints(json.get("outputs"));
+            depths = new int[roots.length];
+            int next = 0; // where the next two siblings go
+            int[] place = new int[left.length];
+            int[] order = new int[left.length];
             for (int i = 0; i < roots.length; i++) {
-                roots[i] *= STRIDE;
                 if (outputs[i] < 0 || outputs[i] >= base.length) {
                     throw new IllegalArgumentException("a tree of output " + outputs[i] + " of " + base.length);
                 }
+                depths[i] = height[roots[i]];
+                int first = next;
+                order[next] = roots[i];
+                place[roots[i]] = next++;
+                for (int at = first; at < next; at++) {
+                    int node = order[at];
+                    if (left[node] >= 0) {
+                        order[next] = left[node];
+                        place[left[node]] = next++;
+                        order[next] = right[node];
+                        place[right[node]] = next++;
+                    }
+                    boolean leaf = left[node] < 0;
+                    nodes[at * STRIDE] = leaf ? width * 2 : feature[node] * 2 + (missing[node] != 0 ? 1 : 0);
+                    nodes[at * STRIDE + 1] = leaf ? 0 : Float.floatToRawIntBits(value[node]);
+                    nodes[at * STRIDE + 2] = (leaf ? at : place[left[node]]) * STRIDE;
+                    nodes[at * STRIDE + 3] = Float.floatToRawIntBits(value[node]);
+                }
+                roots[i] = first * STRIDE;
             }
         }
 
         @Override
         public double[] margins(double[] row) {
-            float[] x = new float[row.length];
-            for (int i = 0; i < x.length; i++) {
-                x[i] = (float) row[i];
+            // Each feature twice: a missing one goes right by the first, left by the second.
+            float[] x = new float[row.length * 2 + 1];
+            for (int i = 0; i < row.length; i++) {
+                float value = (float) row[i];
+                x[2 * i] = value != value ? Float.POSITIVE_INFINITY : value;
+                x[2 * i + 1] = value != value ? Float.NEGATIVE_INFINITY : value;
             }
+            x[row.length * 2] = -1; // of leaves
             if (base.length == 1) {
-                float sum = base[0];
-                for (int root : roots) {
-                    sum += leaf(x, root);
-                }
-                return new double[] {sum};
+                return new double[] {one(x)};
             }
             float[] sums = base.clone();
             for (int t = 0; t < roots.length; t++) {
-                sums[outputs[t]] += leaf(x, roots[t]);
+                sums[outputs[t]] += leaf(x, t);
             }
             double[] out = new double[sums.length];
             for (int i = 0; i < out.length; i++) {
@@ -90,14 +113,42 @@ interface Walker {
             return out;
         }
 
-        private float leaf(float[] row, int root) {
-            int node = root;
-            for (int split = nodes[node]; split >= 0; split = nodes[node]) {
-                float x = row[split >> 1];
-                boolean left = x != x ? (split & 1) != 0 : x < Float.intBitsToFloat(nodes[node + 1]);
-                node = nodes[left ? node + 2 : node + 3];
+        private float one(float[] x) {
+            float sum = base[0];
+            int t = 0;
+            for (; t + ABREAST <= roots.length; t += ABREAST) {
+                int a = roots[t];
+                int b = roots[t + 1];
+                int c = roots[t + 2];
+                int d = roots[t + 3];
+                int depth = Math.max(Math.max(depths[t], depths[t + 1]), Math.max(depths[t + 2], depths[t + 3]));
+                for (int i = 0; i < depth; i++) {
+                    a = step(x, a);
+                    b = step(x, b);
+                    c = step(x, c);
+                    d = step(x, d);
+                }
+                sum += Float.intBitsToFloat(nodes[a + 3]); // in order: a sum of floats depends on it
+                sum += Float.intBitsToFloat(nodes[b + 3]);
+                sum += Float.intBitsToFloat(nodes[c + 3]);
+                sum += Float.intBitsToFloat(nodes[d + 3]);
             }
-            return Float.intBitsToFloat(nodes[node + 1]);
+            for (; t < roots.length; t++) {
+                sum += leaf(x, t);
+            }
+            return sum;
+        }
+
+        private float leaf(float[] row, int tree) {
+            int node = roots[tree];
+            for (int i = depths[tree]; i > 0; i--) {
+                node = step(row, node);
+            }
+            return Float.intBitsToFloat(nodes[node + 3]);
+        }
+
+        private int step(float[] x, int node) {
+            return nodes[node + 2] + (x[nodes[node]] < Float.intBitsToFloat(nodes[node + 1]) ? 0 : STRIDE);
         }
     }
 

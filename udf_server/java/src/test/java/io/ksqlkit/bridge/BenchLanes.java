@@ -20,7 +20,8 @@ import java.util.Random;
  * Rows a second and latency of FRAUD_SCORE as stream threads call it (a loop per thread, by reflection): one POST a
  * row as a simple function would do it, lane A, and lane L. All rows differ, so no cache helps.
  *
- * <p>Usage: BenchLanes JAR URL MODEL_FILE FEATURES SECONDS THREADS...; prints a JSON line per run.
+ * <p>Usage: BenchLanes JAR URL MODEL_FILE FEATURES SECONDS ROUNDS THREADS...; the lanes take turns, so that what else
+ * the machine does meets all of them alike. Prints a JSON line per lane, number of threads and round.
  */
 public final class BenchLanes {
     private BenchLanes() {}
@@ -46,11 +47,16 @@ public final class BenchLanes {
         if (!(off < 1e-7)) {
             throw new IllegalStateException("the lanes differ by " + off);
         }
-        for (int i = 5; i < args.length; i++) {
-            for (Map.Entry<String, Caller> lane : lanes.entrySet()) {
-                run(lane.getKey(), lane.getValue(), Integer.parseInt(args[i]), features, seconds / 3);
-                System.out.println(
-                        run(lane.getKey(), lane.getValue(), Integer.parseInt(args[i]), features, seconds));
+        int rounds = Integer.parseInt(args[5]);
+        for (int i = 6; i < args.length; i++) {
+            int threads = Integer.parseInt(args[i]);
+            for (int round = 0; round <= rounds; round++) {
+                for (Map.Entry<String, Caller> lane : lanes.entrySet()) {
+                    String line = run(lane.getKey(), lane.getValue(), threads, features, seconds);
+                    if (round > 0) { // the first is for the compiler
+                        System.out.println(line);
+                    }
+                }
             }
         }
     }
