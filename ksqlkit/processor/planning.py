@@ -64,9 +64,8 @@ def plan(
     registry = Registry()
     for name, entry in entries.items():
         try:
-            registry.register_remote(
-                name, _numbered(entry), calls(entry), deterministic=entry.deterministic, path="processor"
-            )
+            # Whatever the function, equal calls for one row are one call.
+            registry.register_remote(name, _numbered(entry), calls(entry), path="processor")
         except (ParseError, ValueError):
             if name in used:
                 raise
@@ -84,7 +83,8 @@ def plan(
             with ctx:
                 statements.run(ctx, Prepared(fitted, text, text))
     except SqlError as error:
-        error.location = error.location or spec.place
+        # The text was printed anew: only the file and the query's line are true of what was written.
+        error.location = spec.place
         raise
     found = next(q.plan for q in ctx.queries.values() if spec.name in q.sinks)
     source, sink = _checked(found, spec)

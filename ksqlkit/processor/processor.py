@@ -85,6 +85,8 @@ class Processor:
         self._owned: set[int] = set()
         self._at_end: set[int] = set()
         self._positions: dict[int, int] = {}
+        self._firsts: dict[int, int] = {}  # of the batch that is worked on
+        self._paused: set[int] = set()
         self._moved = False
         self._said: dict[str, float] = {}
 
@@ -145,19 +147,19 @@ class Processor:
 
     def _turn(self) -> None:
         start = time.monotonic()
-        records = self._read()
-        if not records:
-            return
-        firsts = {p: batch[0].offset for p, batch in records.items()}
         self._moved = False
+        self._firsts.clear()
         try:
+            records = self._read()
+            if not records:
+                return
             self._process(records)
         except (Aborted, Moved, Unreachable) as error:
             self.tally.aborted += 1
             self.counters.commits.add(processor=self.group, outcome="aborted")
-            self._rewind(firsts)
-            if isinstance(error, Unreachable | Aborted):
-                self.pause(0.5 if isinstance(error, Aborted) else 2.0, str(error))
+            self._rewind()
+            if not isinstance(error, Moved):
+                self._rest(2.0 if isinstance(error, Unreachable) else 0.2, str(error))
             return
         seconds = time.monotonic() - start
         count = sum(map(len, records.values()))
@@ -165,6 +167,13 @@ class Processor:
         self.counters.size.set(self._size.rows, processor=self.group)
         self.counters.batch.observe(count, processor=self.group)
         self.counters.total.observe(seconds, processor=self.group)
+
+    def _rest(self, seconds: float, why: str) -> None:
+        """`pause` between two batches, when partitions may come and go."""
+        try:
+            self.pause(seconds, why)
+        except Moved:
+            logger.info("%s: partitions moved", self.group)
 
     def _process(self, records: Mapping[int, list[Record]]) -> None:
         """Score and commit records by partition."""
@@ -221,9 +230,13 @@ class Processor:
     def _read(self) -> dict[int, list[Record]]:
         """What is there, up to the batch's size, by partition; waits a moment where there is nothing."""
         assert self._consumer is not None
+        self._resume()
         messages = self._consumer.consume(1, _TICK)
         if messages and self._size.rows > 1:
             messages += self._consumer.consume(self._size.rows - 1, 0.0)
+        for message in messages:
+            if message.error() is None:
+                self._firsts.setdefault(message.partition() or 0, message.offset() or 0)
         found: dict[int, list[Record]] = {}
         for message in messages:
             error = message.error()
@@ -283,22 +296,26 @@ class Processor:
         assert self._consumer is not None
         return self._consumer.consumer_group_metadata()
 
-    def _rewind(self, firsts: Mapping[int, int]) -> None:
+    def _rewind(self) -> None:
         """Read the batch's records again, as far as they are still ours."""
+        for partition, offset in self._firsts.items():
+            if partition not in self._owned:
+                continue
+            task = self._tasks.get(partition)
+            if task is not None:
+                task.reset()
+                self._positions[partition] = offset
+            self._seek(partition, offset)
+
+    def _seek(self, partition: int, offset: int) -> None:
         from confluent_kafka import KafkaException, TopicPartition
 
         assert self._consumer is not None
-        for partition, offset in firsts.items():
-            task = self._tasks.get(partition)
-            if task is None or partition not in self._owned:
-                continue
-            task.reset()
-            self._positions[partition] = offset
-            try:
-                self._consumer.seek(TopicPartition(self._source, partition, offset))
-            except KafkaException as error:
-                # Assigned anew meanwhile: it starts from what is committed, which is this offset.
-                logger.info("partition %d: %s", partition, words(error))
+        try:
+            self._consumer.seek(TopicPartition(self._source, partition, offset))
+        except KafkaException as error:
+            # Taken from us, and perhaps assigned anew: then it starts from what is committed.
+            logger.info("%s: partition %d: %s", self.group, partition, words(error))
 
     def _trouble(self, message: Message, error: KafkaError) -> None:
         """What comes in a record's place."""
@@ -344,22 +361,44 @@ class Processor:
             self._tasks.pop(partition, None)
             self._positions.pop(partition, None)
             self._at_end.discard(partition)
+            self._paused.discard(partition)
 
     def _tick(self) -> None:
-        """Keep our place in the group while the loop stands still: records that come are read again later."""
-        from confluent_kafka import TopicPartition
+        """Keep our place in the group while the loop stands still: what comes is read again later. Raises Moved."""
+        from confluent_kafka import KafkaException, TopicPartition
 
         consumer = self._consumer
-        if consumer is None or not self._owned:
+        if consumer is None:
             return
-        places = [TopicPartition(self._source, p) for p in self._owned]
-        consumer.pause(places)
-        message = consumer.poll(0.0)
-        if message is not None and message.error() is None:
-            consumer.seek(TopicPartition(self._source, message.partition() or 0, message.offset() or 0))
-        consumer.resume([TopicPartition(self._source, p) for p in self._owned])
+        flowing = self._owned - self._paused
+        try:
+            if flowing:
+                consumer.pause([TopicPartition(self._source, p) for p in flowing])
+                self._paused |= flowing
+            message = consumer.poll(0.0)
+        except KafkaException as error:
+            self._say("tick", f"Kafka: {words(error)}")
+            return
+        if message is not None:
+            problem = message.error()
+            if problem is not None:
+                self._trouble(message, problem)
+            else:
+                self._seek(message.partition() or 0, message.offset() or 0)
         if self._moved:
             raise Moved("partitions went to another process")
+
+    def _resume(self) -> None:
+        """After a wait: read on."""
+        from confluent_kafka import KafkaException, TopicPartition
+
+        assert self._consumer is not None
+        if held := self._paused & self._owned:
+            try:
+                self._consumer.resume([TopicPartition(self._source, p) for p in held])
+            except KafkaException as error:
+                self._say("resume", f"Kafka: {words(error)}")
+        self._paused.clear()
 
     def _say(self, about: str, line: str) -> None:
         """A line in the log, on the same matter every ten seconds at most."""

@@ -164,6 +164,7 @@ class Broker:
         )
         try:
             found = consumer.list_topics(topic, timeout=10.0).topics[topic]
+            assert found.error is None, f"{topic}: {found.error}"
             partitions: list[list[Any]] = [[] for _ in found.partitions]
             consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(len(partitions))])
             ended: set[int] = set()

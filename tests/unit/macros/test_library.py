@@ -20,6 +20,7 @@ def test_the_library_is_complete() -> None:
         "deduplicate",
         "forecast",
         "score",
+        "scored",
         "split_valid",
         "velocity",
     }

@@ -1,0 +1,264 @@
+"""`ksqlkit process` against a real broker: rebalances, bad rows, and servers that go away and come back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ksqlkit.process import ServerProcess
+from tests.support.kafka_broker import Broker, free_port, missing
+from tests.support.kafka_processor import Processing, wait_until
+from tests.support.scoring_server import scoring_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.checkout]
+FUNCTIONS = '''
+import time
+from udf_server import RowError, function
+
+@function("ROOT(x DOUBLE) -> DOUBLE")
+def root(xs):
+    """The square root."""
+    return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
+
+@function("SAFE_ROOT(x DOUBLE) -> DOUBLE", on_failure="default", default=-1.0)
+def safe_root(xs):
+    """The square root, or -1."""
+    return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
+
+@function("STRICT_ROOT(x DOUBLE) -> DOUBLE", on_failure="fail")
+def strict_root(xs):
+    """The square root, or no result at all."""
+    return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
+
+@function("LONG(n INTEGER) -> VARCHAR")
+def long(ns):
+    """So many letters."""
+    return ["x" * n for n in ns]
+'''
+FAST = {"KSQLKIT_KAFKA_SESSION_TIMEOUT_MS": "2000", "KSQLKIT_KAFKA_HEARTBEAT_INTERVAL_MS": "500"}
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    if reason := missing():
+        pytest.skip(reason)
+    with Broker(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("scoring")
+    (made / "functions").mkdir()
+    (made / "functions" / "roots.py").write_text(FUNCTIONS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def scoring(folder: Path) -> Iterator[ServerProcess]:
+    with scoring_server(folder / "models", folder / "functions") as server:
+        yield server
+
+
+def write_query(folder: Path, topic: str, select: str, more: str = "") -> Path:
+    """A processor from a topic of {"X"} to TOPIC_OUT."""
+    path = folder / f"{topic}.sql"
+    path.write_text(
+        f"CREATE STREAM S (K STRING KEY, X DOUBLE{more}) WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='JSON');"
+        f"CREATE STREAM {topic}_OUT AS SELECT {select} FROM S;"
+    )
+    return path
+
+
+def numbers(start: int, stop: int, partitions: int) -> list[tuple[int, bytes, bytes, int]]:
+    """Records {"X": i}, round robin, in order of i."""
+    return [
+        (i % partitions, b"k%d" % (i % partitions), orjson.dumps({"X": i}), 1_000 + i)
+        for i in range(start, stop)
+    ]
+
+
+def check_all_there(broker: Broker, topic: str, rows: int, partitions: int, timeout: float = 60.0) -> None:
+    """Each partition has its numbers, each once, in order."""
+    for partition, messages in enumerate(broker.read(topic, count=rows, timeout=timeout)):
+        seen = [int(orjson.loads(m.value())["X"]) for m in messages]
+        wanted = list(range(partition, rows, partitions))
+        lost, twice = set(wanted) - set(seen), len(seen) - len(set(seen))
+        assert seen == wanted, f"partition {partition}: {len(lost)} lost ({sorted(lost)[:5]}), {twice} twice"
+
+
+def test_three_processes_share_and_take_over(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
+    broker.create("SHARED", 6)
+    query = write_query(tmp_path, "SHARED", "K, X, ROOT(X) AS R")
+
+    def start() -> Processing:
+        return Processing(query, broker.address, "--scoring", scoring.url, "--max-rows", "50", env=FAST)
+
+    sent = 0
+
+    def send(count: int = 600) -> None:
+        nonlocal sent
+        broker.produce("SHARED", numbers(sent, sent + count, 6))
+        sent += count
+
+    with start() as first, start() as second:
+        send()
+        for process in (first, second):
+            process.says("took partitions")
+        with start() as third:
+            send()
+            third.says("took partitions")
+            send()
+            second.end()
+            send()
+            third.kill()
+            send()
+            check_all_there(broker, "SHARED_OUT", sent, 6)
+        done = first.end()
+    assert done["dead"] == 0
+    assert "gave partitions" in first.log
+
+
+def test_bad_rows(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
+    broker.create("BAD", 1)
+    headers = [("trace", b"7")]
+    values = [
+        b'{"X": 4.0}',
+        b"{nonsense",
+        b'{"X": "many"}',
+        b'{"X": -4.0}',
+        b"\xff\x00",
+        b'{"X": 9.0}',
+        None,
+        b'{"X": 1.0, "NEW": {"deep": [1]}}',
+    ]
+    broker.produce("BAD", [(0, b"key%d" % i, v, 5_000 + i, headers) for i, v in enumerate(values)])
+    query = write_query(
+        tmp_path, "BAD", "K, ROOT(X) AS R, SAFE_ROOT(X) AS S, ROOT_DETAIL(X)->STATUS AS STATUS"
+    )
+    with Processing(query, broker.address, "--scoring", scoring.url, "--to-end") as process:
+        done = process.end(stop=False)
+    (results,) = broker.read("BAD_OUT")
+    rows = {m.key(): m.value() and orjson.loads(m.value()) for m in results}
+    ok = {"R": 2.0, "S": 2.0, "STATUS": "OK"}
+    assert rows[b"key0"] == ok
+    assert rows[b"key3"] == {"R": None, "S": -1.0, "STATUS": "INVALID_INPUT"}
+    assert rows[b"key5"] == {"R": 3.0, "S": 3.0, "STATUS": "OK"}
+    assert rows[b"key7"] == {"R": 1.0, "S": 1.0, "STATUS": "OK"}
+    assert [m.key() for m in results] == sorted(rows)
+    assert {m.headers()[0] for m in results} == {("trace", b"7")}
+    (dead,) = broker.read("BAD_OUT_DEAD")
+    assert done["dead"] == len(dead)
+    told = [(m.key(), m.value(), dict(m.headers())) for m in dead]
+    by_function = {(key, h["FUNCTION"]): (value, h) for key, value, h in told}
+    value, reasons = by_function[b"key3", b"ROOT"]
+    assert value == values[3]
+    assert reasons == {
+        "trace": b"7",
+        "CODE": b"INVALID_INPUT",
+        "MESSAGE": b"-4.0 has no root",
+        "FUNCTION": b"ROOT",
+        "TOPIC": b"BAD",
+        "PARTITION": b"0",
+        "OFFSET": b"3",
+    }
+    assert (b"key3", b"SAFE_ROOT") in by_function
+    for key in (b"key1", b"key2", b"key4"):
+        assert by_function[key, b""][1]["CODE"] == b"DESERIALIZATION_ERROR"
+        assert key not in rows
+    assert {m.timestamp()[1] for m in dead} <= set(range(5_000, 5_008))
+
+
+def test_a_result_that_kafka_would_not_take(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
+    broker.create("LARGE", 1)
+    sizes = [10, 2_000_000, 20]
+    broker.produce("LARGE", [(0, b"k", orjson.dumps({"X": 1.0, "N": n})) for n in sizes])
+    query = write_query(tmp_path, "LARGE", "K, X, LONG(N) AS L", ", N INT")
+    with Processing(query, broker.address, "--scoring", scoring.url, "--to-end") as process:
+        process.end(stop=False)
+    (results,) = broker.read("LARGE_OUT")
+    assert [len(orjson.loads(m.value())["L"]) for m in results] == [10, 20]
+    (dead,) = broker.read("LARGE_OUT_DEAD")
+    assert [dict(m.headers())["CODE"] for m in dead] == [b"TOO_LARGE"]
+
+
+def test_a_function_that_is_to_fail_stops_before_the_row(
+    broker: Broker, scoring: ServerProcess, tmp_path: Path
+) -> None:
+    broker.create("STRICT", 1)
+    broker.produce("STRICT", [(0, b"k", orjson.dumps({"X": x})) for x in (1.0, 4.0, -1.0, 9.0)])
+    query = write_query(tmp_path, "STRICT", "K, STRICT_ROOT(X) AS R")
+    with Processing(query, broker.address, "--scoring", scoring.url, "--max-rows", "1") as process:
+        process.end(stop=False, code=3)
+    assert "-1.0 has no root" in process.log
+    assert "offset 2" in process.log
+    assert [orjson.loads(m.value())["R"] for m in broker.read("STRICT_OUT")[0]] == [1.0, 2.0]
+
+
+def test_the_scoring_server_goes_away_and_comes_back(broker: Broker, folder: Path, tmp_path: Path) -> None:
+    port = free_port()
+    broker.create("AWAY", 2)
+    query = write_query(tmp_path, "AWAY", "K, X, ROOT(X) AS R")
+    options = ("--scoring", f"http://127.0.0.1:{port}", "--max-rows", "20")
+    with Processing(query, broker.address, *options) as process:
+        process.says("cannot reach")  # down at the start
+        first = scoring_server(folder / "models", folder / "functions", port=port)
+        try:
+            broker.produce("AWAY", numbers(0, 500, 2))
+            wait_until(lambda: sum(map(len, broker.read("AWAY_OUT"))) > 0)
+        finally:
+            first.kill()
+        broker.produce("AWAY", numbers(500, 1_000, 2))
+        process.says("waiting: cannot reach")
+        time.sleep(1.0)
+        with scoring_server(folder / "models", folder / "functions", port=port) as second:
+            assert second.url
+            check_all_there(broker, "AWAY_OUT", 1_000, 2)
+            assert process.end()["dead"] == 0
+
+
+def test_the_broker_goes_away_and_comes_back(scoring: ServerProcess, tmp_path: Path) -> None:
+    if reason := missing():
+        pytest.skip(reason)
+    with Broker(tmp_path / "kafka") as broker:
+        broker.create("HERE", 2)
+        query = write_query(tmp_path, "HERE", "K, X, ROOT(X) AS R")
+        with Processing(query, broker.address, "--scoring", scoring.url, "--max-rows", "20") as process:
+            broker.produce("HERE", numbers(0, 2_000, 2))
+            process.says("took partitions")
+            broker.stop()
+            time.sleep(1.0)
+            broker.start()
+            broker.produce("HERE", numbers(2_000, 4_000, 2))
+            check_all_there(broker, "HERE_OUT", 4_000, 2)
+            broker.stop(kill=True)
+            broker.start()
+            broker.produce("HERE", numbers(4_000, 4_100, 2))
+            check_all_there(broker, "HERE_OUT", 4_100, 2)
+            process.end()
+
+
+def test_what_is_wrong_at_the_start_is_said(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
+    broker.create("WRONG", 1)
+    query = write_query(tmp_path, "WRONG", "K, ROOT(X) AS R")
+    missing_topic = write_query(tmp_path, "NOWHERE", "K, ROOT(X) AS R")
+    counted = tmp_path / "counted.sql"
+    counted.write_text(query.read_text().replace("K, ROOT(X) AS R FROM S", "K, EXPLODE(ARRAY[X]) AS Y FROM S"))
+    quick = ("--start-timeout", "1")
+    url = ("--scoring", scoring.url)
+    for path, brokers, options, env, code, words in (
+        (query, f"127.0.0.1:{free_port()}", (*url, *quick), {}, 3, "No Kafka broker answers"),
+        (query, broker.address, ("--scoring", "http://127.0.0.1:1", *quick), {}, 3, "cannot reach"),
+        (missing_topic, broker.address, url, {}, 1, "NOWHERE"),
+        (counted, broker.address, url, {}, 1, "one row at a time"),
+        (query, broker.address, url, {"KSQLKIT_KAFKA_SASL_SECRET": "x"}, 1, "sasl.secret"),
+        (query, broker.address, url, {"KSQLKIT_KAFKA_GROUP_ID": "x"}, 1, "group.id"),
+    ):
+        with Processing(path, brokers, *options, env=env) as process:
+            process.end(stop=False, code=code)
+        assert words in process.log, process.log
+        assert "Traceback" not in process.log
