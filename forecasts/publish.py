@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from ksqlkit.errors import KsqlkitError, ProjectError, StatementError
 __all__ = ["check_source", "create_tables", "make_rows", "publish", "table_statements"]
 
 Row = dict[str, Any]
+PATIENCE = 10.0  # seconds that a server may take to show a run
 
 
 def check_source(client: Client, spec: Spec) -> None:
@@ -113,6 +115,7 @@ def publish(
     }
     before_switch()
     client.insert(named(spec, "RUNS"), [run])
+    _wait_for(client, spec, run_id)
     _forget(client, spec, [row for row in before if row["RUN_ID"] != run_id])
     return count
 
@@ -127,6 +130,16 @@ def read_status(client: Client, spec: Spec) -> Row | None:
     sql = f"SELECT * FROM {quote(named(spec, 'STATUS'))} WHERE FORECAST = {text(spec.name)};"
     rows = client.query(sql).dicts()
     return rows[0] if rows else None
+
+
+def _wait_for(client: Client, spec: Spec, run_id: str) -> None:
+    """Until the server's status table has the run: who looks next must not take it for missing."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = read_status(client, spec)
+        if found and found["CURRENT_RUN"] == run_id:
+            return
+        time.sleep(0.05)
 
 
 def timestamp(millis: int) -> str:

@@ -93,10 +93,11 @@ class Store:
             thread.join()
 
     def acquire(self, job: str, holder: str, now: int) -> Lease | None:
-        """The job's lease if it is free, has run out or is the holder's own; a clock that jumped back frees it too."""
+        """The job's lease if it is free, has run out or is the holder's own; a clock that jumped back frees it too.
+        Clocks of several machines may differ by a lease's length."""
         with self._write():
             row = self._db.execute("SELECT holder, token, until FROM lease WHERE job = ?", (job,)).fetchone()
-            if row and row[0] != holder and now <= row[2] <= now + self.lease:
+            if row and row[0] != holder and now <= row[2] <= now + 2 * self.lease:
                 return None
             token = row[1] + (row[0] != holder) if row else 1
             self._db.execute(
