@@ -20,6 +20,7 @@ from ksqlkit.cli.process import process
 from ksqlkit.cli.render import render
 from ksqlkit.cli.retrain import retrain
 from ksqlkit.cli.sql import sql
+from ksqlkit.cli.test import run_tests
 from ksqlkit.cli.train import train
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 for command in (demo, dev, sql, render, apply, load, datagen, train, retrain, process):
     app.command()(command)
+app.command("test")(run_tests)
 app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")
 app.add_typer(functions, name="functions")

@@ -26,7 +26,7 @@ def notes(project: Project, live: Live, expected: Mapping[str, str], external: C
         more = f" and {len(strange) - MANY} more" if len(strange) > MANY else ""
         found.append(
             f"on the server and not in the project: {', '.join(strange[:MANY])}{more}. "
-            "What a model was once called goes with DROP ... DELETE TOPIC;"
+            f"If it is a model's old name, it goes with DROP {strange[0]} DELETE TOPIC;"
         )
     known = {query for query, _ in inserts(project, live, expected).values()}
     for query, statement in parsed(live).items():
