@@ -8,6 +8,8 @@ import struct
 from typing import Final
 
 _MANTISSA_BITS: Final = 52
+_SINGLE: Final = struct.Struct(">f")
+_LARGEST: Final = 3.4028235677973366e38  # what still rounds to a single-precision number
 _EXACT: Final = float(1 << 53)
 _LONG_BITS: Final = 62
 _JAVA_DOUBLE: Final = re.compile(
@@ -36,6 +38,18 @@ def double_to_string(value: float) -> str:
         if len(digits) > 1:
             return sign + _layout(digits, exponent)
     return sign + _layout(*_java_digits(magnitude))
+
+
+def single_to_string(value: float) -> str:
+    """Text of a single-precision number as `Float.toString` gives it: the fewest digits that tell it from others."""
+    magnitude = abs(value)
+    if not 0 < magnitude < math.inf:
+        return double_to_string(value)
+    texts = (f"{magnitude:.{digits}e}" for digits in range(1, 9))
+    text = next(
+        t for t in texts if float(t) <= _LARGEST and _SINGLE.pack(float(t)) == _SINGLE.pack(magnitude)
+    )
+    return ("-" if value < 0 else "") + _layout(*_split(text))
 
 
 def _split(text: str) -> tuple[str, int]:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from ksqlkit.engine.java_numbers import double_to_string
+from ksqlkit.engine.java_numbers import double_to_string, single_to_string
 from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.avro_codec import make_decoder
-from ksqlkit.engine.serde.avro_schema import parse_schema
+from ksqlkit.engine.serde.avro_schema import Node, parse_schema
 from ksqlkit.engine.serde.proto_schema import Message, ProtoField, parse_proto
 from ksqlkit.engine.serde.protobuf_sr import SCALAR_KINDS, choose_message, split_indexes
 from ksqlkit.engine.serde.registry import Registered, SchemaRegistry, split_prefix
@@ -74,35 +74,47 @@ def _json(_: Registered, payload: bytes) -> str:
 
 
 @lru_cache(maxsize=256)
-def _decoder(schema: str) -> Callable[[bytes, int], tuple[Any, int]]:
-    return make_decoder(parse_schema(schema))
+def _decoder(schema: str) -> tuple[Node, Callable[[bytes, int], tuple[Any, int]]]:
+    node = parse_schema(schema)
+    return node, make_decoder(node, tagged=True)
 
 
 def _avro(entry: Registered, payload: bytes) -> str:
-    value, end = _decoder(entry.schema)(payload, 0)
+    node, decode = _decoder(entry.schema)
+    value, end = decode(payload, 0)
     if end != len(payload):
         raise ValueError("more bytes than the schema has fields")
-    return _avro_text(value)
+    return _avro_text(node, value)
 
 
-def _avro_text(value: Any) -> str:
+def _avro_text(node: Node, value: Any) -> str:
     """As Avro's generic records print themselves: JSON, with bytes as characters."""
+    if value is None:
+        return "null"
+    match node.type:
+        case "union":
+            if node.single is not None:
+                return _avro_text(node.single, value)
+            branch, value = value
+            return _avro_text(next(child for child in node.items if child.branch == branch), value)
+        case "record" | "error":
+            texts = (f"{_quoted(name)}: {_avro_text(child, value[name])}" for name, child in node.fields)
+            return "{" + ", ".join(texts) + "}"
+        case "map":
+            texts = (f"{_quoted(k)}: {_avro_text(node.items[0], v)}" for k, v in value.items())
+            return "{" + ", ".join(texts) + "}"
+        case "array":
+            return "[" + ", ".join(_avro_text(node.items[0], v) for v in value) + "]"
+        case "float" | "double":
+            text = single_to_string(value) if node.type == "float" else double_to_string(value)
+            return text if value - value == 0 else f'"{text}"'
     match value:
-        case None:
-            return "null"
         case bool():
             return "true" if value else "false"
-        case dict():
-            return "{" + ", ".join(f"{_quoted(k)}: {_avro_text(v)}" for k, v in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(map(_avro_text, value)) + "]"
         case bytes():
             return _quoted(value.decode("latin-1"))
         case str():
             return _quoted(value)
-        case float():
-            text = double_to_string(value)
-            return text if value - value == 0 else f'"{text}"'
     return str(value)
 
 
@@ -141,7 +153,8 @@ def _values(scope: Message, field: ProtoField, raws: list[tuple[int, Any]]) -> I
         yield from (_nested(entry, raw) for _, raw in raws)
     elif kind is not None:
         values: Sequence[Any] = [kind.read(raw) for raw in wire.unpacked(kind, raws)]
-        yield from (f": {_scalar(v)}" for v in (values if repeated else values[-1:]))
+        single = field.type == "float"
+        yield from (f": {_scalar(v, single=single)}" for v in (values if repeated else values[-1:]))
     else:
         target = scope.find(field.type)
         if isinstance(target, Message):
@@ -157,11 +170,11 @@ def _nested(message: Message, raw: Any) -> str:
     return " { " + "".join(f"{text} " for text in _fields(message, raw)) + "}"
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Any, *, single: bool) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return double_to_string(value)
+        return single_to_string(value) if single else double_to_string(value)
     if isinstance(value, str | bytes):
         data = value.encode() if isinstance(value, str) else value
         shown = (_PROTO_ESCAPES.get(b) or (chr(b) if 32 <= b < 127 else f"\\{b:03o}") for b in data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from ksqlkit.dialect import parse_one
@@ -218,3 +220,19 @@ def test_print_reads_registered_formats() -> None:
             lines = list(engine.query("PRINT r FROM BEGINNING LIMIT 1;"))
         assert lines[1] == f"Value format: {names}"
         assert f"value: {text}, partition" in lines[2]
+
+
+def test_print_shows_single_precision_as_such() -> None:
+    schema = (
+        '{"type": "record", "name": "R", "fields": [{"name": "A", "type": "float"}, {"name": "B", "type": '
+        '["null", "float"]}, {"name": "C", "type": ["float", "double", "string"]}, {"name": "D", "type": "double"}]}'
+    )
+    with make_engine(ksql__schema__registry__url="embedded") as engine:
+        assert engine.context.schemas is not None
+        number = engine.context.schemas.register("f-value", "AVRO", schema).id
+        engine.create_topic("f")
+        tenth, third = struct.pack("<f", 0.1), struct.pack("<f", 1 / 3)
+        body = tenth + b"\x02" + third + b"\x00" + tenth + struct.pack("<d", 0.1)
+        engine.produce("f", None, b"\x00" + number.to_bytes(4, "big") + body)
+        lines = list(engine.query("PRINT f FROM BEGINNING LIMIT 1;"))
+        assert 'value: {"A": 0.1, "B": 0.33333334, "C": 0.1, "D": 0.1}, partition' in lines[2]

@@ -14,8 +14,28 @@ from ksqlkit.engine.functions.java_regex import java_pattern, replacement
 from ksqlkit.engine.functions.json_text import MISSING, dump, parse
 from ksqlkit.engine.functions.urls import parse_uri
 from ksqlkit.engine.functions.utf16 import joined, units
-from ksqlkit.engine.java_numbers import double_to_string, string_to_double
+from ksqlkit.engine.java_numbers import double_to_string, single_to_string, string_to_double
 from ksqlkit.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.1, "0.1"),
+        (1 / 3, "0.33333334"),
+        (3.14159265, "3.1415927"),
+        (16777216.0, "1.6777216E7"),
+        (9999999.0, "9999999.0"),
+        (-1e-5, "-1.0E-5"),
+        (3.4028234663852886e38, "3.4028235E38"),
+        (1e-45, "1.4E-45"),
+        (-0.0, "-0.0"),
+        (float("inf"), "Infinity"),
+    ],
+)
+def test_single_to_string(value: float, text: str) -> None:
+    (single,) = struct.unpack(">f", struct.pack(">f", value))
+    assert single_to_string(single) == text
 
 
 @pytest.mark.parametrize(
