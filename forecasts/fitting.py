@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from forecasts.backtest import FLOOR, Ensemble, fit_chosen, run_backtest
+from forecasts.hierarchy import covariance
 from forecasts.intervals import Bands, make_bands
 from forecasts.series import Panel
 from forecasts.spec import Spec
@@ -25,7 +26,8 @@ SAME = 1e-9  # values this close, relatively, are the same
 class Fit:
     """`errors` are the combination's mean absolute errors over the folds per series, `naive_errors` seasonal naive's;
     `model_errors` [model, series] those of each model and `weights` what it counts; `covered` the share of the folds'
-    values within each level's band, in percent; `made_at` is in milliseconds."""
+    values within each level's band, in percent; `covariance` is that of the
+    errors, with totals; `made_at` is in milliseconds."""
 
     ids: tuple[tuple[Any, ...], ...]
     names: tuple[str, ...]
@@ -39,6 +41,7 @@ class Fit:
     bands: Bands
     ends: tuple[int, ...]
     tail: Matrix
+    covariance: NDArray[np.float64]
     made_at: int = 0
 
     def forecast(self, panel: Panel) -> Matrix:
@@ -74,7 +77,8 @@ def fit_panel(panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | Non
         folds=spec.folds,
         on_model=on_model,
     )
-    bands = make_bands(panel.values, test.honest(), test.actuals, spec.levels)
+    honest = test.honest()
+    bands = make_bands(panel.values, honest, test.actuals, spec.levels)
     return Fit(
         ids=panel.ids,
         names=tuple(map(test.name_of, range(len(panel.ids)))),
@@ -83,10 +87,11 @@ def fit_panel(panel: Panel, spec: Spec, *, on_model: Callable[[str], None] | Non
         weights=test.weights,
         errors=test.combined_errors,
         naive_errors=test.error_of(FLOOR),
-        covered=bands.covered(test.honest(), test.actuals),
+        covered=bands.covered(honest, test.actuals),
         ensemble=fit_chosen(panel, test, horizon=spec.horizon, seasons=seasons),
         bands=bands,
         ends=panel.ends,
+        covariance=covariance(test.actuals - honest) if spec.totals else test.combined_errors**2,
         tail=panel.values[:, -max(spec.horizon, seasons[-1]) :].copy(),
     )
 

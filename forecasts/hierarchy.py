@@ -2,8 +2,9 @@
 
 The series columns are levels, the general one first: with REGION and SHOP there are the shops, each region ("north",
 "*") and the whole ("*", "*"). Reconciled forecasts are S (S' W^-1 S)^-1 S' W^-1 of the base forecasts, S summing parts
-into totals and W the variances of the backtest's errors. Source: Wickramasuriya, Athanasopoulos and Hyndman, "Optimal
-forecast reconciliation through trace minimization" (2019), the diagonal form.
+into totals and W the covariance of the backtest's errors, its correlations shrunk. Sources: Wickramasuriya,
+Athanasopoulos and Hyndman, "Optimal forecast reconciliation through trace minimization" (2019); Schafer and Strimmer,
+"A shrinkage approach to large-scale covariance matrix estimation" (2005).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from forecasts.series import Matrix
 
 ALL = "*"
+LARGEST = 1_000  # series of which a covariance is made; of more, variances alone count
 
 
 def add_totals(panel: Panel, gaps: str) -> Panel:
@@ -47,9 +49,32 @@ def add_totals(panel: Panel, gaps: str) -> Panel:
     return replace(panel, ids=tuple(ids), values=together, ends=(end,) * len(ids), lengths=lengths, known=())
 
 
-def reconcile(ids: tuple[tuple[Any, ...], ...], mean: Matrix, variance: NDArray[np.float64]) -> Matrix:
-    """Forecasts [series, step] that add up; `variance` [series] says how little each is trusted. Totals of which a part
-    is missing in `ids` are sums of the parts that are there."""
+def covariance(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of errors [fold, series, step] around 0: [series, series] with correlations shrunk to none as far as they are
+    uncertain, or variances [series] where there are too many series."""
+    import numpy as np
+
+    samples = errors.transpose(0, 2, 1).reshape(-1, errors.shape[1])
+    deviation: NDArray[np.floating[Any]] = np.sqrt((samples**2).mean(0))
+    deviation = np.maximum(deviation, max(1e-6 * float(deviation.max()), 1e-100))
+    count, series = samples.shape
+    if series > LARGEST or count < 3:
+        return np.asarray(deviation**2, np.float64)
+    unit = samples / deviation
+    correlation = unit.T @ unit / count
+    # sum over samples of (x_i x_j - r_ij)^2, without an array of samples x series x series
+    spread = (unit**2).T @ unit**2 - count * correlation**2
+    off = ~np.eye(series, dtype=bool)
+    uncertain = count / (count - 1) ** 3 * spread[off].sum()
+    strength = float((correlation[off] ** 2).sum())
+    shrink = min(max(uncertain / strength, 0.01), 1.0) if strength > 0 else 1.0
+    shrunk = np.where(off, (1 - shrink) * correlation, 1.0)
+    return np.asarray(shrunk * np.outer(deviation, deviation), np.float64)
+
+
+def reconcile(ids: tuple[tuple[Any, ...], ...], mean: Matrix, errors: NDArray[np.float64]) -> Matrix:
+    """Forecasts [series, step] that add up; `errors` are covariances [series, series] or variances [series] of the base
+    forecasts. Totals of which a part is missing in `ids` are sums of the parts that are there."""
     import numpy as np
 
     parts = [i for i, series in enumerate(ids) if ALL not in series]
@@ -60,8 +85,11 @@ def reconcile(ids: tuple[tuple[Any, ...], ...], mean: Matrix, variance: NDArray[
     for total, members in totals.items():
         if total in place:
             summing[place[total], members] = 1.0
-    trust = 1.0 / np.maximum(variance, 1e-12 * max(float(variance.max()), 1e-300))
-    weighted = summing.T * trust
+    if errors.ndim == 1:
+        floor = 1e-12 * max(float(errors.max()), 1e-300)
+        weighted = (summing / np.maximum(errors, floor)[:, None]).T
+    else:
+        weighted = np.linalg.solve(errors, summing).T
     bottom = np.linalg.solve(weighted @ summing, weighted @ mean)
     if (mean[parts] >= 0).all():
         bottom = np.maximum(bottom, 0.0)

@@ -102,7 +102,7 @@ def make_results(
     """Forecasts of a fit after a panel of its series; with `totals`, made to add up."""
     mean = fit.forecast(panel)
     if totals:
-        mean = reconcile(panel.ids, mean, fit.errors**2)
+        mean = reconcile(panel.ids, mean, fit.covariance)
     bounds = fit.bands.stretched(stretch or {}).around(mean)
     return [
         SeriesForecast(
