@@ -29,11 +29,11 @@ SECONDS = 45  # for all lives together
 class Life:
     """A worker process; its output goes to a file, so that nothing of it is lost with the pipe."""
 
-    def __init__(self, log: Path, output: Path) -> None:
+    def __init__(self, log: Path, output: Path, hot: int) -> None:
         self.output = output
         with output.open("wb") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.kill_engine", str(log), str(BATCHES)],
+                [sys.executable, "-m", "tests.support.kill_engine", str(log), str(BATCHES), str(hot)],
                 stdout=sink,
                 cwd=ROOT,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -74,31 +74,32 @@ def totals(path: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("calm") / "log.db"
-    kill_engine.work(str(path), BATCHES)
+    kill_engine.work(str(path), BATCHES, 10_000)
     return path
 
 
-def killed(folder: Path, seed: int) -> tuple[Path, list[int]]:
+def killed(folder: Path, seed: int, hot: int) -> tuple[Path, list[int]]:
     """A log whose worker was killed often, then left to finish; the batch each life got to."""
     path, chance, reached = folder / "log.db", random.Random(seed), []
     deadline = time.monotonic() + SECONDS
     for number in range(KILLS):
-        life = Life(path, folder / f"life{number}")
+        life = Life(path, folder / f"life{number}", hot)
         # Some die while they make their queries or take them up again, most while they work.
         if number % 4:
             life.wait_for("ready", deadline)
         time.sleep(chance.uniform(0.0, 0.25))
         life.kill()
         reached += [int(n) for n in life.lines() if n.isdigit()][-1:]
-    last = Life(path, folder / "last")
+    last = Life(path, folder / "last", hot)
     last.wait_for("done", deadline)
     assert last.process.wait(10) == 0
     return path, reached
 
 
-@pytest.mark.parametrize("seed", [7, 8])
-def test_killed_often_and_still_the_same(undisturbed: Path, tmp_path: Path, seed: int) -> None:
-    path, reached = killed(tmp_path, seed)
+@pytest.mark.parametrize(("seed", "hot"), [(7, 10_000), (8, 20)])
+def test_killed_often_and_still_the_same(undisturbed: Path, tmp_path: Path, seed: int, hot: int) -> None:
+    """The undisturbed run has its state in memory; with 20 entries there, most of it lies in the log only."""
+    path, reached = killed(tmp_path, seed, hot)
     assert len(set(reached)) >= 3, f"the kills came too early or too late: {reached}"
     found, expected = topics(path), topics(undisturbed)
     assert found.keys() == expected.keys()

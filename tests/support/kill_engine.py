@@ -1,6 +1,7 @@
 """A process that feeds an engine batch by batch and is meant to be killed: it goes on from what its log holds.
 
-`python -m tests.support.kill_engine LOG BATCHES` prints `ready`, a line for each batch that is done, and `done`.
+`python -m tests.support.kill_engine LOG BATCHES HOT` prints `ready`, a line for each batch that is done, and `done`.
+HOT is how many entries of a store stay in memory; the others are read back from the log.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.functions.registry import Registry
 from ksqlkit.engine.log.sqlite import SqliteLog
+from ksqlkit.engine.runtime.query import HOT_PROPERTY
 
 ROWS = 240  # in a batch and topic
 TOPICS = ("clicks", "orders", "users", "cities")
@@ -95,9 +97,13 @@ def fill(engine: Engine, topic: str, number: int) -> None:
         engine.produce_many(topic, batch(topic, number))
 
 
-def work(path: str, batches: int) -> None:
+def work(path: str, batches: int, hot: int) -> None:
     """Feed and process every batch that is not there yet."""
-    settings = {"auto.offset.reset": "earliest", "ksql.logging.processing.stream.auto.create": False}
+    settings = {
+        "auto.offset.reset": "earliest",
+        "ksql.logging.processing.stream.auto.create": False,
+        HOT_PROPERTY: hot,
+    }
     engine = Engine(SqliteLog(path), functions=functions(), properties=settings)
     # A kill may come between two statements: what is there already is the first so many of them.
     statements = [*SOURCES, *ORDERED.values(), *UNORDERED.values(), *REST]
@@ -117,4 +123,4 @@ def work(path: str, batches: int) -> None:
 
 
 if __name__ == "__main__":
-    work(sys.argv[1], int(sys.argv[2]))
+    work(sys.argv[1], *map(int, sys.argv[2:]))
