@@ -25,7 +25,7 @@ def places() -> Places:
 )
 def geoip(addresses: Sequence[str]) -> list[dict[str, Any] | RowError]:
     """Country code, region, city, coordinates and network number of an IPv4 or IPv6 address, NULL where no database
-    knows; from the files in MaxMind's format that GEOIP_DATABASE names (.mmdb files or folders)."""
+    knows; from the files in MaxMind's format (.mmdb) in the folder `geoip`, or that GEOIP_DATABASE names."""
     try:
         found = places().look_up(addresses)
     except ModelError as error:

