@@ -55,7 +55,7 @@ def covariance(errors: NDArray[np.float64]) -> NDArray[np.float64]:
     import numpy as np
 
     samples = errors.transpose(0, 2, 1).reshape(-1, errors.shape[1])
-    deviation: NDArray[np.floating[Any]] = np.sqrt((samples**2).mean(0))
+    deviation = np.sqrt((samples**2).mean(0))
     deviation = np.maximum(deviation, max(1e-6 * float(deviation.max()), 1e-100))
     count, series = samples.shape
     if series > LARGEST or count < 3:
@@ -85,6 +85,7 @@ def reconcile(ids: tuple[tuple[Any, ...], ...], mean: Matrix, errors: NDArray[np
     for total, members in totals.items():
         if total in place:
             summing[place[total], members] = 1.0
+    weighted: Any
     if errors.ndim == 1:
         floor = 1e-12 * max(float(errors.max()), 1e-300)
         weighted = (summing / np.maximum(errors, floor)[:, None]).T
