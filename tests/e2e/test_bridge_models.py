@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from benchmarks.bridge import classpath
@@ -52,16 +53,21 @@ def rows_near(values: Any, seed: int) -> Any:
 
 def different(folder: Path, form: bytes, rows: Any, margins: Any) -> int:
     """Rows of which Java's margins are not those, bit for bit."""
-    (folder / "model").write_bytes(form)
     rows.astype("<f8").tofile(folder / "rows")
+    count, differ, *_ = walked(folder, form, margins)
+    assert count == ROWS
+    return differ
+
+
+def walked(folder: Path, form: bytes, margins: Any) -> list[int]:
+    """What the walk over `rows` of the folder prints: rows, those that differ, and another number."""
+    (folder / "model").write_bytes(form)
     np.ascontiguousarray(margins, dtype="<f8").tofile(folder / "margins")
     files = [str(folder / name) for name in ("model", "rows", "margins")]
     command = ["java", "-Xmx256m", "-cp", classpath(), "io.ksqlkit.bridge.WalkRows", *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    count, differ = done.stdout.split()[:2]
-    assert int(count) == ROWS
-    return int(differ)
+    return [int(word) for word in done.stdout.split()[:3]]
 
 
 @pytest.mark.parametrize(
@@ -152,3 +158,28 @@ def test_scikit_learn(name: str, tmp_path: Path) -> None:
 
 def _places(rows: Any, part: Any) -> list[int]:
     return [next(i for i, row in enumerate(rows) if row.tobytes() == one.tobytes()) for one in part]
+
+
+def test_texts(tmp_path: Path) -> None:
+    from udf_server.text.classifier import dump, restore
+    from udf_server.text.members import Texts
+    from udf_server.text.training import PAYLOADS, fit_texts
+
+    random = np.random.default_rng(8)
+    words = ["select", "' or 1=1 --", "<script>", "../../etc/passwd", "name", "price", "über", "q=1&p=2"]
+    texts = [" ".join(random.choice(words, count)) for count in random.integers(1, 12, 300)]
+    labels = ["attack" if "<" in t or "--" in t else "path" if "etc" in t else "norm" for t in texts]
+    content = dump(fit_texts(texts, labels, PAYLOADS)[0])
+    letters = [chr(c) for c in (*range(1, 0x250), 0x3B1, 0x1F600)]
+    asked = [*texts, "", "a" * 30_000, "a" * 900, *letters, "İSTANBUL ΟΔΟΣ"]
+    asked += [
+        " ".join(random.choice([*words, *letters], count)).upper() for count in random.integers(1, 300, 800)
+    ]
+    classifier = restore(content)
+    votes = classifier.shares["linear"] * classifier.members["linear"].scores(Texts(asked)) + classifier.lean
+    (tmp_path / "rows").write_bytes(orjson.dumps(asked))
+    form = portable(Metadata("m", 1, "text", "model.npz", "", ("text",)), content)
+    count, differ, left = walked(tmp_path, form, votes)
+    assert (count, differ) == (len(asked), 0)
+    outside = sum(any(ord(c) > 0x24F for c in t[:20_000]) for t in asked)
+    assert left == outside + 1  # and the text of 20,000 equal letters

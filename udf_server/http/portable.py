@@ -27,11 +27,11 @@ class PortableModels:
     async def answer(self, request: Request, name: str, text: str, tokens: Tokens | None) -> Response:
         """The form, or 304 to who has it; raises ServiceError for a model there is not, that has no such form, or that
         the token may not have."""
+        version = self._service.models.serving(name) if text == LIVE else int(text)
         if tokens is not None:
             allowed = tokens.functions_of(request.headers.get("authorization"))
-            if not may_have(self._service.catalog, allowed, name):
+            if not may_have(self._service.catalog, allowed, name, self._kind(name, version)):
                 raise ServiceError(403, "FORBIDDEN", f"this token may call no function that is model {name}")
-        version = self._service.models.serving(name) if text == LIVE else int(text)
         if version is None:
             raise ServiceError(404, "UNKNOWN_MODEL", f"there is no model {name}")
         form = self._forms.get((name, version))
@@ -45,6 +45,12 @@ class PortableModels:
         if request.headers.get("if-none-match") == headers[0][1]:
             return Response(304, b"", headers=headers)
         return Response(200, form, "application/x-ndjson", headers=headers)
+
+    def _kind(self, name: str, version: int | None) -> str | None:
+        try:
+            return None if version is None else self._service.models.store.metadata(name, version).kind
+        except ModelError:
+            return None
 
     def _made(self, name: str, version: int) -> bytes:
         store = self._service.models.store

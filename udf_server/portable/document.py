@@ -127,8 +127,15 @@ def _line(metadata: Metadata, content: bytes) -> dict[str, Any]:
     return _of_rows(read)(metadata, content)
 
 
+def _text(metadata: Metadata, content: bytes) -> dict[str, Any]:
+    from udf_server.portable.text import read
+
+    return read(metadata, content)
+
+
 _WRITERS: Final[dict[str, Callable[[Metadata, bytes], dict[str, Any]]]] = {
     "xgboost": _boosted,
     "forest": _forest,
     "linear": _line,
+    "text": _text,
 }

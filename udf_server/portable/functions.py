@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from udf_server.catalog import Catalog
     from udf_server.function import Function
 
+_OF_TEXTS: Final = {"CLASSIFY": "label", "CLASSIFY_PROBA": "chances"}
 # The value or probability, the class, or the probabilities of all classes; of the function's own model, or of the one
 # that the first argument names.
 _ANSWERS: Final = {
@@ -23,12 +24,13 @@ _ANSWERS: Final = {
 
 def answer_of(function: Function) -> str | None:
     """'score', 'label' or 'chances' for a function of ours that is a model's answer, else None."""
-    return _ANSWERS.get(function.name) if function.origin == "udf_server" else None
+    return (_ANSWERS | _OF_TEXTS).get(function.name) if function.origin == "udf_server" else None
 
 
-def may_have(catalog: Catalog, allowed: Set[str], model: str) -> bool:
-    """Whether who may call those functions (empty: all) gets nothing more from having the model itself."""
+def may_have(catalog: Catalog, allowed: Set[str], model: str, kind: str | None) -> bool:
+    """Whether who may call those functions (empty: all) gets nothing more from having that model of a kind itself."""
     if not allowed:
         return True
-    known = (catalog.find(name) for name in allowed)
-    return any(f is not None and answer_of(f) is not None and f.model in (None, model) for f in known)
+    known = [catalog.find(name) for name in allowed]
+    answering = [f for f in known if f is not None and answer_of(f) is not None]
+    return any(f.model in (None, model) and (f.name in _OF_TEXTS) == (kind == "text") for f in answering)

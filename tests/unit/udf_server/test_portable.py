@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,19 @@ def test_what_cannot_be_walked_is_refused(why: str) -> None:
         portable(metadata(), boosted(**given))
     with pytest.raises(NotPortable, match="of kind onnx; walked elsewhere can be xgboost"):
         portable(metadata("onnx"), b"")
+
+
+def test_a_text_classifier_of_letters_alone_can_be_walked_and_no_other() -> None:
+    from udf_server.text.classifier import dump, restore
+    from udf_server.text.training import LANGUAGE, PAYLOADS, fit_texts
+
+    texts = [f"{word} {n}" for n in range(20) for word in ("<script>", "union select", "hello", "good day")]
+    labels = ["attack" if t[0] in "<u" else "norm" for t in texts]
+    content = dump(fit_texts(texts, labels, PAYLOADS)[0])
+    document = orjson.loads(portable(metadata("text"), content).partition(b"\n")[2])
+    assert document["classes"] == ["attack", "norm"]
+    chances = unpacked(document["vectors"]["values"], "<f8").reshape(-1, 2)
+    assert chances.tolist() == restore(content).probabilities(document["vectors"]["texts"]).tolist()
+    language = replace(LANGUAGE, members=("linear",), folds=2)
+    with pytest.raises(NotPortable, match="character n-grams alone"):
+        portable(metadata("text"), dump(fit_texts(texts, labels, language)[0]))

@@ -66,7 +66,7 @@ abstract class PortableModel {
                 throw new IOException("the checksum is " + found + ", not " + header.get("sha256"));
             }
             Map<?, ?> json = (Map<?, ?>) Json.parse(body);
-            PortableModel model = new RowModel(json, found);
+            PortableModel model = json.containsKey("text") ? new TextModel(json, found) : new RowModel(json, found);
             if (!model.name.equals(header.get("name")) || model.version != (Long) header.get("version")) {
                 throw new IOException("its first line names another model than " + model);
             }
