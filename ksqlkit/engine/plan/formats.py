@@ -114,9 +114,11 @@ def check_value(fmt: Format, columns: Sequence[Column]) -> None:
 
 
 def _check(target: str, fmt: Format, columns: Sequence[Column], mark: str, single_key: bool) -> None:
-    if fmt.name == "AVRO":
+    if fmt.name in _NAME_CHECKS:
         structs = (t for c in columns for t in _within(c.type) if isinstance(t, T.Struct))
-        _check_avro_names([*(c.name for c in columns), *(n for s in structs for n, _ in s.fields)])
+        unwrapped = fmt.name == "AVRO" and len(columns) == 1 and (single_key or fmt.wrap is False)
+        own = [] if unwrapped else [c.name for c in columns]
+        _NAME_CHECKS[fmt.name]([*own, *(n for s in structs for n, _ in s.fields)])
     reason = _unsupported(fmt.name, columns, mark)
     if reason is None:
         return
@@ -134,8 +136,21 @@ def _check_avro_names(names: Iterable[str]) -> None:
     for name in names:
         if not re.match("[A-Za-z_]", name):
             raise FormatError(f"Schema is not compatible with Avro: Illegal initial character: {name}")
-        if not re.fullmatch("[A-Za-z0-9_]+", name):
+        if not re.fullmatch("[A-Za-z0-9_.]+", name):  # a dot is written as an underscore
             raise FormatError(f"Schema is not compatible with Avro: Illegal character in: {name}")
+
+
+def _check_protobuf_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            raise FormatError(f'Schema is not compatible with Protobuf: "{name}" is not a valid identifier.')
+
+
+_NAME_CHECKS: Final = {
+    "AVRO": _check_avro_names,
+    "PROTOBUF": _check_protobuf_names,
+    "PROTOBUF_NOSR": _check_protobuf_names,
+}
 
 
 def _unsupported(fmt: str, columns: Sequence[Column], mark: str) -> str | None:

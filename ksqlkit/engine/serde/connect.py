@@ -99,7 +99,7 @@ def sql_type(schema: Schema, within: tuple[int, ...] = ()) -> T.SqlType:
 def make_adapter(schema: Schema, kind: T.SqlType, opener: Opener, path: str = "") -> Adapter:
     """A function from a raw value to one of the SQL type; it raises ValueError where the schema does not fit.
 
-    Names of fields are matched exactly, else in upper case; what the schema lacks is null.
+    Names of fields are matched exactly, else in upper case, else with `_` for `.`; what the schema lacks is null.
     """
     convert = _converter(schema, kind, opener, path)
     if convert is None:
@@ -159,10 +159,11 @@ def _struct_converter(
     schema: Schema, fields: Sequence[tuple[str, T.SqlType]], opener: Opener, path: str
 ) -> Adapter:
     kinds = dict(fields)
+    dotted = {name.replace(".", "_"): name for name in kinds if "." in name}  # as AVRO writes them
     found: dict[str, tuple[str, Adapter]] = {}
     for name, child in schema.fields:
-        column = name if name in kinds else name.upper()
-        if column in kinds:
+        column = name if name in kinds else name.upper() if name.upper() in kinds else dotted.get(name)
+        if column is not None:
             found[column] = name, make_adapter(child, kinds[column], opener, f"{path}->{column}")
     parts = [(column, *found.get(column, ("", None))) for column in kinds]
 

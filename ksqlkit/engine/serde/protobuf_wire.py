@@ -92,6 +92,8 @@ def write_message(fields: Sequence[Field], values: Sequence[Any]) -> bytes:
             continue
         kind = field.kind
         if field.repeated:
+            if kind.default is None and None in value:
+                raise ValueError(f"null in the repeated field {field.name}")
             written = [kind.write(kind.default if v is None else v) for v in value]
             if kind.wire != SIZED:
                 if written:

@@ -213,3 +213,22 @@ def test_a_sink_with_the_id_of_a_json_schema() -> None:
     assert write(("x",)) == bytes([0, 0, 0, 0, entry.id]) + b'{"B":"x","C":null,"D":9}'
     with pytest.raises(SerdeError, match='null used for required field: "B"'):
         write((None,))
+
+
+def test_dots_in_avro_names() -> None:
+    registry = SchemaRegistry()
+    columns = columns_of("`a.b` INT, C STRUCT<`d.e` STRING>")
+    write = make_serializer(Format("AVRO"), columns, is_key=False, topic="t", registry=registry)
+    read = make_deserializer(Format("AVRO"), columns, is_key=False, topic="t", registry=registry)
+    assert read(write((1, {"d.e": "x"}))) == (1, {"d.e": "x"})
+    entry = registry.latest("t-value")
+    assert entry is not None
+    assert '"a_b"' in entry.schema
+
+
+def test_a_null_that_a_protobuf_list_cannot_hold() -> None:
+    write = make_serializer(
+        Format("PROTOBUF_NOSR"), columns_of("A ARRAY<DECIMAL(4,2)>"), is_key=False, topic="t"
+    )
+    with pytest.raises(SerdeError, match="null in the repeated field A"):
+        write(([None],))
