@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.log import Log, MemoryLog, SqliteLog
 from ksqlkit.engine.runtime.query import HOT_PROPERTY
-from tests.support.streaming import STREAM_L, STREAM_R, failures, feed, records
+from tests.support.streaming import STREAM_L, STREAM_R, TABLE_L, TABLE_R, failures, feed, records
 
 HOUR = 3_600_000
 COUNTS = (
@@ -35,6 +35,11 @@ QUERIES = {
     "sessions, final": COUNTS.format("SESSION (30 SECONDS, GRACE PERIOD 3 MINUTES)", "FINAL"),
     "inner join": INNER.format("", "1 MINUTE"),
     "left join": INNER.format("LEFT", "1 MINUTE GRACE PERIOD 5 MINUTES"),
+    "by key": "CREATE TABLE O AS SELECT ID, COUNT(*) AS N, COLLECT_LIST(V) AS C FROM L GROUP BY ID;",
+    "table by group": "CREATE TABLE O AS SELECT W % 7 AS ID, COUNT(*) AS N, SUM(W) AS S FROM T GROUP BY W % 7;",
+    "stream-table join": INNER.replace("R WITHIN {}", "T R").format("LEFT"),
+    "table join": "CREATE TABLE O AS SELECT U.ID AS ID, V, W FROM U LEFT JOIN T ON U.ID = T.ID;",
+    "foreign-key join": "CREATE TABLE O AS SELECT U.ID AS ID, V, W FROM U JOIN T ON U.G = T.ID;",
     "full join": JOIN.format("FULL OUTER", "1 MINUTE GRACE PERIOD 5 MINUTES"),
 }
 
@@ -45,8 +50,11 @@ def rows_of(seed: int, count: int) -> list[Any]:
     for number in range(count):
         now += 1000 * chance.choice([0, 1, 1, 5, 5, 20, 20, 90] + [700] * (number % 7 == 6))
         late = 1000 * chance.choice([0, 0, 0, 0, 0, 15, 61, 200, 2_000])
-        value = {"V": number, "W": number}
-        rows.append((chance.choice("LLR"), chance.choice("aabc"), value, max(0, now - late)))
+        value = {"V": number, "W": number, "G": chance.choice("abc")}
+        gone = chance.random() < 0.15  # means something to tables only
+        rows.append(
+            (chance.choice("LLR"), chance.choice("aabc"), None if gone else value, max(0, now - late))
+        )
     return rows
 
 
@@ -56,7 +64,8 @@ def outcome(query: str, rows: list[Any], hot: int, log: Log, partitions: int, po
         log,
         properties={"ksql.logging.processing.stream.auto.create": False, HOT_PROPERTY: hot},
     )
-    for statement in (STREAM_L, STREAM_R, query):
+    tables = (s.replace(" L ", " U ").replace(" R ", " T ") for s in (TABLE_L, TABLE_R))
+    for statement in (STREAM_L, STREAM_R, *tables, query):
         engine.execute(
             statement.replace("{n}", str(partitions)), properties={"auto.offset.reset": "earliest"}
         )
@@ -64,7 +73,8 @@ def outcome(query: str, rows: list[Any], hot: int, log: Log, partitions: int, po
     for at in range(0, len(rows), polled):
         feed(engine, rows[at : at + polled], each=False)
         if "TABLE" in query and (at >= len(rows) - polled or at % 20 == 0):
-            wheres = "", "WHERE ID = 'a'", "WHERE ID = 'b' AND WINDOWSTART >= 3700000"
+            key, windows = ("3", "") if "%" in query else ("'a'", " AND WINDOWSTART >= 3700000")
+            wheres = "", f"WHERE ID = {key}", f"WHERE ID = {key}{windows if 'WINDOW' in query else ''}"
             answers += [engine.query(f"SELECT * FROM O {where};").rows for where in wheres]
     assert not failures(engine)
     found = records(engine)

@@ -9,7 +9,7 @@ from ksqlkit.engine.operators.calls import Calls
 from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.plan.steps import Aggregate
-from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.state.table_store import TableStore
 from ksqlkit.engine.windows.definitions import SessionWindows, window_of
 
 
@@ -37,10 +37,9 @@ def _store(gen: Generator, step: Aggregate) -> tuple[str, str, str]:
         gen.store(step, TableStore)
         gen.prologue += [
             f"{name}_data = {name}.data",
-            f"{name}_get = {name}.data.get",
             f"{name}_dirty = {name}.dirty.add",
         ]
-    return f"{name}_data", f"{name}_get", f"{name}_dirty"
+    return f"{name}_data", f"{name}_data.get", f"{name}_dirty"
 
 
 def _stream(gen: Generator, step: Aggregate, row: Row) -> None:
@@ -118,7 +117,7 @@ def view(gen: Generator, step: Aggregate, name: str) -> None:
         keys, window = gen.unhash("key", step.schema, windowed=windowed)
         bounds = window or ("None", "None")
         if not windowed:
-            gen.line(f"entry = store_{gen.index(step)}_get(key)")
+            gen.line(f"entry = store_{gen.index(step)}_data.get(key)")
         elif isinstance(window_of(step.window), SessionWindows):  # type: ignore[arg-type]
             session_aggregate.look_up(gen, step)
         else:

@@ -15,8 +15,8 @@ from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.steps import ForeignKeyJoin, SourceStep
 from ksqlkit.engine.state.keys import key_columns, needs_freezing
-from ksqlkit.engine.state.store import TableStore
 from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore, digest
+from ksqlkit.engine.state.table_store import TableStore
 
 # An answer to a left row: foreign key, right row or None, time.
 Answer = tuple[Any, Any, int]

@@ -17,7 +17,7 @@ from ksqlkit.engine.operators.generator import Generator
 from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.plan.steps import Aggregate, Remote, Step
 from ksqlkit.engine.schema import Schema
-from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.state.table_store import TableStore
 from ksqlkit.engine.windows.definitions import window_of
 
 Waiting = tuple[Any, ...]
@@ -168,7 +168,7 @@ def _retention(step: Step) -> int | None:
 def expiry(store: TableStore, retention: int) -> Callable[[tuple[Any, ...]], None]:
     """A function to call with each key put: rows of windows that end `retention` before the latest one go."""
     ends: dict[int, set[tuple[Any, ...]]] = defaultdict(set)
-    for key in store.data:
+    for key in store.places():
         ends[key[-1]].add(key)
     latest = max(ends, default=-1)
 

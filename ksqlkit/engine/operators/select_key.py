@@ -14,7 +14,7 @@ from ksqlkit.engine.operators.text import sql
 from ksqlkit.engine.plan.formats import INFERS_SCHEMA
 from ksqlkit.engine.plan.steps import SelectKey, SourceStep, Step
 from ksqlkit.engine.schema import Schema
-from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.state.table_store import TableStore
 
 
 def emit(gen: Generator, step: SelectKey, row: Row, _side: str) -> None:

@@ -16,7 +16,7 @@ from ksqlkit.engine.operators.row import Row, tuple_text
 from ksqlkit.engine.plan.steps import SourceStep
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import make_deserializer
-from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.state.table_store import TableStore
 
 Headers = tuple[tuple[str, bytes | None], ...]
 

@@ -15,7 +15,7 @@ from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.engine.state.keys import hash_key, key_columns
 from ksqlkit.engine.state.session_store import SessionStore
 from ksqlkit.engine.state.spilling import segment_interval
-from ksqlkit.engine.state.store import TableStore
+from ksqlkit.engine.state.table_store import TableStore
 from ksqlkit.engine.state.window_store import WindowStore
 
 # Key columns, value columns, timestamp, window (start, end) or None: as in the plan's schema.
@@ -163,7 +163,7 @@ def _keys(step: Step, environment: Environment) -> Iterable[Any]:
     suffix = "-result" if isinstance(base, ForeignKeyJoin) else ""
     store = environment.stores[environment.label(base.name + suffix)]
     if isinstance(store, TableStore):
-        return list(store.data)
+        return store.places()
     single = len(base.schema.key) == 1
     if isinstance(store, WindowStore):
         size = _size(base)

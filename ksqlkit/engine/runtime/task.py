@@ -12,10 +12,10 @@ from ksqlkit.engine.log.protocol import Commit, Output, StateReader
 from ksqlkit.engine.runtime.errors import ErrorKind, ProcessingError
 from ksqlkit.engine.serde import SerdeError
 from ksqlkit.engine.state.codec import CODEC
-from ksqlkit.engine.state.spilling import Backing, SpillingStore
+from ksqlkit.engine.state.spilling import Backed, Backing
 from ksqlkit.engine.state.store import Store
 
-S = TypeVar("S", bound=Store | SpillingStore)
+S = TypeVar("S", bound=Store | Backed)
 
 
 class Environment:
@@ -36,7 +36,7 @@ class Environment:
     ) -> None:
         self.out = outputs.append
         self.rows = rows.append
-        self.stores: dict[str, Store | SpillingStore] = {}
+        self.stores: dict[str, Store | Backed] = {}
         self.stream_time = -1
         self._query_id = query_id
         self._partition = partition
@@ -51,7 +51,7 @@ class Environment:
     def keep(self, store: S) -> S:
         """Take a store in, with what the log holds of it."""
         self.stores[store.name] = store
-        if isinstance(store, SpillingStore):
+        if isinstance(store, Backed):
             store.attach(Backing(self._state, store.name, CODEC, self._hot))
         else:
             store.restore(self._state.scan_state(store.name), CODEC)
@@ -66,13 +66,13 @@ class Environment:
         for name, store in self.stores.items():
             if entries := store.drain(CODEC):
                 commit.state[name] = entries
-            if isinstance(store, SpillingStore) and (gone := store.cleared()) is not None:
+            if isinstance(store, Backed) and (gone := store.cleared()) is not None:
                 commit.cleared[name] = gone
 
     def settle(self) -> None:
         """That commit was written: what lies cold may leave memory."""
         for store in self.stores.values():
-            if isinstance(store, SpillingStore):
+            if isinstance(store, Backed):
                 store.settle()
 
     # ---------------------------------------------------------------- reports from generated code

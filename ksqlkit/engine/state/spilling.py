@@ -59,6 +59,11 @@ class Backing:
             value = self._reader.get_state(self._store, key)
         return None if value is None else self.codec.decode(value)
 
+    @property
+    def scanning(self) -> bool:
+        """Whether somebody walks over the entries."""
+        return self._last is not None
+
     def scan(self, low: bytes, high: bytes | None, batch: int = 64) -> Iterator[tuple[bytes, bytes]]:
         """Entries, still as bytes, with low <= key < high, in key order; `batch` is how many are read at first."""
         try:
@@ -73,12 +78,42 @@ class Backing:
         return next((key for key, _ in self._reader.scan_state(self._store, low, high, 1)), None)
 
 
-class SpillingStore:
-    """What such stores have in common. Without a backing, everything stays in memory."""
+class Backed:
+    """A store over a backing; without one, everything stays in memory."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.backing: Backing | None = None
+
+    def attach(self, backing: Backing) -> None:
+        """Go on from what earlier drains wrote."""
+        raise NotImplementedError
+
+    def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
+        """What changed since the last drain."""
+        raise NotImplementedError
+
+    def cleared(self) -> KeyRange | None:
+        """The range of keys that may go since the last call."""
+        return None
+
+    def settle(self) -> None:
+        """What was drained is committed: cold entries may leave memory."""
+        raise NotImplementedError
+
+    def _surplus(self, count: int, size: int = 0) -> int:
+        """How many of the entries in memory, of about `size` bytes, should leave: none while there are few."""
+        if self.backing is None:
+            return 0
+        hot = self.backing.hot // (1 + size // LARGE_ENTRY)
+        return count - hot * 3 // 4 if count > hot else 0
+
+
+class SpillingStore(Backed):
+    """What stores of windows, sessions and joined records have in common."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
         self._head: tuple[int, ...] = ()
         self._bound: bytes | None = None
 
@@ -110,20 +145,9 @@ class SpillingStore:
         bound, self._bound = self._bound, None
         return None if bound is None else (FIRST, bound)
 
-    def _surplus(self, count: int, size: int = 0) -> int:
-        """How many of the entries in memory, of about `size` bytes, should leave: none while there are few."""
-        if self.backing is None:
-            return 0
-        hot = self.backing.hot // (1 + size // LARGE_ENTRY)
-        return count - hot * 3 // 4 if count > hot else 0
-
     def _expired(self, moment: int) -> None:
         """Note that the log may forget what is older."""
         self._bound = stamp(moment)
-
-    def settle(self) -> None:
-        """What was drained is committed: cold entries may leave memory."""
-        raise NotImplementedError
 
     def _numbers(self) -> tuple[int, ...]:
         """The store's own numbers."""

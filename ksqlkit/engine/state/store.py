@@ -32,40 +32,6 @@ class Store(Protocol):
         """What changed since the last drain."""
 
 
-class TableStore:
-    """Key -> entry. The operators own `data` and note each changed key in `dirty`."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.data: dict[Key, Any] = {}
-        self.dirty: set[Key] = set()
-
-    def put(self, key: Key, entry: Any) -> None:
-        """Set, or delete with None."""
-        if entry is None:
-            self.data.pop(key, None)
-        else:
-            self.data[key] = entry
-        self.dirty.add(key)
-
-    def restore(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
-        """Take back what earlier drains wrote."""
-        decode_key, decode = codec.decode_key, codec.decode
-        self.data.update((decode_key(k), decode(v)) for k, v in entries)
-
-    def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
-        """What changed since the last drain."""
-        if not self.dirty:
-            return {}
-        encode, get = codec.encode, self.data.get
-        changed: dict[bytes, bytes | None] = {}
-        for key in self.dirty:
-            entry = get(key)
-            changed[encode(key)] = None if entry is None else encode(entry)
-        self.dirty.clear()
-        return changed
-
-
 class Scalars:
     """A few numbers of an operator, such as its stream time; `values` is indexed by the generated code."""
 

@@ -12,6 +12,7 @@ from ksqlkit.engine.state.codec import CODEC
 from ksqlkit.engine.state.join_store import JoinStore, OuterStore
 from ksqlkit.engine.state.session_store import SessionStore
 from ksqlkit.engine.state.spilling import Backing, SpillingStore, prefix_of, stamp, unstamp
+from ksqlkit.engine.state.table_store import TableStore
 from ksqlkit.engine.state.window_store import WindowStore
 
 
@@ -192,3 +193,41 @@ def test_records_without_a_partner_are_walked_from_log_and_memory() -> None:
     disk.commit(store)
     again = disk.under(OuterStore("s"))
     assert [tuple(v) for place, _, v in again if place[1] == 1] == [("again",), (9,), (11,)]
+
+
+def test_tables_keep_the_keys_in_use() -> None:
+    disk = Disk(hot=20)
+    store: TableStore = disk.under(TableStore("s"))
+    data = store.data  # generated code holds on to it
+    for key in range(100):
+        store.put(key, (key,))
+        disk.commit(store)
+    assert len(store.data) <= 20
+    assert [data.get(key) for key in (0, 99, 100)] == [(0,), (99,), None]
+    assert 0 in store.data  # read once, for those who ask again
+    assert sorted(store.places()) == list(range(100))
+    store.put(5, None)
+    store.data.pop(6, None)
+    store.dirty.add(6)
+    assert data.get(5) is data.get(6) is None
+    assert sorted(store.places()) == [k for k in range(100) if k not in (5, 6)]
+    store.put(5, ("again",))
+    disk.commit(store)
+    again: TableStore = disk.under(TableStore("s"))
+    assert len(again.data) == 20
+    assert {key: again.data.get(key) for key in again.places()} == {
+        k: ("again",) if k == 5 else (k,) for k in range(100) if k != 6
+    }
+    assert len(again.data) == 20  # who walks over all of it does not bring it into memory
+
+
+def test_a_small_table_is_all_in_memory() -> None:
+    disk = Disk(hot=20)
+    store: TableStore = disk.under(TableStore("s"))
+    for key in range(20):
+        store.put(key, (key,))
+    disk.commit(store)
+    again: TableStore = disk.under(TableStore("s"))
+    assert again.data == {key: (key,) for key in range(20)}
+    assert again.data.get(77) is None
+    assert disk.asked == 0

@@ -12,9 +12,10 @@ from ksqlkit.engine.log import Commit, MemoryLog
 from ksqlkit.engine.state.codec import CODEC, decode_entry, decode_key, encode
 from ksqlkit.engine.state.join_store import JoinStore, OuterStore
 from ksqlkit.engine.state.session_store import SessionStore
-from ksqlkit.engine.state.spilling import Backing, SpillingStore
-from ksqlkit.engine.state.store import Scalars, Store, TableStore
+from ksqlkit.engine.state.spilling import Backed, Backing
+from ksqlkit.engine.state.store import Scalars, Store
 from ksqlkit.engine.state.subscription_store import Subscription, SubscriptionStore
+from ksqlkit.engine.state.table_store import TableStore
 from ksqlkit.engine.state.window_store import WindowStore
 
 
@@ -25,20 +26,20 @@ class Disk:
         self.log = MemoryLog()
         self.hot = hot
 
-    def take(self, store: Store | SpillingStore) -> int:
+    def take(self, store: Store | Backed) -> int:
         changed = store.drain(CODEC)
-        spilling = isinstance(store, SpillingStore)
+        spilling = isinstance(store, Backed)
         gone = store.cleared() if spilling else None
         self.log.commit(
             Commit(state={store.name: changed}, cleared={} if gone is None else {store.name: gone})
         )
         assert store.drain(CODEC) == {}
-        if isinstance(store, SpillingStore):
+        if isinstance(store, Backed):
             store.settle()
         return len(changed)
 
     def give(self, store: Any) -> Any:
-        if isinstance(store, SpillingStore):
+        if isinstance(store, Backed):
             store.attach(Backing(self.log, store.name, CODEC, self.hot))
         else:
             store.restore(self.log.load_state(store.name), CODEC)
