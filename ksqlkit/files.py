@@ -8,7 +8,7 @@ from ksqlkit.errors import Location, UserError
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file's text, without a byte order mark; line ends as they are.
+    """A UTF-8 file's text, without a byte order mark; each line ends with a line feed alone.
 
     Raises UserError for a file that cannot be read, or is not UTF-8: with the line and the byte's place.
     """
@@ -40,7 +40,7 @@ def decode(content: bytes, path: Path | str) -> str:
         at = text.index("\0")
         line = text.count("\n", 0, at) + 1
         raise UserError("The file holds a NUL character: it is not text", location=Location(str(path), line))
-    return text
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 _HINT = "Save it as UTF-8."

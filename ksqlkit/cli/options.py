@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ksqlkit.cli.output import messages
 from ksqlkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -48,17 +49,23 @@ def open_config(project: Path | None) -> Config:
     if project is not None:
         return load_config(project.resolve())
     try:
-        return load_config(find_root(Path.cwd()))
+        root = find_root(Path.cwd())
     except ProjectError:
-        return load_config(data_path("ksqlkit.toml").parent)
+        root = data_path("ksqlkit.toml").parent
+    return load_config(root)  # a project file with an error is never passed over
 
 
 def open_loader(config: Config, var: list[str] | None = None) -> Loader:
     """The loader of a project, with the tables of its forecasts among its models."""
     from forecasts.publish import table_statements
     from forecasts.spec import load_specs
+    from ksqlkit.data import data_path
     from ksqlkit.project.loader import Loader
 
+    if config.root == data_path("ksqlkit.toml").parent and not Path.cwd().is_relative_to(config.root):
+        messages.print(
+            "No ksqlkit.toml here or above: this is the reference project that comes with ksqlkit."
+        )
     specs = load_specs(config.forecasts)
     generated = [(config.forecasts / f"{n}.toml", "\n".join(table_statements(s))) for n, s in specs.items()]
     return Loader(config, parse_vars(var), generated)
@@ -67,13 +74,19 @@ def open_loader(config: Config, var: list[str] | None = None) -> Loader:
 def open_client(config: Config | None, target: str | None, server: str | None) -> tuple[Client, Target]:
     """The client of a target, or of a server named on the command line."""
     from ksqlkit.client import connect
-    from ksqlkit.project.config import Target
+    from ksqlkit.project.config import FILE, Target
 
-    if server:
+    if server is not None:
         chosen = Target("command line", url=server)
-    else:
-        chosen = (config or open_config(None)).pick_target(target)
-    return connect(chosen), chosen
+        return connect(chosen), chosen
+    config = config or open_config(None)
+    chosen = config.pick_target(target)
+    try:
+        return connect(chosen), chosen
+    except UserError as exc:
+        if exc.location is None:
+            exc.at(file=str(config.root / FILE))
+        raise
 
 
 def parse_vars(pairs: list[str] | None) -> dict[str, Any]:

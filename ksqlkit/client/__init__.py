@@ -21,7 +21,7 @@ class _Target(Protocol):
 
 def connect(target: _Target) -> Client:
     """A client for a target: over HTTP where it has a `url`, else an engine of our own in this process."""
-    if target.url:
+    if target.url is not None:
         from ksqlkit.client.http import HttpClient
 
         return HttpClient(

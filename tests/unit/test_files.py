@@ -10,11 +10,11 @@ from ksqlkit.errors import UserError
 from ksqlkit.files import read_text
 
 
-@pytest.mark.parametrize("content", [b"a\r\nb", "\ufeffa\r\nb".encode()])
-def test_text_without_a_byte_order_mark(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"a\nb", b"a\r\nb", b"a\rb", "\ufeffa\r\nb".encode()])
+def test_text_without_a_byte_order_mark_and_with_one_kind_of_line_end(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.sql"
     path.write_bytes(content)
-    assert read_text(path) == "a\r\nb"
+    assert read_text(path) == "a\nb"
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,13 @@ def test_a_template_reads_no_file_of_the_machine_and_makes_no_endless_list(
     assert message in error.message
     assert error.location is not None
     assert error.location.line == 1
+
+
+def test_windows_line_ends_keep_the_places_of_errors(tmp_path: Path) -> None:
+    loader = project(tmp_path, {})
+    (tmp_path / "sql").mkdir()
+    text = "\ufeff" + HEAD.format(name="X") + "\nCREATE STREAM Y AS\n  SELEC A FROM X;\n"
+    (tmp_path / "sql/y.sql").write_bytes(text.replace("\n", "\r\n").encode())
+    error = failure(loader)
+    assert error.location is not None
+    assert (error.location.line, error.location.column, error.location.text) == (4, 3, "  SELEC A FROM X;")

@@ -107,7 +107,7 @@ WRONG = {
     "ASSERT VALUES BIG (ID) VALUES ('1', 2);": "2 values for the columns ID",
     "ASSERT VALUES BIG (AMOUNT) VALUES ('x');": "Expected type DOUBLE for field `AMOUNT`",
     "ASSERT STREAM BIG WITH (REPLICAS=1);": "ASSERT does not look at REPLICAS",
-    "INSERT INTO ORDERS (NOPE) VALUES (1);": "Column name `NOPE` does not exist",
+    "INSERT INTO ORDERS (NOPE) VALUES (1); ASSERT STREAM BIG;": "Column name `NOPE` does not exist",
     "ASSERT VALUES SCORED (ID) VALUES ('1');": "Can't find any functions with the name 'A_REMOTE_FUNCTION'",
 }
 
@@ -158,8 +158,17 @@ def test_a_syntax_error_is_placed_in_its_file(tmp_path: Path) -> None:
     assert (caught.value.location.file, caught.value.location.line) == (str(path), 4)
 
 
+@pytest.mark.parametrize("text", ["", "-- nothing", ROW])
+def test_a_test_that_asserts_nothing_does_not_pass(tmp_path: Path, text: str) -> None:
+    (found,) = outcomes(tmp_path, text)
+    assert (found.status, found.message) == ("error", "The test asserts nothing")
+
+
 def test_junit(tmp_path: Path) -> None:
-    found = outcomes(tmp_path, ROW + "--@test: good\n--@test: b\x01d\nASSERT VALUES BIG (AMOUNT) VALUES (1);")
+    found = outcomes(
+        tmp_path,
+        ROW + "--@test: good\nASSERT STREAM BIG;\n--@test: b\x01d\nASSERT VALUES BIG (AMOUNT) VALUES (1);",
+    )
     suite = ET.fromstring(to_junit(found, "p"))
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "1", "0")
     failure = suite.find("testcase/failure")
