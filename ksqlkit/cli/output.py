@@ -20,7 +20,7 @@ from ksqlkit.errors import KsqlkitError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_PLACE = re.compile(r"^(?:line \d+:\d+|Line: \d+, Col: \d+): ")
+_PLACE = re.compile(r"(?:line \d+:\d+|Line: \d+, Col: \d+): ")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -115,7 +115,7 @@ def fail(error: KsqlkitError) -> typer.Exit:
     if (
         error.location and error.location.line
     ):  # ksqlDB's own place is in one statement; ours is in the whole text
-        error.message = _PLACE.sub("", error.message)
+        error.message = _PLACE.sub("", error.message, count=1)
     messages.print("error:", style="bold red", end=" ")
     messages.print(error.render(), markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(error.exit_code)

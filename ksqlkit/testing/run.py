@@ -74,8 +74,9 @@ class Runner:
     def run(self, case: Case) -> Outcome:
         """Run one test. Raises UserErrors of the project's templates; what the test does wrong is in the outcome."""
         if case.fails is None and not any(isinstance(s.node, _ASSERTIONS) for s in case.steps):
-            place = Location(str(case.file), case.line)
-            return Outcome(case, "error", 0.0, "The test asserts nothing", place)
+            return Outcome(
+                case, "error", 0.0, "The test asserts nothing", Location(str(case.file), case.line)
+            )
         project = self._project = self._project or self.loader.load()
         needed = needed_models(project, case)
         texts = [m.sql for m in needed] + [s.text for s in case.steps]
