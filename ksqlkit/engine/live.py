@@ -21,6 +21,7 @@ from ksqlkit.engine.log.protocol import Commit, Log, Output, TopicInfo
 from ksqlkit.engine.plan.planner import plan_query
 from ksqlkit.engine.processing_log import RETENTION_BYTES, ProcessingLog, create_stream_sql
 from ksqlkit.engine.properties import Properties
+from ksqlkit.engine.pull.repeated import Repeated
 from ksqlkit.engine.push import PushQuery, Snapshot
 from ksqlkit.engine.results import QueryColumn, QueryErrorInfo, RunningQueryInfo, Statistic
 from ksqlkit.engine.runtime.callers import Callers
@@ -56,6 +57,7 @@ class LiveContext(Context):
         self.progress = threading.Condition(self.lock)  # told when queries have read or ended
         self.work = threading.Condition(self.lock)  # told when there may be something to do
         self.callers = Callers(self._answered)
+        self.repeated = Repeated(self)
         self.running: dict[str, RunningQuery] = {}
         self.pushes: dict[str, PushQuery] = {}
         self.failures: dict[str, QueryErrorInfo] = {}

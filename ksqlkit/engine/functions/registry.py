@@ -221,6 +221,11 @@ class Registry:
             raise ValueError(f"{', '.join(taken)} is a built-in function and cannot be replaced.")
         self._functions = {**self._functions, **added}
 
+    @property
+    def state(self) -> object:
+        """An object that is another one after every change."""
+        return self._functions
+
     def remove(self, name: str) -> None:
         """Forget a function; queries that resolved it keep it."""
         self._functions = {n: f for n, f in self._functions.items() if n != name.upper()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
     from ksqlkit.engine.runtime.query import Materialization
 
 _HIDDEN: Final = ("ROWPARTITION", "ROWOFFSET")
+_KINDS: Final[dict[type, T.SqlType]] = {
+    N.StringLiteral: T.STRING,
+    N.IntegerLiteral: T.INTEGER,
+    N.LongLiteral: T.BIGINT,
+}
+Literal = N.StringLiteral | N.IntegerLiteral | N.LongLiteral
+Row = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 StoredRow = tuple[tuple[Any, ...], tuple[Any, ...], int, tuple[int, int] | None]
 
 
@@ -59,7 +67,7 @@ def run_pull(
     )
     if any(isinstance(c, N.FunctionCall) and ctx.functions.kind(c.name) == "TABLE" for c in calls):
         raise StatementError("Table source is not supported with table functions")
-    pull = _Pull(ctx, query, source, ctx.settings(prepared))
+    pull = Pull(ctx, query, source, ctx.settings(prepared))
     pull.check_where(prepared.text)
     table = ctx.materialization(source.query_id) if source.query_id else None
     if table is None:
@@ -67,7 +75,10 @@ def run_pull(
             f"The `{source.name}` table isn't queryable. To derive a queryable table, you can do "
             f"'CREATE TABLE QUERYABLE_{source.name} AS SELECT * FROM {source.name}'.{HELP}"
         )
-    return pull.run(table)
+    found = pull.run(table)
+    if isinstance(found, PullResult) and not prepared.overrides:
+        ctx.repeated.keep(prepared.written, pull)
+    return found
 
 
 def _check(query: N.Query) -> None:
@@ -114,7 +125,7 @@ class PendingPull:
     finish: Callable[[], PullResult]
 
 
-class _Pull:
+class Pull:
     """One pull query on a table."""
 
     def __init__(self, ctx: LiveContext, query: N.Query, source: DataSource, settings: Properties) -> None:
@@ -127,6 +138,10 @@ class _Pull:
         self.keys = {c.name for c in (*schema.key, *bounds)}
         self.where = None if query.where is None else self._resolved(query.where, "WHERE")
         self.shown, self.exprs = self._select()
+        self._open: dict[
+            int, tuple[str, T.SqlType]
+        ] = {}  # by id: the literals of WHERE that `look_up` gives values
+        self._given: Mapping[int, Any] = {}
 
     def check_where(self, text: str) -> None:
         """Raise StatementError unless WHERE is a BOOLEAN; `text` is the whole query's."""
@@ -140,47 +155,72 @@ class _Pull:
                 f"{error.message}\nStatement: {text}", location=error.location, hint=error.hint
             ) from None
 
+    @cached_property
+    def parts(self) -> list[Conjunct] | None:
+        """What WHERE says of keys."""
+        return None if self.where is None else conjuncts(self.where, [c.name for c in self.source.schema.key])
+
+    @property
+    def by_key(self) -> bool:
+        """Whether WHERE names the keys to look up."""
+        return self.parts is not None and all(p.keys is not None for p in self.parts)
+
+    def is_small(self, keys: int) -> bool:
+        """Whether no more than so many keys of a table without windows are looked up."""
+        return self.source.window is None and len(self.parts or ()) <= keys
+
+    @cached_property
+    def _row(self) -> tuple[Row | None, Row]:
+        """The compiled condition and projection."""
+        functions = self.ctx.functions
+        columns = (*self.columns, *(Column(n, t) for n, t in self._open.values()))
+        where = self.where
+        if where is not None:
+            where = trees.rewrite(
+                where, lambda e: N.ColumnRef(o[0]) if (o := self._open.get(id(e))) else None
+            )
+        test = None if where is None else compile_function([where], columns, functions)
+        return test, compile_function(self.exprs, self.columns, functions)
+
+    def open_literals(self, literals: Sequence[Literal]) -> None:
+        """Let literals of WHERE have other values of their type in `look_up`."""
+        self._open = {id(e): (f"KSQLKIT_GIVEN_{i}", _KINDS[type(e)]) for i, e in enumerate(literals)}
+        self.__dict__.pop("_row", None)
+
+    def look_up(self, table: Materialization, given: Mapping[int, Any]) -> PullResult:
+        """The rows by key, with other values for the open literals."""
+        self._given = given
+        return self._result(self._rows(table, tuple(given.values())))
+
     def run(self, table: Materialization) -> PullResult | PendingPull:
         """Look up, filter, project, limit."""
-        stored = _as_protobuf(self.source)
-        rows = (
-            _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
-            for row in self._candidates(table, self.where)
-        )
         whole = [*self.exprs] if self.where is None else [self.where, *self.exprs]
         if split_remote(whole, self.ctx.functions, self.types)[0]:
-            held = list(rows)
+            held = list(self._flat_rows(table))
             return PendingPull(lambda: self._ask(held))
-        return self._result(self._project(self.exprs, self.columns, self._matching(rows)))
+        return self._result(self._rows(table))
+
+    def _flat_rows(self, table: Materialization) -> Iterator[tuple[Any, ...]]:
+        stored = _as_protobuf(self.source)
+        for row in self._candidates(table, self.where):
+            yield _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
+
+    def _rows(self, table: Materialization, given: tuple[Any, ...] = ()) -> tuple[tuple[Any, ...], ...]:
+        test, project = self._row
+        rows = self._flat_rows(table)
+        if test is not None:
+            rows = (row for row in rows if self._holds(test, (*row, *given)))
+        return tuple(map(project, islice(rows, self.query.limit)))
 
     def _ask(self, rows: list[tuple[Any, ...]]) -> PullResult:
         """The result where remote functions are called: one call for all rows each, first those of WHERE."""
         functions, columns = self.ctx.functions, [*self.columns]
         if self.where is not None:
-            (where,), columns, rows = answer_rows([self.where], columns, functions, rows)
-            rows = self._matching(rows, where, columns)
-            width = len(self.columns)
-            rows, columns = [row[:width] for row in rows], [*self.columns]
+            (where,), known, answered = answer_rows([self.where], columns, functions, rows)
+            test = compile_function([where], known, functions)
+            rows = [r for r, full in zip(rows, answered, strict=True) if self._holds(test, full)]
         exprs, columns, rows = answer_rows(self.exprs, columns, functions, rows[: self.query.limit])
-        return self._result(self._project(exprs, columns, rows))
-
-    def _matching(
-        self,
-        rows: Iterable[tuple[Any, ...]],
-        where: N.Expression | None = None,
-        columns: Sequence[Column] = (),
-    ) -> list[tuple[Any, ...]]:
-        """Rows that WHERE keeps, as many as LIMIT lets through."""
-        condition = where or self.where
-        if condition is not None:
-            test = compile_function([condition], columns or self.columns, self.ctx.functions)
-            rows = (row for row in rows if self._holds(test, row))
-        return list(islice(rows, self.query.limit))
-
-    def _project(
-        self, exprs: Sequence[N.Expression], columns: Sequence[Column], rows: Iterable[tuple[Any, ...]]
-    ) -> tuple[tuple[Any, ...], ...]:
-        return tuple(map(compile_function(exprs, columns, self.ctx.functions), rows))
+        return self._result(tuple(map(compile_function(exprs, columns, functions), rows)))
 
     def _result(self, rows: tuple[tuple[Any, ...], ...]) -> PullResult:
         return PullResult(f"query_{self.ctx.clock.now()}", self.shown, rows)
@@ -241,7 +281,7 @@ class _Pull:
             if not scans:
                 raise refusal("Missing WHERE clause", windowed=self.source.window is not None)
             return table.scan() if self.source.window is None else table.scan_windows()
-        parts = conjuncts(where, [c.name for c in self.source.schema.key])
+        parts = self.parts
         if not scans:
             ranges = bool(self.settings["ksql.query.pull.range.scan.enabled"])
             require_keys(parts or [], self.source, ranges=ranges)
@@ -292,6 +332,8 @@ class _Pull:
         """The value and type of an expression without columns."""
         if isinstance(expr, N.NullLiteral):
             return None, None
+        if type(expr) in _KINDS:
+            return self._given.get(id(expr), expr.value), _KINDS[type(expr)]  # type: ignore[attr-defined]
         kind = value_type(expr, {}, self.ctx.functions)
         return compile_function([expr], (), self.ctx.functions)(())[0], kind
 

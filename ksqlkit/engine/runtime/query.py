@@ -115,6 +115,7 @@ class RunningQuery:
         self._scratch = Scratch() if stored is None else None
         known = {} if stored is None else stored.positions(self.plan.query_id)
         self._environments, self._tasks = self._restored()
+        self._view: Materialization | None = None
         self._inputs = [self._inputs_of(p, known) for p in range(self._tasks_wanted)]
         if stored is not None:
             fresh = {
@@ -321,7 +322,9 @@ class RunningQuery:
         if result is None or view is None:
             return None
         if not self._touched():
-            return TaskViews(result, view, self._tasks, self._environments, self._schemas)
+            if self._view is None:
+                self._view = TaskViews(result, view, self._tasks, self._environments, self._schemas)
+            return self._view
         if self._committed is None:
             environments, tasks = self._restored()
             self._committed = TaskViews(result, view, tasks, environments, self._schemas)
