@@ -55,7 +55,7 @@ def measure(name: str, file: str, folder: Path) -> list[Score]:
         bands = fitted.bands.stretched(stretch)
         parts.append((actual, mean, known.values[:, -24:], bands.around(mean)))
         stretch = track(stretch, bands.covered(mean[None], actual[None]))
-    actual, mean, naive = (np.concatenate([p[i] for p in parts], axis=1) for i in range(3))  # type: ignore[misc]
+    actual, mean, naive = (np.concatenate([p[i] for p in parts], axis=1) for i in range(3))
     size = np.abs(panel.values[:, 24:] - panel.values[:, :-24]).mean(1)
     error, naive_error = (float((np.abs(actual - f).mean(1) / size).mean()) for f in (mean, naive))
     settings = {"models": spec.models, "days": days, "folds": spec.folds, "naive MASE": round(naive_error, 4)}
