@@ -16,6 +16,7 @@ from ksqlkit.cli.options import (
     open_client,
     open_config,
     open_loader,
+    tell_reference,
 )
 from ksqlkit.cli.output import guarded, messages, print_json, print_table
 
@@ -54,6 +55,7 @@ def apply(
     from ksqlkit.plan.stages import Action
 
     config = open_config(project)
+    tell_reference(config)
     loader = open_loader(config, var)
     client, chosen = open_client(config, target, server)
     try:

@@ -55,17 +55,21 @@ def open_config(project: Path | None) -> Config:
     return load_config(root)  # a project file with an error is never passed over
 
 
+def tell_reference(config: Config) -> None:
+    """Say that it is the shipped project, where no other is around."""
+    from ksqlkit.data import data_path
+
+    if config.root == data_path("ksqlkit.toml").parent and not Path.cwd().is_relative_to(config.root):
+        text = "No ksqlkit.toml here or above: this is the reference project that comes with ksqlkit."
+        messages.print(text, soft_wrap=True, highlight=False)
+
+
 def open_loader(config: Config, var: list[str] | None = None) -> Loader:
     """The loader of a project, with the tables of its forecasts among its models."""
     from forecasts.publish import table_statements
     from forecasts.spec import load_specs
-    from ksqlkit.data import data_path
     from ksqlkit.project.loader import Loader
 
-    if config.root == data_path("ksqlkit.toml").parent and not Path.cwd().is_relative_to(config.root):
-        messages.print(
-            "No ksqlkit.toml here or above: this is the reference project that comes with ksqlkit."
-        )
     specs = load_specs(config.forecasts)
     generated = [(config.forecasts / f"{n}.toml", "\n".join(table_statements(s))) for n, s in specs.items()]
     return Loader(config, parse_vars(var), generated)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ksqlkit.cli.options import JsonOption, ProjectOption, VarOption, open_config, open_loader
+from ksqlkit.cli.options import JsonOption, ProjectOption, VarOption, open_config, open_loader, tell_reference
 from ksqlkit.cli.output import guarded, messages, print_json
 
 
@@ -26,7 +26,9 @@ def render(
 
     Example: ksqlkit render --out build/sql
     """
-    loaded = open_loader(open_config(project), var).load()
+    config = open_config(project)
+    tell_reference(config)
+    loaded = open_loader(config, var).load()
     if json:
         fields = ("name", "kind", "sql", "parents", "fingerprint")
         print_json([{f: getattr(m, f) for f in fields} for m in loaded.models])

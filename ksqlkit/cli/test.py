@@ -14,6 +14,7 @@ from ksqlkit.cli.options import (
     VarOption,
     open_config,
     open_loader,
+    tell_reference,
 )
 from ksqlkit.cli.output import guarded, print_json, print_line, print_table
 from ksqlkit.errors import ProjectError
@@ -49,6 +50,7 @@ def run_tests(
     from ksqlkit.testing.run import Runner
 
     config = open_config(project)
+    tell_reference(config)
     paths = files or find_files(config)
     if not paths:
         raise ProjectError(f"The project has no tests: no .sql files in {config.root / 'tests'}")

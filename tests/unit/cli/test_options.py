@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ksqlkit.cli.options import open_client, open_config, open_loader
+from ksqlkit.cli.options import open_client, open_config, tell_reference
 from ksqlkit.errors import ProjectError, UserError
 
 
@@ -26,7 +26,7 @@ def test_without_a_project_around_it_says_which_one_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    open_loader(open_config(None))
+    tell_reference(open_config(None))
     assert "reference project" in capsys.readouterr().err
 
 
