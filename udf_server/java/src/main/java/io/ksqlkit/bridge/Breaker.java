@@ -16,6 +16,7 @@ final class Breaker {
     private long wait = COOL_NS;
     private boolean open;
     private long until;
+    private String because = "";
 
     Breaker(LongSupplier nanoClock) {
         this.clock = nanoClock;
@@ -41,9 +42,16 @@ final class Breaker {
         failed = 0;
         wait = COOL_NS;
         open = false;
+        because = "";
     }
 
-    synchronized void failure() {
+    /** What failed last; empty where nothing did. */
+    synchronized String because() {
+        return because;
+    }
+
+    synchronized void failure(String why) {
+        because = why;
         failed++;
         if (open) {
             wait = Math.min(wait * 2, LONGEST_NS);

@@ -2,6 +2,7 @@ package io.ksqlkit.bridge;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
@@ -14,6 +15,8 @@ import javax.net.ssl.TrustManagerFactory;
 
 /** How to show who we are and whom to trust: a bearer token, better in a file, and a file of certificates in PEM. */
 final class Credentials {
+    private static final String ASK_TOKEN = " (" + Settings.GLOBAL + "scoring.token.file names it)";
+
     private final String token;
     private final String tokenFile;
     private final String caFile;
@@ -27,12 +30,16 @@ final class Credentials {
     /** The token now; the file is read anew so that a rotated token needs no restart. Null for none. */
     String token() throws IOException {
         if (!tokenFile.isEmpty()) {
-            for (String line : Files.readAllLines(Path.of(tokenFile))) {
-                if (!line.isBlank() && !line.startsWith("#")) {
-                    return line.trim().split("\\s+")[0];
+            try {
+                for (String line : Files.readAllLines(Path.of(tokenFile))) {
+                    if (!line.isBlank() && !line.startsWith("#")) {
+                        return line.trim().split("\\s+")[0];
+                    }
                 }
+            } catch (NoSuchFileException e) {
+                throw new IOException("there is no file " + tokenFile + ASK_TOKEN);
             }
-            throw new IOException(tokenFile + " holds no token");
+            throw new IOException(tokenFile + " holds no token" + ASK_TOKEN);
         }
         return token.isEmpty() ? null : token;
     }
@@ -53,6 +60,8 @@ final class Credentials {
             SSLContext context = SSLContext.getInstance("TLS");
             context.init(null, trust.getTrustManagers(), null);
             return context.getSocketFactory();
+        } catch (NoSuchFileException e) {
+            throw new IOException("there is no file " + caFile + " (" + Settings.GLOBAL + "scoring.ca.file names it)");
         } catch (GeneralSecurityException e) {
             throw new IOException("cannot use the certificates of " + caFile + ": " + e.getMessage(), e);
         }

@@ -1,28 +1,37 @@
 package io.ksqlkit.bridge;
 
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.NoRouteToHostException;
 import java.net.SocketTimeoutException;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocketFactory;
 
 /** A scoring server as all functions of the jar share it: idle connections, breaker, and a watch over calls under way. */
 final class Endpoint {
     private static final int CONNECT_MS = 2_000;
     private static final long WATCH_MS = 25;
+    private static final String CHECK_URL =
+            " (is it running, and is " + Settings.GLOBAL + "scoring.url its address as seen from here?)";
     private static final Map<Object, Endpoint> SHARED = new ConcurrentHashMap<>();
     private static final Map<HttpConnection, Watched> UNDER_WAY = new ConcurrentHashMap<>();
 
     /** No usable answer came. */
     static final class NoReply extends Exception {
         final boolean timedOut;
+        /** Whether the server was asked at all: a file that is not there is not its fault. */
+        final boolean asked;
 
-        NoReply(String message, boolean timedOut) {
+        NoReply(String message, boolean timedOut, boolean asked) {
             super(message, null, false, false);
             this.timedOut = timedOut;
+            this.asked = asked;
         }
     }
 
@@ -82,9 +91,10 @@ final class Endpoint {
         for (boolean fresh = false; ; fresh = true) {
             long left = deadline - System.nanoTime();
             if (left <= 0) {
-                throw new NoReply("no time is left", true);
+                throw new NoReply("no time is left", true, true);
             }
             HttpConnection connection = null;
+            String head = head(path, body, headers, left);
             try {
                 connection = fresh ? null : idle.pollFirst();
                 boolean kept = connection != null;
@@ -94,7 +104,7 @@ final class Endpoint {
                 UNDER_WAY.put(connection, new Watched(Thread.currentThread(), deadline, graceMs));
                 int timeout = (int) Math.min(Integer.MAX_VALUE, (deadline - System.nanoTime()) / 1_000_000L + 1);
                 try {
-                    HttpConnection.Reply reply = connection.exchange(head(path, body, headers, left), body, timeout);
+                    HttpConnection.Reply reply = connection.exchange(head, body, timeout);
                     UNDER_WAY.remove(connection);
                     if (connection.reusable()) {
                         idle.addFirst(connection);
@@ -111,7 +121,8 @@ final class Endpoint {
                 }
             } catch (IOException e) {
                 boolean late = e instanceof SocketTimeoutException || deadline - System.nanoTime() <= 0;
-                throw new NoReply("the scoring server at " + url + (late ? " took too long" : " failed: " + said(e)), late);
+                throw new NoReply(
+                        "the scoring server at " + url + (late ? " took too long" : " failed: " + said(e)), late, true);
             } finally {
                 if (connection != null) {
                     UNDER_WAY.remove(connection);
@@ -120,21 +131,37 @@ final class Endpoint {
         }
     }
 
-    private HttpConnection connect(long left) throws IOException {
+    private HttpConnection connect(long left) throws IOException, NoReply {
         boolean secure = "https".equalsIgnoreCase(url.getScheme());
         if (secure && tls == null) {
-            tls = credentials.sockets();
+            try {
+                tls = credentials.sockets();
+            } catch (IOException e) {
+                throw new NoReply(said(e), false, false);
+            }
         }
         int millis = (int) Math.min(CONNECT_MS, left / 1_000_000L + 1);
         try {
             return new HttpConnection(url, secure ? tls : null, millis);
         } catch (SocketTimeoutException e) {
-            throw new IOException("no connection within " + millis + " ms");
+            throw new IOException("no connection within " + millis + " ms" + CHECK_URL);
+        } catch (UnknownHostException e) {
+            throw new IOException("there is no host " + url.getHost() + CHECK_URL);
+        } catch (SSLException e) {
+            throw new IOException(said(e) + " (set " + Settings.GLOBAL
+                    + "scoring.ca.file to the certificate of who signed the server's, whose name must be the URL's)");
+        } catch (ConnectException | NoRouteToHostException e) {
+            throw new IOException(said(e) + CHECK_URL);
         }
     }
 
-    private String head(String path, byte[] body, String headers, long left) throws IOException {
-        String token = credentials.token();
+    private String head(String path, byte[] body, String headers, long left) throws NoReply {
+        String token;
+        try {
+            token = credentials.token();
+        } catch (IOException e) {
+            throw new NoReply(said(e), false, false);
+        }
         return (body.length == 0 ? "GET " : "POST ") + prefix + path + " HTTP/1.1\r\nhost: " + url.getAuthority()
                 + "\r\naccept: application/json\r\ncontent-type: application/json\r\nx-deadline-ms: "
                 + Math.max(1, left / 1_000_000L) + "\r\n"

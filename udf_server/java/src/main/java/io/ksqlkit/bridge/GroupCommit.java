@@ -19,7 +19,8 @@ import java.util.concurrent.locks.LockSupport;
  */
 final class GroupCommit {
     private static final int ATTEMPTS = 3;
-    private static final int MAX_BYTES = 7 * 1024 * 1024; // under the server's 8 MiB
+    private static final int MAX_BYTES = 7 * 1024 * 1024; // of rows together: under the server's 8 MiB
+    private static final int MAX_ROW = 8 * 1024 * 1024 - 64;
     private static final long FIRST_PAUSE_MS = 50;
     private static final long LONGEST_PAUSE_MS = 1_000;
     private static final long SLICE_NS = 25_000_000L;
@@ -83,6 +84,10 @@ final class GroupCommit {
      * after the deadline or when the thread's query is to stop.
      */
     Answer call(byte[] arguments, long deadline, long graceMs) {
+        if (arguments.length > MAX_ROW) { // told here: the server would hang up in the middle of it
+            throw new RowFailed(RowFailed.INVALID_INPUT, "the arguments take " + arguments.length
+                    + " bytes; the scoring server takes 8 MiB in a call");
+        }
         Row row = new Row(arguments, deadline);
         boolean leads;
         synchronized (waiting) {
@@ -228,8 +233,7 @@ final class GroupCommit {
 
     /** The server's 200, after some tries with the same body and the same key; throws RowFailed. */
     private HttpConnection.Reply ask(List<Row> batch, long deadline, long graceMs) {
-        RowFailed failure = new RowFailed(
-                RowFailed.UNAVAILABLE, "the scoring server at " + endpoint + " does not answer; trying again shortly");
+        RowFailed failure = null;
         byte[] body = body(batch);
         String headers = spec.deterministic || spec.detailOf != null
                 ? ""
@@ -257,7 +261,11 @@ final class GroupCommit {
                 if (stop != null && System.nanoTime() - stop >= 0) {
                     throw new RowFailed(RowFailed.UNAVAILABLE, "the query is stopping");
                 }
-                (e.timedOut ? own : endpoint.breaker).failure();
+                if (!e.asked) {
+                    failure = new RowFailed(RowFailed.UNAVAILABLE, e.getMessage());
+                    break;
+                }
+                (e.timedOut ? own : endpoint.breaker).failure(e.getMessage());
                 failure = new RowFailed(e.timedOut ? RowFailed.TIMEOUT : RowFailed.UNAVAILABLE, e.getMessage());
             }
             if (attempt < ATTEMPTS && !pause(ThreadLocalRandom.current().nextLong(pause + 1), deadline, graceMs)) {
@@ -265,7 +273,12 @@ final class GroupCommit {
             }
             pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
         }
-        throw failure;
+        throw failure != null ? failure : new RowFailed(RowFailed.UNAVAILABLE, givenUp());
+    }
+
+    private String givenUp() {
+        String because = endpoint.breaker.because().isEmpty() ? own.because() : endpoint.breaker.because();
+        return because.isEmpty() ? "no time is left" : because + "; given up for a moment, then tried again";
     }
 
     /** Sleeps; false when the deadline or the end of the query comes first. */
@@ -325,12 +338,12 @@ final class GroupCommit {
             }
             late = timedOut == results.length;
         } catch (ClassCastException | IllegalArgumentException | NullPointerException | IndexOutOfBoundsException e) {
-            own.failure();
-            throw new RowFailed(
-                    RowFailed.UNAVAILABLE, "the scoring server's answer makes no sense: " + e.getMessage());
+            String why = "the scoring server's answer makes no sense: " + e.getMessage();
+            own.failure(why);
+            throw new RowFailed(RowFailed.UNAVAILABLE, why);
         }
         if (late) {
-            own.failure();
+            own.failure("the scoring server took too long");
         } else {
             own.success();
         }

@@ -17,7 +17,8 @@ import javax.net.ServerSocketFactory;
 /** A scoring server that answers each row with its first argument, and misbehaves as it is told. */
 final class FakeServer implements AutoCloseable {
     /** What to do with the next calls. */
-    enum Mode { GOOD, SLOW, RESET, SHORT, SWAPPED, ERROR_500, BUSY_THEN_GOOD, HALF, GARBAGE, BAD_ROW, CLOSE_AFTER }
+    enum Mode { GOOD, SLOW, RESET, SHORT, SWAPPED, ERROR_500, BUSY_THEN_GOOD, HALF, GARBAGE, BAD_ROW, CLOSE_AFTER, UNAUTHORIZED, UNKNOWN,
+        OTHER_TYPE }
 
     volatile Mode mode = Mode.GOOD;
     volatile long delayMs;
@@ -136,6 +137,10 @@ final class FakeServer implements AutoCloseable {
                     return http(429, "{\"code\":\"OVERLOADED\",\"message\":\"busy\"}");
                 }
                 break;
+            case UNAUTHORIZED:
+                return http(401, "{\"code\":\"UNAUTHORIZED\",\"message\":\"send a valid token\"}");
+            case UNKNOWN:
+                return http(404, "{\"code\":\"UNKNOWN_FUNCTION\",\"message\":\"there is no function ECHO\"}");
             case GARBAGE:
                 return http(200, "<html>");
             default:
@@ -145,7 +150,9 @@ final class FakeServer implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             List<?> row = (List<?>) data.get(i);
             Object index = mode == Mode.SWAPPED ? (Object) (data.size() - i) : row.get(0);
-            out.append(i == 0 ? "[" : ",[").append(index).append(',').append(row.get(1)).append(']');
+            out.append(i == 0 ? "[" : ",[").append(index).append(',');
+            Object value = row.get(1) instanceof String ? ((String) row.get(1)).length() : row.get(1);
+            out.append(mode == Mode.OTHER_TYPE ? "\"text\"" : value).append(']');
         }
         out.append("],\"errors\":[");
         if (mode == Mode.BAD_ROW) {

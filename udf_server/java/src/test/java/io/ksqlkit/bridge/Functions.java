@@ -28,6 +28,16 @@ final class Functions {
         }
     }
 
+    static final class Length extends RemoteFunction {
+        Length() {
+            super("LENGTH_DETAIL");
+        }
+
+        Struct of(String x) {
+            return (Struct) call(0, new Object[] {x});
+        }
+    }
+
     static final class Detail extends RemoteFunction {
         Detail() {
             super("ECHO_DETAIL");

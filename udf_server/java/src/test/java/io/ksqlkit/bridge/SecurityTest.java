@@ -63,12 +63,14 @@ class SecurityTest {
             Struct detail = Functions.at(server, new Functions.Detail()).of(4L);
             assertEquals("UNAVAILABLE", detail.get("STATUS"));
             assertTrue(((String) detail.get("REASON")).contains("certification path"), (String) detail.get("REASON"));
+            assertTrue(((String) detail.get("REASON")).contains("ksql.functions._global_.scoring.ca.file"));
             assertEquals(0, server.calls.get());
         }
         try (FakeServer server = secured("elsewhere.example", pem)) {
             Struct detail = Functions.at(server, new Functions.Detail(), "_global_.scoring.ca.file", pem.toString())
                     .of(4L);
             assertTrue(((String) detail.get("REASON")).contains("localhost"), (String) detail.get("REASON"));
+            assertTrue(((String) detail.get("REASON")).contains("ksql.functions._global_.scoring.ca.file"));
             assertEquals(0, server.calls.get());
         }
     }
@@ -87,6 +89,19 @@ class SecurityTest {
             Files.delete(token);
             assertEquals(null, echo.of(3L));
             assertEquals(2, server.tokens.size(), "no call without the token that was asked for");
+            server.mode = FakeServer.Mode.UNAUTHORIZED;
+            Files.writeString(token, "ran-out\n");
+            Functions.Detail asked =
+                    Functions.at(server, new Functions.Detail(), "_global_.scoring.token.file", token.toString());
+            String reason = (String) asked.of(4L).get("REASON");
+            assertTrue(reason.contains("ksql.functions._global_.scoring.token.file"), reason);
+            Files.delete(token);
+            reason = (String) asked.of(4L).get("REASON");
+            assertTrue(reason.contains("there is no file") && reason.contains("scoring.token.file"), reason);
+            server.mode = FakeServer.Mode.GOOD;
+            Files.writeString(token, "fresh\n");
+            assertEquals(6L, echo.of(6L), "at once: the server was never at fault");
+            assertEquals("Bearer fresh", server.tokens.get(server.tokens.size() - 1));
         }
     }
 
