@@ -113,11 +113,13 @@ class App:
             fields.append((b"content-type", answer.content_type.encode()))
         fields.append((b"content-length", str(len(answer.body)).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": fields})
-        if not request.ended:  # the answer is on its way, and ends when the request has
-            await send({"type": "http.response.body", "body": answer.body, "more_body": True})
-            await request.drain()
-            answer.body = b""
-        await send({"type": "http.response.body", "body": answer.body})
+        if request.ended:
+            await send({"type": "http.response.body", "body": answer.body})
+            return
+        # The answer is on its way, and ends when the request has.
+        await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+        await request.drain()
+        await send({"type": "http.response.body", "body": b""})
 
     async def _answer(self, request: Request) -> Reply | Stream:
         if self._guard is not None:

@@ -26,6 +26,7 @@ from ksqlkit.engine.results import PullResult
 from ksqlkit.errors import KsqlkitError, ParseError
 
 ROWS_A_PART: Final = 5000
+ROWS_AT_ONCE: Final = 100  # of a pull query: written on the event loop, and in one piece
 PROGRESS_SECONDS: Final = 0.5
 PRINT_SECONDS: Final = 0.1
 _NOT_ONE_QUERY: Final = ("Expected exactly one", "Neither a query")
@@ -99,13 +100,17 @@ async def _answer(
     kind: str,
     *,
     print_type: str | None,
-) -> Stream:
-    found = await service.query(sql, properties=properties, variables=variables_of(variables))
+) -> Reply | Stream:
+    found = await service.query(sql, properties, variables_of(variables))
     if isinstance(found, PrintedTopic):
         return Stream(_printed(service, found, formats=print_type is not None), print_type)
     framing = make_framing(kind, found.query_id, found.columns, open_ended=isinstance(found, PushQuery))
     if isinstance(found, PullResult):
-        return Stream(_pulled(service, found, framing), kind)
+        if len(found.rows) > ROWS_AT_ONCE:
+            return Stream(_pulled(service, found, framing), kind)
+        return Reply(
+            framing.header() + (framing.rows(found.rows) if found.rows else b"") + framing.end(None), kind
+        )
 
     async def close() -> None:
         await service.run(close_push, service, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import orjson
@@ -16,6 +17,7 @@ from ksqlkit.engine.serde import make_serializer, proto_schema
 from ksqlkit.engine.wire import make_row_encoder
 
 Row = Sequence[Any]
+_encoder = lru_cache(maxsize=500)(make_row_encoder)
 
 
 class Framing(Protocol):
@@ -39,7 +41,7 @@ class Delimited:
 
     def __init__(self, query_id: str, columns: tuple[QueryColumn, ...]) -> None:
         self._head = _head(query_id, columns)
-        self._encode = make_row_encoder([c.type for c in columns])
+        self._encode = _encoder(tuple(c.type for c in columns))
 
     def header(self) -> bytes:
         """Columns."""
@@ -64,7 +66,7 @@ class FlatArray:
 
     def __init__(self, query_id: str, columns: tuple[QueryColumn, ...]) -> None:
         self._head = _head(query_id, columns)
-        self._encode = make_row_encoder([c.type for c in columns])
+        self._encode = _encoder(tuple(c.type for c in columns))
 
     def header(self) -> bytes:
         """Columns."""
@@ -92,7 +94,7 @@ class V1Array:
         self._head = b"[" + head
         self._after = b",\n" if open_ended else b""
         self._before = b"" if open_ended else b",\n"
-        self._encode = make_row_encoder([c.type for c in columns])
+        self._encode = _encoder(tuple(c.type for c in columns))
 
     def header(self) -> bytes:
         """Columns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -37,9 +37,15 @@ class Service:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
 
-    async def query(self, sql: str, **request: Any) -> PullResult | PushQuery | PrintedTopic:
-        """Run a SELECT or PRINT. Those that wait for remote functions have threads of their own."""
-        found = await self.run(self.engine.begin_query, sql, **request)
+    async def query(
+        self, sql: str, properties: Mapping[str, Any], variables: Mapping[str, str]
+    ) -> PullResult | PushQuery | PrintedTopic:
+        """Run a SELECT or PRINT. Those that wait for remote functions have threads of their own; a look-up that was
+        asked before is answered on the event loop, where nobody holds the engine."""
+        known = None if properties or variables else self.engine.try_query(sql)
+        if known is not None:
+            return known
+        found = await self.run(self.engine.begin_query, sql, properties=properties, variables=variables)
         if isinstance(found, PendingPull):
             return await asyncio.get_running_loop().run_in_executor(self._waiting, found.finish)
         return found

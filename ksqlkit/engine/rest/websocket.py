@@ -69,7 +69,7 @@ async def _messages(service: Service, query_string: bytes) -> AsyncIterator[byte
     if not sql:
         raise Refused(400, 40000, 'Error parsing request: "ksql" field of "request" must be populated')
     try:
-        found = await service.query(sql, properties=properties, variables=variables)
+        found = await service.query(sql, properties, variables)
     except ParseError as error:
         place = error.location
         where = f"line {place.line}:{place.column}" if place else "line 1:1"
