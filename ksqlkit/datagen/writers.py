@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ def write_rows(
     """Write to a file, a stream or (None) standard output, and return how many rows were written.
 
     The format is taken from a file's suffix when not given, else JSON lines. A file appears only when
-    complete. Raises DataError for an unknown format.
+    complete. Raises DataError for an unknown format, and for a file that cannot be written.
     """
     if not isinstance(out, Path):
         return _write(rows, out or sys.stdout, format or "jsonl")
@@ -30,8 +31,13 @@ def write_rows(
         with draft.open("w", encoding="utf-8", newline="") as stream:
             count = _write(rows, stream, chosen)
         draft.replace(out)
+    except OSError as exc:
+        raise DataError(
+            f"{out} cannot be written: {exc.strerror}", hint="Name another file with --out."
+        ) from exc
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
     return count
 
 
