@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -212,6 +213,16 @@ class Jvm:
             time.sleep(0.05)
         pytest.fail(f"{call} answers {found}, not {wanted}")
 
+    def until_status(self, status: str, reason: str, *row: Any) -> Any:
+        """Ask for a score's DETAIL until it has that status, and that in its reason."""
+        found: Any = None
+        for _ in range(200):
+            found = self.ask("FRAUD_SCORE_DETAIL", 0, *row)
+            if found["STATUS"] == status and reason in (found["REASON"] or ""):
+                return found
+            time.sleep(0.05)
+        pytest.fail(f"no {status} with {reason}, but {found}")
+
     def stop(self) -> None:
         """End it."""
         self._process.communicate(timeout=20)
@@ -238,6 +249,50 @@ def test_a_promotion_is_followed_between_rows_without_a_restart(
         jvm.stop()
 
 
+def test_a_server_that_goes_and_comes_back_and_one_that_wants_a_token(jar: Path, folder: Path) -> None:
+    tokens, mine = folder / "tokens", folder / "mine"
+    tokens.write_text("secret FRAUD_SCORE\n")
+    mine.write_text("ran-out\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "udf_server", "--lazy", "--port", str(port), "--models"]
+    command += [str(folder / "models"), "--token-file", str(tokens)]
+    properties = {
+        "_global_.scoring.url": f"http://127.0.0.1:{port}",
+        "_global_.scoring.token.file": mine,
+        "fraud_score.lane": "local",
+        "fraud_score.lane.fallback": "none",
+        "fraud_score.model.poll.ms": 100,
+    }
+    jvm = Jvm(jar, *(f"ksql.functions.{key}={value}" for key, value in properties.items()))
+    row = [0.5, None, -1.25] * (FEATURES // 3)
+    try:
+        down = jvm.ask("FRAUD_SCORE_DETAIL", 0, *row)
+        assert (down["STATUS"], "scoring.url" in down["REASON"]) == ("UNAVAILABLE", True)
+        server = ServerProcess("scoring server", command, health="/livez")
+        try:
+            refused = jvm.until_status("UNAVAILABLE", "scoring.token.file", *row)
+            assert "ran-out" not in refused["REASON"]
+            mine.write_text("secret\n")
+            jvm.until_status("OK", "", *row)
+            assert jvm.ask("SENTIMENT_DETAIL", 0, "x")["STATUS"] == "UNAVAILABLE"  # not this token's function
+        finally:
+            server.stop()
+        assert jvm.until_status("UNAVAILABLE", "", *row)["VALUE"] is None
+        server = ServerProcess("scoring server", command, health="/livez")
+        try:
+            scored = jvm.until_status("OK", "", *row)["VALUE"]
+            jvm.until(scored, "FRAUD_SCORE", 0, *row)  # lane L, whose model came with the token
+        finally:
+            server.stop()
+        assert jvm.ask("FRAUD_SCORE", 0, *row) == pytest.approx(
+            scored, abs=1e-7
+        )  # and stays without a server
+    finally:
+        jvm.stop()
+
+
 def test_the_commands(server: ServerProcess, folder: Path) -> None:
     def ksqlkit(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from ksqlkit.cli.main import main; main()", *words]
@@ -246,6 +301,7 @@ def test_the_commands(server: ServerProcess, folder: Path) -> None:
     built = ksqlkit("functions", "build", "--scoring", server.url, "--out", "by_hand.jar", "--json")
     assert built.returncode == 0, built.stderr
     assert "FRAUD_SCORE_DETAIL" in orjson.loads(built.stdout)["functions"]
+    assert list(orjson.loads(built.stdout)["other_jars"]) == [str((folder / "bridge.jar").resolve())]
     assert (folder / "by_hand.jar").stat().st_size > 50_000
 
     command = [sys.executable, "-m", "ksqlkit.engine.rest", "--port", "0", "--scoring", server.url]
