@@ -18,8 +18,12 @@ what to do. Context (which file, which statement) is added at the boundary with 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
+
+_SYNTAX_ERROR: Final = re.compile(r"line \d+:\d+: Syntax Error\n?")
+_PLACE: Final = re.compile(r" at line \d+:\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,17 @@ class KsqlkitError(Exception):
 
     def render(self) -> str:
         """Several lines for a person: place, message, the source line with a caret, hint."""
-        lines = [f"{self.location}: {self.message}" if self.location else self.message]
+        lines = [f"{self.location}: {self.told()}" if self.location else self.message]
         place = self.location
         if place and place.text is not None and place.column is not None:
             lines += ["  " + place.text, "  " + " " * (place.column - 1) + "^"]
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)
+
+    def told(self) -> str:
+        """The message as it stands beside the location and the hint: without what these say."""
+        return self.message
 
 
 class UserError(KsqlkitError):
@@ -80,6 +88,19 @@ class SqlError(UserError):
     code = "SQL"
     error_code = 40001
     statement: str | None = None  # its text, or the part of it that ksqlDB names, where known
+
+    def told(self) -> str:
+        """ksqlDB's message of a syntax error without the place, which it names once or twice, and the nearest word."""
+        found = _SYNTAX_ERROR.match(self.message)
+        if not found:
+            return self.message
+        lines = [_PLACE.sub("", line) for line in self.message[found.end() :].split("\n")]
+        if self.hint and self.hint.startswith("did you mean"):
+            lines = [line for line in lines if not line.startswith("Did you mean")]
+        text = "\n".join(lines).strip()
+        if text.startswith("Syntax error"):
+            return text
+        return f"Syntax error: {text}" if text else "Syntax error"
 
 
 class ParseError(SqlError):

@@ -201,7 +201,8 @@ class Cursor:
         """Raise a syntax error in ksqlDB's shape."""
         token = token or self.token
         line, column = self.text.place(token.start)
-        self.fail(f"line {line}:{column}: Syntax Error\n{message}", token, hint=hint or self._hint(token))
+        hint = hint or self._misspelt() or self._hint(token)
+        self.fail(f"line {line}:{column}: Syntax Error\n{message}", token, hint=hint)
 
     def reject(self, message: str, token: Token | None = None, *, hint: str | None = None) -> NoReturn:
         """Raise what ksqlDB says about text that follows the grammar but makes no statement."""
@@ -258,6 +259,16 @@ class Cursor:
             f"You can use it as an identifier by escaping it as '{word}' ",
             token,
             hint=f"to name a column or source {word.upper()}, write `{word.upper()}` in back-quotes",
+        )
+
+    def _misspelt(self) -> str | None:
+        """A name just before, where a keyword that is nearly the same may have been meant: `FROM a WHRE x = 1`."""
+        before = self.tokens[self.i - 1] if self.i else self.token
+        near = difflib.get_close_matches(before.text.upper(), KEYWORDS, 1, 0.85)
+        return (
+            f"did you mean {near[0]}?"
+            if before.kind is IDENTIFIER and len(before.text) > 3 and near
+            else None
         )
 
     def _hint(self, token: Token) -> str | None:

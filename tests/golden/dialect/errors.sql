@@ -120,3 +120,13 @@ SELECT * FROM s WHERE a = ${x};
 DESCRIBE ${y};
 --> Illegal argument at Line: 1, Col: 10. Source names may only contain alphanumeric values, '_' or '-'. Got: '${Y}'
 --? define the variable ${y} first
+
+SELECT * FROM a WHRE x = 1;
+--> line 1:22: Syntax Error
+--> 
+--? did you mean WHERE?
+
+SELECT a FROM b GRUP BY c;
+--> line 1:22: Syntax Error
+--> 
+--? did you mean GROUP?

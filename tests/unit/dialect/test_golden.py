@@ -59,3 +59,27 @@ def test_errors(sql: str, message: str, hint: str | None) -> None:
     assert place.text == sql.split("\n")[(place.line or 1) - 1]
     if hint is not None:
         assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        (
+            "SELEC * FROM a;",
+            [
+                "<sql>:1:1: Syntax error: Unknown statement 'SELEC'",
+                "  SELEC * FROM a;",
+                "  ^",
+                "hint: did you mean SELECT?",
+            ],
+        ),
+        (
+            "CREATE STREAM;",
+            ["<sql>:1:14: Syntax error at or near ';'", "  CREATE STREAM;", "               ^"],
+        ),
+    ],
+)
+def test_a_person_is_told_the_place_and_the_guess_once(sql: str, shown: list[str]) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(sql)
+    assert caught.value.render().split("\n") == shown
