@@ -135,11 +135,11 @@ def _scores(table: Table, rows: NDArray[np.int64], matrix: Floats) -> Floats:
 
 
 def _threshold(table: Table, rows: NDArray[np.int64]) -> float:
-    """Where F1 is highest over inner folds of the training rows."""
+    """Where F1 is high over inner folds of the training rows."""
     scores = np.empty(len(rows))
     fold = _folds(len(rows), 1)
-    for number in range(3):
-        inner, out = rows[fold % 3 != number], fold % 3 == number
+    for number in range(FOLDS):
+        inner, out = rows[fold != number], fold == number
         scores[out] = _scores(table, inner, table.matrix[rows[out]])
     return best_threshold(table.target[rows], scores)
 
