@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import signal
 import sys
 import threading
@@ -12,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from ksqlkit.process import stop_with_parent
+from ksqlkit.processor.settings import PREFIX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,20 +24,44 @@ if TYPE_CHECKING:
 EVERY: Final = 10.0  # seconds between two lines of counts
 
 
+class Seldom(logging.Filter):
+    """Lines that differ in numbers only come once in ten seconds: a broker that is away is tried often."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        about = re.sub(r"\d+", "", record.getMessage())
+        if record.created - self._said.get(about, 0.0) < EVERY:
+            return False
+        if len(self._said) > 1000:
+            self._said.clear()
+        self._said[about] = record.created
+        return True
+
+
 @contextmanager
 def logging_to_stderr() -> Iterator[None]:
     """The processor's and Kafka's lines on standard error, until the block ends."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    loggers = [logging.getLogger("ksqlkit.processor"), logging.getLogger("ksqlkit.kafka")]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO if logger.name.endswith("processor") else logging.ERROR)
+    debugging = f"{PREFIX}DEBUG" in os.environ
+    levels = {
+        "ksqlkit.processor": logging.INFO,
+        "ksqlkit.kafka": logging.DEBUG if debugging else logging.ERROR,
+    }
+    if not debugging:
+        handler.addFilter(Seldom())
+    for name, level in levels.items():
+        logging.getLogger(name).addHandler(handler)
+        logging.getLogger(name).setLevel(level)
     try:
         yield
     finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
+        for name in levels:
+            logging.getLogger(name).removeHandler(handler)
 
 
 @contextmanager

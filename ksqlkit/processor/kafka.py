@@ -142,7 +142,13 @@ def words(error: BaseException) -> str:
 
 
 def _common(properties: Mapping[str, str]) -> dict[str, str]:
-    return {"client.id": "ksqlkit-processor", "reconnect.backoff.max.ms": "5000", **properties}
+    return {
+        "client.id": "ksqlkit-processor",
+        "reconnect.backoff.max.ms": "5000",
+        # After all brokers were away, bootstrapping anew leaves a transactional producer of librdkafka 2.16 hanging.
+        "metadata.recovery.strategy": "none",
+        **properties,
+    }
 
 
 def _made(client: Callable[..., Any], given: dict[str, str]) -> Any:

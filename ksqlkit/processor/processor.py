@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -148,7 +149,8 @@ class Processor:
     def _turn(self) -> None:
         start = time.monotonic()
         self._moved = False
-        self._firsts.clear()
+        self._firsts = {}
+        gc.disable()  # a batch makes many small tuples and no cycles
         try:
             records = self._read()
             if not records:
@@ -161,6 +163,8 @@ class Processor:
             if not isinstance(error, Moved):
                 self._rest(2.0 if isinstance(error, Unreachable) else 0.2, str(error))
             return
+        finally:
+            gc.enable()
         seconds = time.monotonic() - start
         count = sum(map(len, records.values()))
         self._size.observe(count, seconds)
@@ -209,7 +213,7 @@ class Processor:
         """All that a transaction writes."""
         topics = self._topics
         for partition, batch in done.items():
-            if topics.result_partitions == topics.source_partitions:
+            if 1 < topics.result_partitions == topics.source_partitions:
                 # What is keyed alike stays together, and in order even without keys.
                 yield from [o._replace(partition=partition) for o in batch.outputs]
             else:
@@ -234,37 +238,37 @@ class Processor:
         messages = self._consumer.consume(1, _TICK)
         if messages and self._size.rows > 1:
             messages += self._consumer.consume(self._size.rows - 1, 0.0)
-        for message in messages:
-            if message.error() is None:
-                self._firsts.setdefault(message.partition() or 0, message.offset() or 0)
-        found: dict[int, list[Record]] = {}
+        read: dict[int, list[Record]] = {}
         for message in messages:
             error = message.error()
             if error is not None:
                 self._trouble(message, error)
                 continue
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None
-            assert offset is not None
-            if partition not in found:
-                if partition not in self._owned:
-                    continue  # it went to another process between the fetch and now
-                self._prepare(partition)
-                found[partition] = []
-            if offset < self._positions[partition]:
-                continue
-            self._positions[partition] = offset + 1
-            headers = message.headers()
-            found[partition].append(
-                Record(
-                    offset,
-                    message.timestamp()[1],
-                    message.key(),
-                    message.value(),
-                    tuple(headers) if headers else (),  # type: ignore[arg-type]
-                )
+            partition, headers = message.partition(), message.headers()
+            record = Record(
+                message.offset(),  # type: ignore[arg-type]
+                message.timestamp()[1],
+                message.key(),
+                message.value(),
+                tuple(headers) if headers else (),  # type: ignore[arg-type]
             )
-        return {partition: batch for partition, batch in found.items() if batch and partition in self._owned}
+            try:
+                read[partition].append(record)  # type: ignore[index]
+            except KeyError:
+                read[partition] = [record]  # type: ignore[index]
+        self._firsts = {partition: batch[0].offset for partition, batch in read.items()}
+        found = {}
+        for partition, batch in read.items():
+            if partition not in self._owned:
+                continue  # it went to another process between the fetch and now
+            self._prepare(partition)
+            position = self._positions[partition]
+            if batch[0].offset < position:
+                batch = [record for record in batch if record.offset >= position]
+            if batch:
+                found[partition] = batch
+                self._positions[partition] = batch[-1].offset + 1
+        return {partition: batch for partition, batch in found.items() if partition in self._owned}
 
     def _prepare(self, partition: int) -> None:
         """Take over a partition: where its last owner stopped, and what it knew."""

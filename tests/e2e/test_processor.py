@@ -230,15 +230,10 @@ def test_the_broker_goes_away_and_comes_back(scoring: ServerProcess, tmp_path: P
         with Processing(query, broker.address, "--scoring", scoring.url, "--max-rows", "20") as process:
             broker.produce("HERE", numbers(0, 2_000, 2))
             process.says("took partitions")
-            broker.stop()
-            time.sleep(1.0)
+            broker.stop(kill=True)
             broker.start()
             broker.produce("HERE", numbers(2_000, 4_000, 2))
             check_all_there(broker, "HERE_OUT", 4_000, 2)
-            broker.stop(kill=True)
-            broker.start()
-            broker.produce("HERE", numbers(4_000, 4_100, 2))
-            check_all_there(broker, "HERE_OUT", 4_100, 2)
             process.end()
 
 
@@ -247,7 +242,9 @@ def test_what_is_wrong_at_the_start_is_said(broker: Broker, scoring: ServerProce
     query = write_query(tmp_path, "WRONG", "K, ROOT(X) AS R")
     missing_topic = write_query(tmp_path, "NOWHERE", "K, ROOT(X) AS R")
     counted = tmp_path / "counted.sql"
-    counted.write_text(query.read_text().replace("K, ROOT(X) AS R FROM S", "K, EXPLODE(ARRAY[X]) AS Y FROM S"))
+    counted.write_text(
+        query.read_text().replace("K, ROOT(X) AS R FROM S", "K, EXPLODE(ARRAY[X]) AS Y FROM S")
+    )
     quick = ("--start-timeout", "1")
     url = ("--scoring", scoring.url)
     for path, brokers, options, env, code, words in (

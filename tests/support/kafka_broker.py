@@ -79,6 +79,8 @@ class Broker:
             "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
             "log.retention.ms": "-1",  # records of tests are as old as they please
             "log.cleaner.dedupe.buffer.size": "10000000",
+            "broker.session.timeout.ms": "2000",  # soon back after a kill
+            "broker.heartbeat.interval.ms": "500",
             "num.network.threads": "2",
             "num.io.threads": "2",
         }
