@@ -135,3 +135,14 @@ def test_the_threshold_is_where_f1_is_highest() -> None:
     assert best_threshold(np.array([1.0, 1, 0, 1, 0]), np.array([0.9, 0.8, 0.7, 0.6, 0.1])) == pytest.approx(
         0.35
     )
+
+
+def test_thresholds_nearly_as_good_are_averaged() -> None:
+    """Of 1,000 calls above a half one more or less right is no reason to prefer one threshold to another."""
+    chance = np.random.default_rng(5)
+    truth = (np.arange(2000) < 1000).astype(float)
+    clear = np.where(truth > 0, 0.9, 0.1) + chance.normal(0, 0.01, 2000)
+    clear[0] = 0.3  # one positive among nobody
+    clear[1999] = 0.7
+    assert best_threshold(truth, clear) == pytest.approx(0.5, abs=0.05)
+    assert best_threshold(truth, np.full(2000, 0.25)) == 0.25
