@@ -26,6 +26,9 @@ _SYNTAX_ERROR: Final = re.compile(r"line \d+:\d+: Syntax Error\n?")
 _PLACE: Final = re.compile(r" at line \d+:\d+$")
 
 
+SHOWN = 160  # characters of a long line, around the place in it
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place in a text the user wrote. `line` and `column` count from 1; `text` is that source line."""
@@ -66,7 +69,8 @@ class KsqlkitError(Exception):
         lines = [f"{self.location}: {self.told()}" if self.location else self.message]
         place = self.location
         if place and place.text is not None and place.column is not None:
-            lines += ["  " + place.text, "  " + " " * (place.column - 1) + "^"]
+            start = max(0, min(place.column - 1 - SHOWN // 2, len(place.text) - SHOWN))
+            lines += ["  " + place.text[start : start + SHOWN], "  " + " " * (place.column - 1 - start) + "^"]
         if self.hint:
             lines.append(f"hint: {self.hint}")
         return "\n".join(lines)

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from ksqlkit.client.protocol import Number
 from ksqlkit.errors import KsqlkitError
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ def print_json(data: Any) -> None:
     options = (
         orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
     )
-    sys.stdout.write(orjson.dumps(data, option=options, default=str).decode())
+    sys.stdout.write(orjson.dumps(data, option=options, default=_as_json).decode())
     sys.stdout.flush()
 
 
 def print_json_line(data: Any) -> None:
     """Write one JSON document on a line of its own, for commands that give many."""
     options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
-    sys.stdout.write(orjson.dumps(data, option=options, default=str).decode())
+    sys.stdout.write(orjson.dumps(data, option=options, default=_as_json).decode())
     sys.stdout.flush()
 
 
@@ -170,7 +171,11 @@ def cell(value: Any, *, exact: bool) -> str:
         return value.translate(_SHOWN)
     if isinstance(value, int | float):
         return str(value)
-    return orjson.dumps(value, default=str).decode()
+    return orjson.dumps(value, default=_as_json).decode()
+
+
+def _as_json(value: Any) -> Any:
+    return orjson.Fragment(value.text) if isinstance(value, Number) else str(value)
 
 
 _CONTROLS = [*range(0x20), *range(0x7F, 0xA0)]

@@ -115,7 +115,7 @@ class Session:
             self._depth -= 1
 
     def _query(self, text: str, query: N.Query) -> None:
-        with self.client.stream(text, properties=self.properties) as rows:
+        with self.client.stream(text, properties=self.properties, exact=True) as rows:
             columns = rows.header.columns
             if self.json:
                 for row in rows:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord
+from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord, read_row
 from ksqlkit.errors import DataError, KsqlkitError, ServerError, StatementError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class EmbeddedClient:
 
     @contextmanager
     def stream(
-        self, sql: str, *, properties: Options = None, variables: Options = None
+        self, sql: str, *, properties: Options = None, variables: Options = None, exact: bool = False
     ) -> Iterator[EmbeddedRowStream]:
         """Run a query and read its rows as they come."""
         from ksqlkit.engine.print_topic import PrintedTopic
@@ -85,7 +85,7 @@ class EmbeddedClient:
             found = self.engine.query(sql, properties=properties, variables=variables_of(variables or {}))
         if isinstance(found, PrintedTopic):
             raise StatementError("PRINT has lines, not rows", statement=sql, hint="read it with lines()")
-        rows = EmbeddedRowStream(self.engine, found)
+        rows = EmbeddedRowStream(self.engine, found, exact=exact)
         try:
             yield rows
         finally:
@@ -143,7 +143,7 @@ class EmbeddedClient:
 class EmbeddedRowStream:
     """Rows of a running query."""
 
-    def __init__(self, engine: Engine, found: PullResult | PushQuery) -> None:
+    def __init__(self, engine: Engine, found: PullResult | PushQuery, *, exact: bool = False) -> None:
         from ksqlkit.engine.wire import make_row_encoder
 
         self._engine = engine
@@ -151,6 +151,7 @@ class EmbeddedRowStream:
         self._encode = make_row_encoder([c.type for c in found.columns])
         names = [c.name for c in found.columns]
         self.header = Header(found.query_id, names, [str(c.type) for c in found.columns])
+        self._exact = exact and any("DECIMAL" in kind for kind in self.header.types)
 
     def __iter__(self) -> Iterator[Row]:
         from ksqlkit.engine.results import PullResult
@@ -158,7 +159,7 @@ class EmbeddedRowStream:
         rows = self._found.rows if isinstance(self._found, PullResult) else self._found
         with _refusals(""):
             for row in rows:
-                yield orjson.loads(self._encode(row))
+                yield read_row(self._encode(row), exact=self._exact)
 
     def __enter__(self) -> EmbeddedRowStream:
         return self

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord
+from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord, read_row
 from ksqlkit.errors import DataError, Location, ServerError, StatementError, Unreachable, UserError
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ class HttpClient:
 
     @contextmanager
     def stream(
-        self, sql: str, *, properties: Options = None, variables: Options = None
+        self, sql: str, *, properties: Options = None, variables: Options = None, exact: bool = False
     ) -> Iterator[HttpRowStream]:
         """Run a query and read its rows as they come."""
         response = self._open(sql, properties, variables)
-        rows = HttpRowStream(self, response)
+        rows = HttpRowStream(self, response, exact=exact)
         try:
             yield rows
         finally:
@@ -241,7 +241,7 @@ class HttpClient:
 class HttpRowStream:
     """Rows of a running /query-stream."""
 
-    def __init__(self, client: HttpClient, response: httpx.Response) -> None:
+    def __init__(self, client: HttpClient, response: httpx.Response, *, exact: bool = False) -> None:
         import httpx
 
         self._client = client
@@ -254,13 +254,14 @@ class HttpRowStream:
         except httpx.TransportError as exc:
             raise Unreachable(f"{client.url} ended the connection: {exc}") from exc
         self.header = Header(first.get("queryId") or "", first["columnNames"], first["columnTypes"])
+        self._exact = exact and any("DECIMAL" in kind for kind in self.header.types)
 
     def __iter__(self) -> Iterator[Row]:
         import httpx
 
         try:
             for line in self._lines:
-                row = orjson.loads(line)
+                row = read_row(line, exact=self._exact)
                 if isinstance(row, dict):
                     raise StatementError(row.get("message", "The query failed"))
                 yield row

@@ -6,10 +6,13 @@ this process). Both answer with ksqlDB's own JSON entities, so that nothing abov
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Self
+
+import orjson
 
 Row = list[Any]
 Options = Mapping[str, Any] | None
@@ -23,6 +26,29 @@ class Header(NamedTuple):
     query_id: str
     columns: list[str]
     types: list[str]
+
+
+class Number(float):
+    """A number that keeps the text it came as: all digits of a DECIMAL."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """From the number's text."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    def __str__(self) -> str:
+        """The text."""
+        return self.text
+
+
+def read_row(line: bytes | str, *, exact: bool) -> Any:
+    """A row's JSON; with `exact`, numbers with a fraction are Numbers."""
+    if exact:
+        return json.loads(line, parse_float=Number)
+    return orjson.loads(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +104,9 @@ class Client(Protocol):
         """Run a query that ends (a pull query, or a push query with LIMIT) and gather its rows."""
 
     def stream(
-        self, sql: str, *, properties: Options = None, variables: Options = None
+        self, sql: str, *, properties: Options = None, variables: Options = None, exact: bool = False
     ) -> AbstractContextManager[RowStream]:
-        """Run a query and hand over its rows one by one."""
+        """Run a query and hand over its rows one by one; with `exact`, DECIMALs with all their digits, as Numbers."""
 
     def lines(self, sql: str, *, properties: Options = None) -> Iterator[str]:
         """Run a PRINT statement; its lines as they come."""

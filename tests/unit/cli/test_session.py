@@ -98,3 +98,30 @@ def test_a_script_is_named_in_its_errors_and_cannot_run_itself_for_ever(tmp_path
     assert caught.value.location is not None
     assert (caught.value.location.file, caught.value.location.line) == (str(path), 2)
     assert caught.value.location.text == "SELECT NOPE FROM S;"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("query", ["SELECT M, N FROM D;", "SELECT M, N FROM D EMIT CHANGES LIMIT 1;"])
+def test_decimals_keep_all_their_digits(
+    capsys: pytest.CaptureFixture[str], query: str, as_json: bool
+) -> None:
+    made = session(json=as_json)
+    made.run(
+        "CREATE STREAM D (M DECIMAL(20, 2), N ARRAY<DECIMAL(20, 2)>) "
+        "WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON', PARTITIONS=1);"
+    )
+    made.client.insert("D", [{"M": "123456789012345678.10", "N": ["123456789012345678.90"]}])
+    made.run(query)
+    text = capsys.readouterr().out
+    assert "123456789012345678.10" in text
+    assert "[123456789012345678.90]" in text
+
+
+def test_a_long_line_is_shown_around_the_place() -> None:
+    with pytest.raises(SqlError) as caught:
+        session().run(f"SELECT {'A, ' * 1000} FORM S;")
+    line, caret = [row for row in caught.value.render().splitlines() if "hint" not in row][-2:]
+    assert len(line) < 200
+    assert line[caret.index("^") :] == ";"
+    assert caught.value.location is not None
+    assert caught.value.location.column == len("SELECT  FORM S;") + 3000

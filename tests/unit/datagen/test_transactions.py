@@ -74,9 +74,9 @@ def test_files_read_back(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="rows.csv cannot be written: No such file or directory"):
+    with pytest.raises(DataError, match=r"rows\.csv cannot be written: No such file or directory"):
         write_rows([{"A": 1}], tmp_path / "missing" / "rows.csv")
     (tmp_path / "rows.csv").mkdir()
-    with pytest.raises(DataError, match="rows.csv cannot be written: Is a directory"):
+    with pytest.raises(DataError, match=r"rows\.csv cannot be written: Is a directory"):
         write_rows([{"A": 1}], tmp_path / "rows.csv")
     assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
