@@ -7,10 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ksqlkit.cli.options import open_loader
-from ksqlkit.data import data_path
 from ksqlkit.errors import ParseError
-from ksqlkit.project.config import load_config
 from ksqlkit.testing.cases import find_files, read_cases
 from ksqlkit.testing.junit import to_junit
 from ksqlkit.testing.run import Outcome, Runner
@@ -174,13 +171,3 @@ def test_junit(tmp_path: Path) -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert "AMOUNT: expected 1.0, got 200.0" in str(failure.text)
-
-
-def test_the_reference_pipelines_hold() -> None:
-    config = load_config(data_path("ksqlkit.toml").parent)
-    runner = Runner(open_loader(config))
-    files = find_files(config)
-    assert [f.name for f in files] == ["flights.sql", "fraud.sql"]
-    for case in (case for file in files for case in read_cases(file)):
-        outcome = runner.run(case)
-        assert outcome.status == "passed", f"{outcome.place}: {outcome.message} {outcome.differences}"

@@ -1,0 +1,9 @@
+-- What to show a customer next: once the model is there (`ksqlkit train recommend --from FILE --user CUSTOMER --item ITEM`).
+CREATE STREAM VISITS (
+    CUSTOMER STRING KEY,
+    ITEM STRING
+  ) WITH (KAFKA_TOPIC='visits', VALUE_FORMAT='JSON', PARTITIONS=1);
+
+CREATE STREAM VISIT_OFFERS AS
+  SELECT CUSTOMER, ITEM, TRANSFORM(RECOMMEND(CUSTOMER, 5), OFFER => OFFER->ITEM) AS OFFERS
+  FROM VISITS;

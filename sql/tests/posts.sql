@@ -1,0 +1,10 @@
+-- Needs the scoring server.
+
+--@test: a post is shown with its mood, or held back
+INSERT INTO POSTS (ROWTIME, POST_ID, AUTHOR, BODY) VALUES (0, 1, 'ann', 'What a wonderful day, I love it');
+INSERT INTO POSTS (ROWTIME, POST_ID, AUTHOR, BODY) VALUES (1, 2, 'bob', 'I will kill you, you stupid bitch');
+INSERT INTO POSTS (ROWTIME, POST_ID, AUTHOR, BODY) VALUES (2, 3, 'eve', NULL);
+ASSERT VALUES POSTS_SHOWN (POST_ID, AUTHOR, MOOD) VALUES (1, 'ann', 'POSITIVE');
+ASSERT VALUES POSTS_HELD (POST_ID, AUTHOR) VALUES (2, 'bob');
+ASSERT VALUES POSTS_HELD (POST_ID, AUTHOR) VALUES (3, 'eve');
+ASSERT VALUES MOOD_HOURLY (MOOD, POSTS) VALUES ('POSITIVE', 1);
