@@ -7,14 +7,13 @@ the same.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.java_numbers import double_to_string
+from ksqlkit.engine.java_numbers import double_to_string, single_to_string
 from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.values import fit_decimal
 
@@ -150,7 +149,7 @@ def _converter(schema: Schema, kind: T.SqlType, opener: Opener, path: str) -> Ad
             return _struct_converter(schema, fields, opener, path)
         case T.Primitive() if schema.type in _TAKES[kind][1] and not schema.is_decimal:
             if kind == T.STRING and schema.type != "string":
-                return _float_text if schema.type == "float32" else text_of
+                return single_to_string if schema.type == "float32" else text_of
             return float if kind == T.DOUBLE else _same
     return None
 
@@ -178,16 +177,6 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return double_to_string(value) if isinstance(value, float) else str(value)
-
-
-def _float_text(value: float) -> str:
-    """A 32-bit float's shortest text."""
-    try:
-        exact = struct.pack(">f", value)
-        shortest = next(t for p in range(1, 10) if struct.pack(">f", float(t := f"{value:.{p}g}")) == exact)
-    except (OverflowError, StopIteration):
-        return double_to_string(value)
-    return double_to_string(float(shortest))
 
 
 def unscaled(value: bytes, scale: int) -> Decimal:
