@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _PLACE = re.compile(r"(?:line \d+:\d+|Line: \d+, Col: \d+): ")
+_AT = re.compile(r" at line \d+:\d+$", re.MULTILINE)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -116,7 +117,7 @@ def fail(error: KsqlkitError) -> typer.Exit:
     if (
         error.location and error.location.line
     ):  # ksqlDB's own place is in one statement; ours is in the whole text
-        error.message = _PLACE.sub("", error.message, count=1)
+        error.message = _AT.sub("", _PLACE.sub("", error.message, count=1))
     messages.print("error:", style="bold red", end=" ")
     messages.print(error.render(), markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(error.exit_code)

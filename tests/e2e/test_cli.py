@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import dev, run
+from tests.support.command import BIN, dev, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -28,6 +29,15 @@ def project(folder: Path, sql: str) -> Path:
         (["nonsense"], 2, "No such command"),
         (["load"], 2, "Missing argument"),
         (["sql", "-e", "SHOW STREAMS;", "--server", NOBODY], 3, "No ksqlDB answers"),
+        (
+            ["sql", "-e", "SHOW STREAMS;", "--server", "localhost:8088"],
+            1,
+            "Did you mean http://localhost:8088?",
+        ),
+        (["dev", "--host", "1.2.3.4", "--port", "0"], 1, "--host 1.2.3.4: cannot listen there"),
+        (["dev", "--data", "ksqlkit.toml"], 1, "ksqlkit.toml cannot be made: File exists"),
+        (["load", "x.csv", "--topic", " "], 1, "--topic is empty"),
+        (["test"], 1, "The project has no tests"),
         (["functions", "--scoring", NOBODY], 3, "No scoring server answers"),
         (["forecast", "refresh", "nothing"], 1, "no forecast 'nothing'"),
         (["render", "--project", "nowhere"], 1, "There is no"),
@@ -101,3 +111,51 @@ def test_a_sql_file_with_an_error_names_file_line_and_column(tmp_path: Path) -> 
         done = run("sql", "-f", str(path), "--server", servers.ksql)
     assert done.returncode == 1
     assert "script.sql:3:8" in done.stderr
+
+
+def test_the_end_of_a_pipe_is_quiet(tmp_path: Path) -> None:
+    with dev(project(tmp_path, STREAM)) as servers:
+        asked = "SET 'auto.offset.reset' = 'earliest'; SELECT * FROM S EMIT CHANGES;"
+        run("sql", "-e", "INSERT INTO S VALUES (1); INSERT INTO S VALUES (2);", "--server", servers.ksql)
+        for arguments in (
+            ["-e", asked],
+            ["--json", "-e", asked],
+            ["-e", "LIST STREAMS EXTENDED; SHOW FUNCTIONS;"],
+        ):
+            command = [BIN, "sql", "--server", servers.ksql, *arguments]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            if "EMIT" in arguments[-1]:  # it learns of the end when it writes
+                for _ in range(3):
+                    run("sql", "-e", "INSERT INTO S VALUES (3);", "--server", servers.ksql)
+            assert process.wait(20) == 141
+            assert process.stderr.read() == ""
+            process.stderr.close()
+
+
+def test_statements_from_standard_input(tmp_path: Path) -> None:
+    with dev(project(tmp_path, STREAM)) as servers:
+        command = [BIN, "sql", "--server", servers.ksql]
+        said = "\ufeffSHOW STREAMS;\r\nSELECT NOPE\r\n FROM S;\r\n".encode()
+        done = subprocess.run(command, input=said, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert b"KAFKA" in done.stdout
+    assert b"<sql>:2:8: SELECT column 'NOPE' cannot be resolved." in done.stderr
+
+
+def test_a_projects_tests(tmp_path: Path) -> None:
+    folder = project(tmp_path, STREAM + "CREATE STREAM T AS SELECT A FROM {{ ref('S') }} WHERE A > 1;\n")
+    (folder / "tests").mkdir()
+    (folder / "tests/t.sql").write_text("INSERT INTO S VALUES (2);\nASSERT VALUES T (A) VALUES (2);\n")
+    done = run("test", "--junit", "out/junit.xml", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "1 passed" in done.stdout
+    assert 'tests="1" failures="0"' in (folder / "out/junit.xml").read_text()
+    (folder / "tests/t.sql").write_text("INSERT INTO S VALUES (2);\nASSERT VALUES T (A) VALUES (3);\n")
+    done = run("test", "--json", folder=folder)
+    assert done.returncode == 1
+    (found,) = json.loads(done.stdout)
+    assert (found["line"], found["differences"]) == (2, [{"column": "A", "expected": "3", "actual": "2"}])
