@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.bridge import classpath
 from udf_server.models.boosting import import_xgboost
+from udf_server.models.derive import Derived
 from udf_server.models.importing import from_estimator
 from udf_server.models.loaded import LinearModel
 from udf_server.models.store import Metadata
@@ -158,6 +159,37 @@ def test_scikit_learn(name: str, tmp_path: Path) -> None:
 
 def _places(rows: Any, part: Any) -> list[int]:
     return [next(i for i, row in enumerate(rows) if row.tobytes() == one.tobytes()) for one in part]
+
+
+@pytest.mark.parametrize("task", ["binary", "classes", "regression"])
+def test_blends(task: str, tmp_path: Path) -> None:
+    from udf_server.models.blend import blend_parts
+    from udf_server.models.forest import ForestModel
+    from udf_server.tabular import Recipe, fit_model, make_table
+
+    random = np.random.default_rng(9)
+    x = random.normal(size=(600, WIDTH))
+    signal = x[:, 0] * x[:, 1]
+    labels = {"binary": signal > 0, "classes": np.digitize(signal, [-0.5, 0.5]).astype(str)}.get(task, signal)
+    table = make_table({n: x[:, i].tolist() for i, n in enumerate(NAMES)}, labels.tolist(), task)
+    formulas = ("F0*F1", "F2/F3", "F3-F4")
+    kind, file, content, settings = fit_model(table, slice(500), Recipe("blend", task, formulas, trees=12))
+    metadata = Metadata(
+        "m", 1, kind, file, "", NAMES, settings=settings, classes=table.classes,
+        calibration={"kind": "platt", "slope": 1.5, "intercept": 0.1} if task == "binary" else {},
+    )  # fmt: skip
+    rows = rows_near(x.ravel(), 10)
+    (first, trees), (second, wood) = blend_parts(metadata, content)
+    booster = import_xgboost().Booster(model_file=bytearray(trees))
+    booster.feature_names = None
+    forest = ForestModel(second, wood)
+    wide = Derived(NAMES, settings["derived"])(rows)
+    boosted = booster.inplace_predict(wide, predict_type="margin").reshape(ROWS, -1)
+    rows.astype("<f8").tofile(tmp_path / "rows")
+    count, differ, _ = walked(
+        tmp_path, portable(metadata, content), np.hstack([boosted, forest.margins(rows)])
+    )
+    assert (count, differ, first.kind) == (ROWS, 0, "xgboost")
 
 
 def test_texts(tmp_path: Path) -> None:

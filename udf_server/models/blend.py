@@ -26,20 +26,26 @@ def blend_bytes(parts: Sequence[bytes]) -> bytes:
     return b"".join(struct.pack("<Q", len(part)) + part for part in parts)
 
 
+def blend_parts(metadata: Metadata, content: bytes) -> list[tuple[Metadata, bytes]]:
+    """The members, as models of their own that are not calibrated. Raises ModelError."""
+    out = []
+    at = 0
+    for kind, file in _MEMBERS:
+        if at + 8 > len(content):
+            raise ModelError("it is cut off")
+        (size,) = struct.unpack_from("<Q", content, at)
+        part = content[at + 8 : at + 8 + size]
+        out.append((replace(metadata, kind=kind, file=file, calibration={}), part))
+        at += 8 + size
+    return out
+
+
 class BlendModel:
     """The mean of an XGBoost model and a forest of the same rows."""
 
     def __init__(self, metadata: Metadata, content: bytes) -> None:
         self.metadata = metadata
-        self._members = []
-        at = 0
-        for kind, file in _MEMBERS:
-            if at + 8 > len(content):
-                raise ModelError("it is cut off")
-            (size,) = struct.unpack_from("<Q", content, at)
-            part = content[at + 8 : at + 8 + size]
-            self._members.append(load_bytes(replace(metadata, kind=kind, file=file, calibration={}), part))
-            at += 8 + size
+        self._members = [load_bytes(*part) for part in blend_parts(metadata, content)]
         self._calibrate = Calibration(metadata.calibration)
 
     def predict(self, matrix: Floats) -> Floats:

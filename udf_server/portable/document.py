@@ -127,6 +127,12 @@ def _line(metadata: Metadata, content: bytes) -> dict[str, Any]:
     return _of_rows(read)(metadata, content)
 
 
+def _blend(metadata: Metadata, content: bytes) -> dict[str, Any]:
+    from udf_server.portable.blend import read
+
+    return _of_rows(read)(metadata, content)
+
+
 def _text(metadata: Metadata, content: bytes) -> dict[str, Any]:
     from udf_server.portable.text import read
 
@@ -137,5 +143,6 @@ _WRITERS: Final[dict[str, Callable[[Metadata, bytes], dict[str, Any]]]] = {
     "xgboost": _boosted,
     "forest": _forest,
     "linear": _line,
+    "blend": _blend,
     "text": _text,
 }

@@ -116,18 +116,12 @@ final class LocalLane {
         return named.computeIfAbsent(given, k -> new Asked(sources.apply(parts[0]), number));
     }
 
-    private ModelSource source(Spec.Overload form, Object[] arguments) {
-        return form.named ? asked(arguments[0]).source : own;
-    }
-
-    /** Whether the model of a row may still come: nothing is known to be wrong. */
-    boolean coming(Spec.Overload form, Object[] arguments) {
-        return source(form, arguments).trouble() == null;
-    }
-
-    /** Why the model of a row is not here. */
+    /** Why the model of a row is not here; null while it may still come. */
     String trouble(Spec.Overload form, Object[] arguments) {
-        String found = source(form, arguments).trouble();
-        return found == null ? "the model has not come yet" : found;
+        if (!form.named) {
+            return own.trouble(version < 0 ? 0 : pin.get());
+        }
+        Asked asked = asked(arguments[0]);
+        return asked.source.trouble(asked.version);
     }
 }

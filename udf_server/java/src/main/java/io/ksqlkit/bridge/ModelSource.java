@@ -51,7 +51,7 @@ abstract class ModelSource {
     private final Set<Integer> fetching = ConcurrentHashMap.newKeySet();
     private final ModelStatus status;
     private volatile PortableModel live;
-    private volatile String trouble;
+    private final Map<Integer, String> troubles = new ConcurrentHashMap<>();
     private volatile long asked = System.nanoTime();
     private volatile boolean resting;
     private int failures;
@@ -104,9 +104,9 @@ abstract class ModelSource {
         return found;
     }
 
-    /** Why there is no model, or no newer one; null while nothing is known to be wrong. */
-    String trouble() {
-        return trouble;
+    /** Why a version, or for 0 the live one, is not here or not up to date; null while nothing is known to be wrong. */
+    String trouble(int version) {
+        return troubles.get(version);
     }
 
     private void used() {
@@ -132,12 +132,12 @@ abstract class ModelSource {
                 take(form, 0);
             }
             if (form != null) {
-                trouble = null;
+                troubles.remove(0);
             }
-            status.looked(trouble);
+            status.looked(troubles.get(0));
         } catch (IOException | RuntimeException e) {
             failures++;
-            failed(e);
+            status.looked(failed(e, 0));
         }
         // After failures with full jitter, so that many servers do not come back together.
         long wait = failures == 0
@@ -150,10 +150,10 @@ abstract class ModelSource {
     private void get(int version, int attempt) {
         try {
             take(fetch(version), version);
+            troubles.remove(version);
             fetching.remove(version);
-            trouble = null;
         } catch (IOException | RuntimeException e) {
-            failed(e);
+            failed(e, version);
             if (System.nanoTime() - asked > UNUSED_NS) {
                 fetching.remove(version);
                 return;
@@ -164,14 +164,13 @@ abstract class ModelSource {
         }
     }
 
-    private void failed(Exception e) {
-        String said = "the model " + name + " of " + where + " cannot be used: "
-                + (e instanceof IOException ? e.getMessage() : e.toString());
-        if (!said.equals(trouble)) {
+    private String failed(Exception e, int version) {
+        String said = "the model " + name + (version > 0 ? " version " + version : "") + " of " + where
+                + " cannot be used: " + (e instanceof IOException ? e.getMessage() : e.toString());
+        if (!said.equals(troubles.put(version, said))) {
             LOG.log(System.Logger.Level.WARNING, said + (live == null ? "" : "; " + live + " stays"));
         }
-        trouble = said;
-        status.looked(said);
+        return said;
     }
 
     /** Verifies a form and keeps its model; {@code version} 0 makes it the live one. */

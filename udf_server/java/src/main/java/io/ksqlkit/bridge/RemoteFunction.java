@@ -199,7 +199,7 @@ public abstract class RemoteFunction implements Configurable {
         Options o = options;
         try {
             LocalLane.Answer found = target.local.answer(form, arguments);
-            while (found == null && !o.fallback && target.local.coming(form, arguments)) {
+            while (found == null && !o.fallback && target.local.trouble(form, arguments) == null) {
                 if (!GroupCommit.pause(5, started + o.timeoutNs, o.graceMs)) {
                     throw new RowFailed(RowFailed.TIMEOUT, "the model did not come in time");
                 }

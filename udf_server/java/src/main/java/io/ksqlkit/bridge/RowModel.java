@@ -22,10 +22,7 @@ final class RowModel extends PortableModel {
     private final List<Map<String, Integer>> categories = new java.util.ArrayList<>();
     private final char[] operators;
     private final int[] operands;
-    private final Walker walker;
-    private final String link;
-    private final boolean single;
-    private final String answer;
+    private final Member[] members; // one, or those whose mean it is
     private final boolean values;
     private final Double threshold;
     private final double[] calibration; // slope and intercept in log-odds, or null
@@ -54,10 +51,11 @@ final class RowModel extends PortableModel {
                 throw new IllegalArgumentException("a derived feature of what is no feature");
             }
         }
-        walker = Walker.of(json, features.size() + operators.length);
-        link = (String) json.get("link");
-        single = Boolean.TRUE.equals(json.get("single"));
-        answer = (String) json.get("answer");
+        List<?> parts = json.get("blend") == null ? List.of(json) : (List<?>) json.get("blend");
+        members = new Member[parts.size()];
+        for (int i = 0; i < members.length; i++) {
+            members[i] = new Member((Map<?, ?>) parts.get(i), features.size() + operators.length);
+        }
         values = Boolean.TRUE.equals(json.get("values"));
         threshold = json.get("threshold") == null ? null : ((Number) json.get("threshold")).doubleValue();
         Map<?, ?> line = (Map<?, ?>) json.get("calibration");
@@ -95,9 +93,6 @@ final class RowModel extends PortableModel {
 
     /** The raw sums of a row of features; NaN is missing. */
     double[] margins(double[] row) {
-        if (operators.length == 0) {
-            return walker.margins(row);
-        }
         double[] wide = Arrays.copyOf(row, row.length + operators.length);
         for (int i = 0; i < operators.length; i++) {
             double a = row[operands[2 * i]];
@@ -105,7 +100,13 @@ final class RowModel extends PortableModel {
             wide[row.length + i] =
                     operators[i] == '*' ? a * b : operators[i] == '-' ? a - b : b == 0 ? Double.NaN : a / b;
         }
-        return walker.margins(wide);
+        double[] out = members[0].walker.margins(wide);
+        for (int i = 1; i < members.length; i++) {
+            double[] more = members[i].walker.margins(wide);
+            out = Arrays.copyOf(out, out.length + more.length);
+            System.arraycopy(more, 0, out, out.length - more.length, more.length);
+        }
+        return out;
     }
 
     int width() {
@@ -137,24 +138,35 @@ final class RowModel extends PortableModel {
 
     /** The number that SQL sees: the calibrated probability of the second of two classes, the likeliest's, or the value. */
     double score(double[] margins) {
-        double[] linked = linked(margins);
-        switch (answer) {
-            case "value":
-                return calibrated(linked[0]);
-            case "second":
-                return calibrated(linked[1]);
-            default:
-                return largest(linked);
-        }
+        double[] outcome = outcome(margins);
+        return members[0].likeliest ? largest(outcome) : calibrated(outcome[0]);
     }
 
     private double[] chances(double[] margins) {
-        double[] linked = linked(margins);
-        if (answer.equals("likeliest")) {
-            return linked;
+        double[] outcome = outcome(margins);
+        if (members[0].likeliest) {
+            return outcome;
         }
-        double second = calibrated(linked[answer.equals("value") ? 0 : 1]);
+        double second = calibrated(outcome[0]);
         return new double[] {1.0 - second, second};
+    }
+
+    /** The members' mean: the value or the second class's probability alone, or all classes' probabilities. */
+    private double[] outcome(double[] margins) {
+        double[] mean = null;
+        int at = 0;
+        for (Member member : members) {
+            double[] one = member.outcome(Arrays.copyOfRange(margins, at, at + member.outputs));
+            at += member.outputs;
+            for (int i = 0; mean != null && i < mean.length; i++) {
+                one[i] = mean[i] + one[i];
+            }
+            mean = one;
+        }
+        for (int i = 0; members.length > 1 && i < mean.length; i++) {
+            mean[i] /= members.length;
+        }
+        return mean;
     }
 
     private static int largest(double[] given) {
@@ -165,42 +177,66 @@ final class RowModel extends PortableModel {
         return best;
     }
 
-    private double[] linked(double[] margins) {
-        switch (link) {
-            case "identity":
-                return margins;
-            case "logistic":
-                double m = margins[0];
-                return new double[] {
-                    single
-                            ? 1.0f / ((float) Math.exp(Math.min((float) -m, 88.7f)) + 1.0f)
-                            : 1.0 / (1.0 + Math.exp(-Math.min(Math.max(m, -500), 500)))
-                };
-            case "exp":
-                return new double[] {(float) Math.exp((float) margins[0])};
-            case "softmax":
-                return softmax(margins);
-            default:
-                throw new IllegalArgumentException("the link " + link + " is not known");
-        }
-    }
+    /** A model by itself, or a part of one. */
+    private static final class Member {
+        final Walker walker;
+        final int outputs;
+        final boolean likeliest;
+        private final boolean second;
+        private final boolean single;
+        private final String link;
 
-    private double[] softmax(double[] margins) {
-        double top = margins[largest(margins)];
-        double[] out = new double[margins.length];
-        double sum = 0;
-        for (int i = 0; i < out.length; i++) {
-            out[i] = single ? (float) Math.exp((float) (margins[i] - top)) : Math.exp(margins[i] - top);
-            sum += out[i];
+        Member(Map<?, ?> json, int width) {
+            walker = Walker.of(json, width);
+            outputs = doubles(json.get("base")).length;
+            link = (String) json.get("link");
+            single = Boolean.TRUE.equals(json.get("single"));
+            likeliest = "likeliest".equals(json.get("answer"));
+            second = "second".equals(json.get("answer"));
         }
-        for (int i = 0; i < out.length; i++) {
-            out[i] = single ? (float) out[i] / (float) sum : out[i] / sum;
+
+        double[] outcome(double[] margins) {
+            double[] linked = linked(margins);
+            return likeliest ? linked : new double[] {linked[second ? 1 : 0]};
         }
-        return out;
+
+        private double[] linked(double[] margins) {
+            switch (link) {
+                case "identity":
+                    return margins;
+                case "logistic":
+                    double m = margins[0];
+                    return new double[] {
+                        single
+                                ? 1.0f / ((float) Math.exp(Math.min((float) -m, 88.7f)) + 1.0f)
+                                : 1.0 / (1.0 + Math.exp(-Math.min(Math.max(m, -500), 500)))
+                    };
+                case "exp":
+                    return new double[] {(float) Math.exp((float) margins[0])};
+                case "softmax":
+                    return softmax(margins);
+                default:
+                    throw new IllegalArgumentException("the link " + link + " is not known");
+            }
+        }
+
+        private double[] softmax(double[] margins) {
+            double top = margins[largest(margins)];
+            double[] out = new double[margins.length];
+            double sum = 0;
+            for (int i = 0; i < out.length; i++) {
+                out[i] = single ? (float) Math.exp((float) (margins[i] - top)) : Math.exp(margins[i] - top);
+                sum += out[i];
+            }
+            for (int i = 0; i < out.length; i++) {
+                out[i] = single ? (float) out[i] / (float) sum : out[i] / sum;
+            }
+            return out;
+        }
     }
 
     private double calibrated(double raw) {
-        if (calibration == null || values && !single) {
+        if (calibration == null) {
             return raw;
         }
         double clipped = Math.min(Math.max(raw, 1e-7), 1 - 1e-7);

@@ -52,6 +52,9 @@ public final class BenchLanes {
             int threads = Integer.parseInt(args[i]);
             for (int round = 0; round <= rounds; round++) {
                 for (Map.Entry<String, Caller> lane : lanes.entrySet()) {
+                    if (!lane.getKey().matches(System.getProperty("lanes", ".*"))) {
+                        continue;
+                    }
                     String line = run(lane.getKey(), lane.getValue(), threads, features, seconds);
                     if (round > 0) { // the first is for the compiler
                         System.out.println(line);

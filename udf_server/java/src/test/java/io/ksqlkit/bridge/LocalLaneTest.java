@@ -156,6 +156,22 @@ class LocalLaneTest {
     }
 
     @Test
+    void aVersionThatThereIsNotHoldsNoRowUp() throws Exception {
+        server.form(1, Toys.tree(1, -1.5));
+        Functions.Score absent = served("score.lane.fallback", "none", "score.version", "9");
+        Functions.Score there = served("score.lane.fallback", "none");
+        assertNull(absent.of(0.0, 0.5));
+        assertEquals(-1.0, there.of(0.0, 0.5));
+        int looks = server.looks.get();
+        eventually(() -> server.looks.get() > looks + 5);
+        long started = System.nanoTime();
+        for (int i = 0; i < 100; i++) {
+            assertNull(absent.of(0.0, 0.5));
+        }
+        assertTrue((System.nanoTime() - started) / 1_000_000 < 500);
+    }
+
+    @Test
     void theDetailFormSaysWhichModelAnswered() throws Exception {
         server.form(5, Toys.tree(5, -1.5));
         Struct row = Functions.at(
