@@ -374,7 +374,8 @@ class Engine:
     def _loop(self) -> None:
         """Poll until stopped. The lock is let go after each query's poll, so that a request waits for one at most.
 
-        The garbage collector looks between polls only: rows make no cycles, and it would look at them all the time.
+        The garbage collector looks between polls only, and now and then at all: rows make no cycles, and it would look
+        at them all the time.
         """
         gc.disable()
         due = time.monotonic() + MAINTENANCE_SECONDS
@@ -385,6 +386,7 @@ class Engine:
                     if time.monotonic() >= due:
                         due = time.monotonic() + MAINTENANCE_SECONDS
                         cleaning = self._maintenance()
+                        gc.collect()  # what clients have left behind
                     if cleaning is not None and next(cleaning, None) is None:
                         cleaning = None
                     moved = self._poll_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ksqlkit.engine.catalog import DataSource
@@ -15,7 +15,8 @@ from ksqlkit.errors import InternalError, KsqlkitError
 if TYPE_CHECKING:
     from ksqlkit.engine.runtime.query import Submit
 
-BUFFER_ROWS = 100_000  # a client that does not read holds up its own query at this many rows
+BUFFER_ROWS = 10_000  # a client that does not read holds up its own query at about this many rows
+POLL_RECORDS = 5000
 Row = tuple[Any, ...]
 
 
@@ -135,10 +136,11 @@ class PushQuery:
 
     def work(self, submit: Submit | None = None) -> int:
         """One poll of the query, unless it is done or the client is behind; returns the records read."""
-        if self._runner is None or self.done or len(self._rows) >= BUFFER_ROWS:
+        room = BUFFER_ROWS - len(self._rows)
+        if self._runner is None or self.done or room <= 0:
             return 0
         try:
-            moved = self._runner.poll(submit=submit)
+            moved = self._runner.poll(min(room, POLL_RECORDS), submit)
         except KsqlkitError as error:
             self.error = error
             return 0
@@ -197,6 +199,10 @@ class Snapshot:
     def get_state(self, store: str, key: bytes) -> bytes | None:
         """Passed on."""
         return self._log.get_state(store, key)
+
+    def get_states(self, store: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Passed on."""
+        return self._log.get_states(store, keys)
 
     def scan_state(
         self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64

@@ -25,7 +25,7 @@ from ksqlkit.engine.rest.statements import text_of, variables_of, wait_for_comma
 from ksqlkit.engine.results import PullResult
 from ksqlkit.errors import KsqlkitError, ParseError
 
-ROWS_A_PART: Final = 5000
+ROWS_A_PART: Final = 1000  # a larger one costs each of many clients memory
 ROWS_AT_ONCE: Final = 100  # of a pull query: written on the event loop, and in one piece
 PROGRESS_SECONDS: Final = 0.5
 PRINT_SECONDS: Final = 0.1
