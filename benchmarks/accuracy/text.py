@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from udf_server.evaluation import f1_scores
 from udf_server.text.classifier import TextClassifier
 from udf_server.text.moderation import THRESHOLD, load_lexicon
 from udf_server.text.sentiment import load_sentiment
-from udf_server.text.training import LANGUAGE, Recipe, fit_texts
+from udf_server.text.training import LANGUAGE, UNEVEN, Recipe, fit_texts
 from udf_server.text.zeroshot import label_probabilities
 
 SEED = 11
@@ -112,7 +111,7 @@ def moderation(folder: Path) -> list[Score]:
     if not tests:
         train, test = split(data)
         tests = [("a fifth of the shown rows", test)]
-    classifier, settings = trained(train, replace(LANGUAGE, lean=True))
+    classifier, settings = trained(train, UNEVEN)
     return [score for name, test in tests for score in _moderated(classifier, name, test, settings)]
 
 

@@ -57,12 +57,15 @@ class Recipe:
     members: tuple[str, ...] = _ALL
     embedding: bool = True
     strictness: float = 0.5  # C of the linear support vector machine
+    balanced: bool = False  # whether a rare class weighs as much as a common one to those machines
     folds: int = 4
     lean: bool = False
     seed: int = 7
 
 
 LANGUAGE: Final = Recipe()
+# For a rare class that must be found; looser machines, as its few texts weigh much.
+UNEVEN: Final = Recipe(strictness=0.1, balanced=True, lean=True)
 PAYLOADS: Final = Recipe(kinds=((BYTES, 2),), members=("linear",), embedding=False, strictness=10.0)
 
 
@@ -70,7 +73,7 @@ def recipe_for(name: str) -> Recipe:
     """What suits the model of a name: PAYLOAD_THREAT's sees signs, MODERATE's has a rare class to find."""
     if name == "payload":
         return PAYLOADS
-    return replace(LANGUAGE, lean=True) if name == "moderation" else LANGUAGE
+    return UNEVEN if name == "moderation" else LANGUAGE
 
 
 def fit_recipe(model: TextModel) -> Recipe:
@@ -221,14 +224,12 @@ def _fit_members(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> 
 def _fit_linear(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
     import numpy as np
     from scipy.sparse import csr_matrix, hstack
-    from sklearn.svm import LinearSVC
 
     blocks = [Ngrams.learn(given.texts, kind, seen=seen) for kind, seen in recipe.kinds]
     parts = [_matrix(block, given.texts) for block in blocks]
     if recipe.embedding:
         parts.append(csr_matrix(EMBEDDING_WEIGHT * given.embedding))
-    machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(hstack(parts).tocsr(), labels)
-    weights, intercept = _per_class(machine, labels, classes)
+    weights, intercept = _per_class(_machine(recipe).fit(hstack(parts).tocsr(), labels), labels, classes)
     ends = np.cumsum([0] + [p.shape[1] for p in parts])
     cut = [weights[a:b] for a, b in pairwise(ends.tolist())]
     return Linear(blocks, cut[: len(blocks)], cut[-1] if recipe.embedding else None, intercept)
@@ -237,7 +238,6 @@ def _fit_linear(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> M
 def _fit_telling(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
     import numpy as np
     from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import LinearSVC
 
     words = Ngrams.learn(given.texts, WORDS)
     ratio = _log_ratios(presence(words, given.texts), labels, classes)
@@ -247,7 +247,7 @@ def _fit_telling(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> 
     if classes == 2:
         machine = LogisticRegression(C=3.0, solver="liblinear", random_state=recipe.seed).fit(matrix, labels)
     else:
-        machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(matrix, labels)
+        machine = _machine(recipe).fit(matrix, labels)
     weights, intercept = _per_class(machine, labels, classes)
     return Telling(words, factors, weights, intercept)
 
@@ -262,12 +262,17 @@ def _fit_bayes(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Me
 
 
 def _fit_letters(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
-    from sklearn.svm import LinearSVC
-
     runs = Ngrams.learn(given.texts, ACROSS, seen=2)
-    machine = LinearSVC(C=recipe.strictness, random_state=recipe.seed).fit(_matrix(runs, given.texts), labels)
+    machine = _machine(recipe).fit(_matrix(runs, given.texts), labels)
     weights, intercept = _per_class(machine, labels, classes)
     return Linear([runs], [weights], None, intercept)
+
+
+def _machine(recipe: Recipe) -> Any:
+    from sklearn.svm import LinearSVC
+
+    weight = "balanced" if recipe.balanced else None
+    return LinearSVC(C=recipe.strictness, class_weight=weight, random_state=recipe.seed)
 
 
 def _log_ratios(ones: Any, labels: Labels, classes: int) -> Floats:
