@@ -55,22 +55,28 @@ def list_functions(
     """
     _, found = _manifest(open_config(project), scoring)
     if name is not None:
-        chosen = [f for f in found if f["name"].upper() == name.upper()]
-        if not chosen:
-            raise UserError(
-                f"There is no function {name}", hint=f"Known: {', '.join(f['name'] for f in found)}."
-            )
-        found = chosen
+        known = [f["name"] for f in found if not f["name"].endswith("_DETAIL")]
+        found = [f for f in found if f["name"].upper() == name.upper()]
+        if not found:
+            raise UserError(f"There is no function {name}", hint=f"Known: {', '.join(known)}.")
     if json:
         print_json(found)
         return
-    shown = found if name is not None else [f for f in found if not f["name"].endswith("_DETAIL")]
-    rows = [[f["name"], _signature(f), _model(f), f.get("description", "").partition("\n")[0]] for f in shown]
-    print_table(None, ["function", "arguments", "model", ""], rows)
-    if name is not None:
-        console.print(found[0].get("description", ""), markup=False)
-        if found[0].get("example"):
-            console.print(found[0]["example"], markup=False, style="bold")
+    if name is None:
+        shown = [f for f in found if not f["name"].endswith("_DETAIL")]
+        rows = [
+            [f["name"], _briefly(f), _model(f), f.get("description", "").partition(". ")[0]] for f in shown
+        ]
+        print_table(None, ["function", "arguments", "model", ""], rows)
+        return
+    chosen = found[0]
+    for form in _forms(chosen):
+        console.print(f"{chosen['name']}{form}", markup=False, style="bold", soft_wrap=True)
+    console.print(chosen.get("description", ""), markup=False)
+    if _model(chosen):
+        console.print(f"Model: {_model(chosen)}", markup=False)
+    if chosen.get("example"):
+        console.print(chosen["example"], markup=False, style="bold", soft_wrap=True)
 
 
 @functions.command()
@@ -116,6 +122,7 @@ def build(
             f"{path} beside it has {shown} too: a ksqlDB server that finds both does not start; remove one",
             style="yellow",
             markup=False,
+            soft_wrap=True,
         )
     messages.print(f"{out}: {len(built.functions)} functions", markup=False)
     messages.print(
@@ -124,6 +131,7 @@ def build(
         "into the server's properties (a URL that the server can reach), restart it, and run\n"
         "`ksqlkit functions check --server URL`.",
         markup=False,
+        soft_wrap=True,
     )
 
 
@@ -226,12 +234,17 @@ def fetch_manifest(url: str, token: str | None = None) -> list[dict[str, Any]]:
     return listed
 
 
-def _signature(function: dict[str, Any]) -> str:
+def _forms(function: dict[str, Any]) -> list[str]:
     forms = []
     for overload in function.get("overloads", []):
         args = ", ".join(f"{a['name']} {a['type']}" for a in overload["args"])
         forms.append(f"({args}{'...' if overload.get('variadic') else ''}) -> {overload['returns']}")
-    return "\n".join(forms)
+    return forms
+
+
+def _briefly(function: dict[str, Any]) -> str:
+    forms = _forms(function)
+    return forms[0] + (f" and {len(forms) - 1} more" if forms[1:] else "") if forms else ""
 
 
 def _model(function: dict[str, Any]) -> str:
