@@ -24,6 +24,9 @@ COMBINATION = "combination"
 SHARPER = (1.0, 2.0, 4.0, 8.0, 16.0)
 SHARED = 0.4  # how far a series' errors are drawn to those of all: its own folds are few
 LEAST_WEIGHT = 0.02
+USUAL = (
+    1 / 2
+)  # share of the folds in which what is chosen must be as good as the floor, whatever the mean says
 SINGLE = 0.95  # a model of that weight gives its name to the forecast
 
 
@@ -112,14 +115,14 @@ def choose(
 ) -> tuple[Matrix, NDArray[np.float64]]:
     """Weights [model, series] by the models' errors, and the combination's errors [series]. Where the combination is
     worse than the first model, the floor, weights are sharpened, at last to the best model alone; and where that is
-    better on average only, for a few folds unlike the others, but worse on two of three, the floor it is."""
+    better on average only, for a few folds unlike the others, but worse on most, the floor it is."""
     import numpy as np
 
     floor = errors[0]
     each = np.abs(forecasts - actuals).mean(axis=3)  # [model, fold, series]
 
     def usually(found: Any, rows: Any = slice(None)) -> Any:
-        return 3 * (found <= each[0][:, rows]).sum(0) >= len(actuals)
+        return (found <= each[0][:, rows]).sum(0) >= USUAL * len(actuals)
 
     best = np.maximum(errors.min(0), 1e-300)
     ratio = np.log(np.maximum(errors, 1e-300) / best)

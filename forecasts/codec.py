@@ -38,9 +38,9 @@ def _classes() -> dict[str, type]:
     from forecasts.transform import Transform
 
     found = (
-        Fit, Ensemble, Scaled, Transform, Bands, naive.SeasonalNaive, linear.Autoregression, direct.Direct,
-        gbm.Boosted, gbm_features.Layout, smoothing.Smoothing, smoothing.State, smoothing.SmoothingFitted,
-        statistical.Series, statistical.StateSpace, stl.Stl,
+        Fit, Ensemble, Scaled, Transform, Bands, naive.SeasonalNaive, naive.SeasonalMedian, linear.Autoregression,
+        direct.Direct, gbm.Boosted, gbm_features.Layout, smoothing.Smoothing, smoothing.State,
+        smoothing.SmoothingFitted, statistical.Series, statistical.StateSpace, stl.Stl,
     )  # fmt: skip
     return {c.__name__: c for c in found}
 

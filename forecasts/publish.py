@@ -11,7 +11,16 @@ import orjson
 
 from forecasts.refresh import OK, SeriesForecast
 from forecasts.spec import Spec
-from forecasts.tables import KEYS, PROPERTIES, named, quote, series_columns, table_statements, text
+from forecasts.tables import (
+    KEYS,
+    PROPERTIES,
+    named,
+    quote,
+    row_columns,
+    series_columns,
+    table_statements,
+    text,
+)
 from ksqlkit.client.protocol import Client, TopicRecord
 from ksqlkit.dialect import parse_type
 from ksqlkit.errors import KsqlkitError, ProjectError, StatementError
@@ -19,33 +28,56 @@ from ksqlkit.errors import KsqlkitError, ProjectError, StatementError
 __all__ = ["check_source", "create_tables", "make_rows", "publish", "table_statements"]
 
 Row = dict[str, Any]
+PSEUDO = ("WINDOWSTART", "WINDOWEND", "ROWTIME")  # columns that DESCRIBE does not list
 PATIENCE = 10.0  # seconds that a server may take to show a run
 
 
 def check_source(client: Client, spec: Spec) -> None:
     """Raise ProjectError if the source is gone, lacks a column, or a series column has another type."""
     try:
-        described = client.execute(f"DESCRIBE {quote(spec.source)};")[0]["sourceDescription"]
+        types = _columns(client, spec.source)
     except StatementError as exc:
         raise ProjectError(
             f"Forecast {spec.name} reads {spec.source}: {exc.message}", hint="Apply the project first."
         ) from None
-    types = {f["name"].strip("`"): f["schema"]["type"] for f in described["fields"]}
-    for column, wanted in (*spec.keys, (spec.value, None)):
+    given = () if spec.time.upper() in PSEUDO else (spec.time,)
+    others = [(c, None) for c in (spec.value, *given, *spec.regressors, *spec.lagged)]
+    for column, wanted in (*spec.keys, *others):
         found = types.get(column) or types.get(column.upper())
         if found is None:
-            raise ProjectError(f"Forecast {spec.name}: {spec.source} has no column {column}")
+            hint = f"It has {', '.join(types)}."
+            raise ProjectError(f"Forecast {spec.name}: {spec.source} has no column {column}", hint=hint)
         if wanted and found != str(parse_type(wanted)):
             hint = f"Set types in forecasts/{spec.name}.toml."
             raise ProjectError(f"Forecast {spec.name}: {column} is {found}, not {wanted}", hint=hint)
+    found = types.get(spec.value) or types[spec.value.upper()]
+    if not found.startswith(("INT", "BIGINT", "DOUBLE", "DECIMAL")):
+        raise ProjectError(f"Forecast {spec.name}: {spec.value} is {found}, and no number")
 
 
 def create_tables(client: Client, spec: Spec) -> None:
-    """Create what is not there yet."""
+    """Create what is not there yet. Raises ProjectError where a table is, with other columns."""
     for statement in table_statements(spec):
         client.execute(
             statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1), properties=PROPERTIES
         )
+    wanted = {*series_columns(spec), *row_columns(spec)}
+    for name in (named(spec, "ROWS"), spec.target):
+        if name == spec.target:
+            wanted -= {"FORECAST"}
+        found = set(_columns(client, name))
+        if found != wanted:
+            change = ", ".join(sorted(wanted - found) + [f"no {c}" for c in sorted(found - wanted)])
+            raise ProjectError(
+                f"Forecast {spec.name}: {name} is a table with other columns; this forecast writes {change}",
+                hint="`ksqlkit apply --replace` makes its tables anew; then refresh.",
+            )
+
+
+def _columns(client: Client, name: str) -> dict[str, str]:
+    """A table's columns with their SQL types."""
+    described = client.execute(f"DESCRIBE {quote(name)};")[0]["sourceDescription"]
+    return {f["name"].strip("`"): f["schema"]["type"] for f in described["fields"]}
 
 
 def make_rows(

@@ -14,7 +14,7 @@ from forecasts.series import Panel, build_panel, find_step
 from forecasts.spec import Spec
 from forecasts.tables import quote
 from ksqlkit.client.protocol import Client
-from ksqlkit.errors import DataError
+from ksqlkit.errors import DataError, ProjectError, StatementError
 
 # told of each model that is begun, and the share of all that is done
 Progress = Callable[[str, float], None]
@@ -51,7 +51,10 @@ def read_rows(client: Client, spec: Spec) -> list[SourceRow]:
     columns = ", ".join(quote(c) for c in (*spec.series, spec.time, spec.value, *extra))
     sql = f"SELECT {columns} FROM {quote(spec.source)}" + (f" WHERE {spec.where}" if spec.where else "")
     k = len(spec.series)
-    rows = client.query(sql + ";").rows
+    try:
+        rows = client.query(sql + ";").rows
+    except StatementError as exc:
+        raise ProjectError(f"Forecast {spec.name} asks {sql}: {exc.message}") from None
     return [(tuple(row[:k]), _millis(row[k]), row[k + 1], tuple(row[k + 2 :])) for row in rows]
 
 
@@ -163,6 +166,7 @@ def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[P
             points = [row for row in points if row[1] + step <= now]
             for series in begun - {row[0] for row in points}:
                 failed[series] = SeriesForecast(series, TOO_SHORT, "its first window is not over yet", now)
+        _check_step(points, spec)
         panel = build_panel((row[:3] for row in points), step=spec.step, gaps=spec.gaps, bad=bad)
     except DataError as exc:
         raise DataError(f"Forecast {spec.name}: {exc.message}", hint=exc.hint) from None
@@ -174,6 +178,19 @@ def read_panel(client: Client, spec: Spec, *, now: int | None = None) -> tuple[P
     return panel, list(failed.values())
 
 
+def _check_step(rows: list[SourceRow], spec: Spec) -> None:
+    """Raise DataError where most rows would fall onto another's step."""
+    if spec.step is None:
+        return
+    slots = {(series, time // spec.step) for series, time, *_ in rows}
+    times = {(series, time) for series, time, *_ in rows}
+    if 2 * len(slots) <= len(times):
+        raise DataError(
+            f"Most rows share a step of {spec.frequency} with another one",
+            hint=f"Sum or average them in SQL, or set frequency to the distance of {spec.source}'s rows.",
+        )
+
+
 def _step_of(rows: list[SourceRow]) -> int:
     times: dict[tuple[Any, ...], set[int]] = {}
     for series, time, *_ in rows:
@@ -182,7 +199,8 @@ def _step_of(rows: list[SourceRow]) -> int:
 
 
 def _without(panel: Panel, row: int, spec: Spec) -> SeriesForecast:
-    reason = f"{panel.lengths[row]} steps, {max(spec.minimum, 3)} are needed"
+    length = panel.lengths[row]
+    reason = f"{length} step{'s' * (length != 1)}, {max(spec.minimum, 3)} are needed"
     return SeriesForecast(panel.ids[row], TOO_SHORT, reason, panel.ends[row] + panel.step, panel.step)
 
 

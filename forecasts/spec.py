@@ -23,6 +23,16 @@ CYCLES = (
     (600_000, _DAY, 7 * _DAY),
     (7 * _DAY, 7 * _DAY, 364 * _DAY),
 )
+LONGEST = 10_000  # steps of a horizon
+HINTS = {
+    "models": f"Models: {', '.join(MODELS)}, and stl+ before any other.",
+    "gaps": "zero or interpolate.",
+    "calendar": f"Of {', '.join(CALENDAR)}.",
+    "levels": "Percents between 0 and 100, such as [80, 95].",
+    "seasons": "Lengths in steps, such as [24, 168].",
+    "horizon": f"Steps, 1 to {LONGEST}.",
+    "drift": "How many times the backtest's error a forecast may have, above 1.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,10 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         "seasons": isinstance(value, tuple)
         and bool(value)
         and all(isinstance(v, int) and v > 0 for v in value),
-        "levels": isinstance(value, tuple) and all(isinstance(v, int) and 0 < v < 100 for v in value),
+        "levels": isinstance(value, tuple)
+        and bool(value)
+        and len(set(value)) == len(value)
+        and all(isinstance(v, int) and 0 < v < 100 for v in value),
         "models": isinstance(value, tuple)
         and bool(value)
         and all(isinstance(v, str) and is_model(v) for v in value),
@@ -152,7 +165,8 @@ def _check(key: str, value: Any, path: Path, text: str) -> None:
         "lagged": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
         "gaps": value in ("zero", "interpolate"),
         "drift": isinstance(value, int | float) and not isinstance(value, bool) and value > 1,
-    }.get(key, positive if key in ("horizon", "folds", "minimum", "window") else isinstance(value, str))
+        "horizon": positive and value <= LONGEST,
+    }.get(key, positive if key in ("folds", "minimum", "window") else isinstance(value, str))
     if not ok:
         hint = {
             "models": f"Models: {', '.join(MODELS)}, and stl+ before any other.",

@@ -67,6 +67,11 @@ def bound_columns(spec: Spec) -> list[str]:
     return [f"{side}_{level}" for level in spec.levels for side in ("LO", "HI")]
 
 
+def row_columns(spec: Spec) -> list[str]:
+    """Columns of the table of rows, beside the series columns."""
+    return [*(c for c, _ in (*KEYS, *_HEAD, *_TAIL)), *bound_columns(spec), "FORECAST"]
+
+
 def table_statements(spec: Spec) -> list[str]:
     """CREATE statements, in order."""
     keys = [(quote(c), t) for c, t in spec.keys]

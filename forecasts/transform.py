@@ -39,7 +39,7 @@ class Transform:
         least = np.where(known, values, np.inf).min(1)
         most = np.where(known, values, -np.inf).max(1)
         mean = np.where(known, values, 0.0).sum(1) / count
-        log = known.any(1) & (least > 0) & (least > DEEPEST * mean) & (most < np.inf)
+        log = known.any(1) & (least > 0) & (least > DEEPEST * mean) & (most < np.inf) & (most > least)
         work = np.where(known, values, 1.0)
         work = np.where(log[:, None], np.log(np.where(work > 0, work, 1.0)), work)
         work = np.where(known, work, 0.0)

@@ -85,7 +85,7 @@ def refresh(
 
         def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
             if isinstance(outcome, KsqlkitError):
-                messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red")
+                messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red", soft_wrap=True)
                 codes.append(outcome.exit_code)
             elif outcome is None:
                 messages.print(f"{spec.name}: another scheduler has it", markup=False)
@@ -267,7 +267,7 @@ def schedule(
 
     def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
         if isinstance(outcome, KsqlkitError):
-            messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red")
+            messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red", soft_wrap=True)
         elif outcome is not None:
             messages.print(f"{spec.name}: {written(spec, outcome)}", markup=False)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def print_outcome(spec: Spec, outcome: Outcome) -> None:
     """A refresh's series, and what was written."""
     print_summary(spec.name, outcome.results)
-    messages.print(written(spec, outcome), markup=False)
+    messages.print(written(spec, outcome), markup=False, soft_wrap=True)
 
 
 def written(spec: Spec, outcome: Outcome) -> str:
