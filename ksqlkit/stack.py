@@ -59,7 +59,8 @@ def run_stack(options: StackOptions) -> Iterator[Stack]:
         str(options.port),
     ]
     command += ["--log", str(options.log) if options.log else ":memory:"]
-    command += ["--scoring", f"http://{options.host}:{scoring_port}"]
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    command += ["--scoring", f"http://{host}:{scoring_port}"]
     command += ["--property", "ksql.logging.processing.stream.auto.create=true"]
     with (
         ServerProcess("scoring server", scoring_command, health="/livez") as scoring,

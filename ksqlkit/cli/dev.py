@@ -119,7 +119,6 @@ def _forget_half_a_demo(folder: Path, log: Path) -> None:
 def print_connections(stack: Stack) -> None:
     """How to reach the servers."""
     url, scoring = stack.ksql.url, stack.scoring.url
-    port = url.rpartition(":")[2]
     lines = [
         ("ksqlDB", url),
         ("scoring server", f"{scoring}  (OpenAPI at {scoring}/docs)"),
@@ -128,7 +127,7 @@ def print_connections(stack: Stack) -> None:
         ("curl", f'curl -s {url}/ksql -d \'{{"ksql": "SHOW STREAMS;"}}\''),
         (
             "ksql-python",
-            f"python -c \"from ksql import KSQLAPI; print(KSQLAPI('http://127.0.0.1:{port}').ksql('show tables'))\"",
+            f"python -c \"from ksql import KSQLAPI; print(KSQLAPI('{url}').ksql('show tables'))\"",
         ),
     ]
     for name, text in lines:

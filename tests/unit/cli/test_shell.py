@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
+from prompt_toolkit.history import InMemoryHistory
 
 from ksqlkit.cli.completion import SqlCompleter
 from ksqlkit.cli.session import Session
-from ksqlkit.cli.shell import Shell, is_complete
+from ksqlkit.cli.shell import Shell, _open_history, is_complete
 from ksqlkit.client.embedded import EmbeddedClient
 
 SETUP = """CREATE STREAM ORDERS (ID INT KEY, CUSTOMER STRING, `mixed` INT)
@@ -99,3 +100,14 @@ def test_completion(shell: Shell, typed: str, first: str) -> None:
     assert found
     assert first.lower() in [found[0].lower(), found[-1].lower()]
     assert first in found or first.lower() in found
+
+
+def test_the_history_is_private_and_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _open_history()
+    assert (tmp_path / ".ksqlkit_history").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    assert isinstance(_open_history(), InMemoryHistory)
+    assert "for this session only" in " ".join(capsys.readouterr().err.split())
