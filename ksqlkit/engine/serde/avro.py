@@ -49,7 +49,7 @@ def make_reader(
             number, payload = split_prefix(data)
             decode, adapt = known.get(number) or learn(number)
             value = adapt(decode(payload, 0)[0])
-        except (ValueError, ArithmeticError) as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:
             raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
         if not wrapped:
             return (value,)

@@ -11,6 +11,7 @@ from ksqlkit.engine.serde.protobuf_wire import read_varint, varint
 
 Encoder = Callable[[Any], bytes]
 Decoder = Callable[[bytes, int], tuple[Any, int]]
+_MOST_EMPTY: Final = 1_000_000  # items without bytes, such as nulls
 _FLOAT: Final = struct.Struct("<f")
 _DOUBLE: Final = struct.Struct("<d")
 
@@ -149,7 +150,14 @@ def _decoder(node: Node, tagged: bool, known: dict[int, list[tuple[str, Decoder]
     if node.type == "enum":
         return lambda data, at: _choose(node.symbols, data, at)
     if node.type == "fixed":
-        return lambda data, at: (data[at : at + node.size], at + node.size)
+
+        def read_fixed(data: bytes, at: int) -> tuple[Any, int]:
+            end = at + node.size
+            if end > len(data):
+                raise ValueError("the record ends too early")
+            return data[at:end], end
+
+        return read_fixed
     branches = [_decoder(child, tagged, known) for child in node.items]
     if node.type == "union":
         if tagged and node.single is None:
@@ -172,6 +180,8 @@ def _decoder(node: Node, tagged: bool, known: dict[int, list[tuple[str, Decoder]
                 return (dict(entries) if is_map else entries), at
             if count < 0:
                 count, (_, at) = -count, read_long(data, at)
+            if count > len(data) + _MOST_EMPTY:
+                raise ValueError(f"Cannot read collections of {count} items")
             for _ in range(count):
                 key = None
                 if is_map:

@@ -64,7 +64,7 @@ def parse_schema(text: str) -> Node:
     """A schema from its JSON. Raises ValueError for text that is none."""
     try:
         return _parse(json.loads(text), {}, "")
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not an Avro schema: {error}") from None
 
 
@@ -87,7 +87,9 @@ def _parse(schema: Any, names: dict[str, Node], space: str) -> Node:
         node.name = schema["name"] if "." in schema["name"] or not space else f"{space}.{schema['name']}"
         space = node.name.rpartition(".")[0]
         names[node.name] = node
-        node.size = schema.get("size", 0)
+        node.size = int(schema.get("size", 0))
+        if node.size < 0:
+            raise ValueError(f"Invalid fixed size: {node.size}")
         node.symbols = tuple(schema.get("symbols", ()))
         node.is_entry = schema.get("connect.internal.type") == "MapEntry"
         node.fields = [(f["name"], _parse(f["type"], names, space)) for f in schema.get("fields", ())]

@@ -266,7 +266,13 @@ def _deserializer(format: Format, columns: Columns, target: Target) -> Deseriali
 
 @lru_cache(maxsize=1024)
 def _serializer(format: Format, columns: Columns, target: Target) -> Serializer:
-    return _made(format, columns, target).writer(format, columns, target)
+    made = _made(format, columns, target)
+    try:
+        return made.writer(format, columns, target)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # of a registered schema
+        raise StatementError(
+            f"The schema {_schema_id(format) or ''} of {target.where} cannot be written: {error}"
+        ) from None
 
 
 def make_deserializer(

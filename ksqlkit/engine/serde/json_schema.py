@@ -30,7 +30,10 @@ _MARKS: Final = {
 def parse_schema(text: str) -> Schema:
     """The Connect schema of a JSON schema's text. Raises ValueError for what Connect cannot hold."""
     root = json.loads(text)
-    return _Reader(root).read(root)
+    try:
+        return _Reader(root).read(root)
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a JSON schema: {error}") from None
 
 
 class _Reader:
@@ -74,6 +77,8 @@ class _Reader:
     def union(self, choices: list[Any]) -> Schema:
         rest = [c for c in choices if not (isinstance(c, dict) and c.get("type") == "null")]
         optional = len(rest) < len(choices)
+        if not rest:
+            raise ValueError("Unsupported schema type: null")
         if len(rest) == 1:
             found = self.read(rest[0])
             return replace(found, optional=True) if optional else found

@@ -321,7 +321,7 @@ def make_reader(
             indexes, payload = split_indexes(payload)
             split = known.get((number, tuple(indexes))) or learn(number, indexes)
             return tuple(split(payload))
-        except (ValueError, OverflowError, struct.error) as error:
+        except (ValueError, OverflowError, RecursionError, struct.error) as error:
             raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
 
     return read

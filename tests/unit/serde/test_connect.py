@@ -14,6 +14,7 @@ from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import SchemaRegistry, SerdeError, infer_columns, make_deserializer, make_serializer
 from ksqlkit.engine.serde.avro_codec import make_encoder
 from ksqlkit.engine.serde.avro_schema import parse_schema
+from ksqlkit.errors import StatementError
 from tests.support.serde_cases import columns_of
 
 INT: dict[str, Any] = {"type": "integer", "connect.type": "int32"}
@@ -232,3 +233,39 @@ def test_a_null_that_a_protobuf_list_cannot_hold() -> None:
     )
     with pytest.raises(SerdeError, match="null in the repeated field A"):
         write(([None],))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("JSON", '{"$ref":"#"}'),
+        ("JSON", '{"type":"object","properties":{"a":{"allOf":[]}}}'),
+        ("JSON", '{"type":[]}'),
+        ("JSON", "5"),
+        ("AVRO", '{"type":"record","name":"R","fields":[{"name":"A","type":"R"}]}'),
+        ("AVRO", '{"type":"fixed","name":"F","size":-1}'),
+        ("AVRO", "null"),
+        ("PROTOBUF", "message A { int32"),
+    ],
+)
+def test_odd_schemas_are_errors_of_the_record_or_the_statement(kind: Any, text: str) -> None:
+    registry = SchemaRegistry()
+    entry = registry.register("t-value", kind, text)
+    name = {"JSON": "JSON_SR"}.get(kind, kind)
+    columns = columns_of("A INT")
+    read = make_deserializer(Format(name), columns, is_key=False, topic="t", registry=registry)
+    with pytest.raises(SerdeError):
+        read(bytes([0, 0, 0, 0, entry.id, 0, 2, 2]))
+    sink = Format(name, (("SCHEMA_ID", str(entry.id)),))
+    with pytest.raises((StatementError, SerdeError)):
+        make_serializer(sink, columns, is_key=False, topic="t", registry=registry)((1,))
+
+
+def test_a_collection_of_more_items_than_a_record_can_hold() -> None:
+    registry = SchemaRegistry()
+    entry = registry.register("t-value", "AVRO", '{"type":"array","items":"null"}')
+    read = make_deserializer(
+        Format("AVRO", wrap=False), columns_of("A ARRAY<INT>"), is_key=False, topic="t", registry=registry
+    )
+    with pytest.raises(SerdeError):
+        read(bytes([0, 0, 0, 0, entry.id]) + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x01")
