@@ -98,7 +98,7 @@ def test_cold_state_is_the_same_state(
         polled if partitions == 1 else 1
     )  # what several tasks see in a poll comes in the order of their turns
     expected = outcome(query, rows, 10_000, MemoryLog(), partitions, polled)
-    assert outcome(query, rows, 1, MemoryLog(), partitions, polled) == expected
+    assert outcome(query, rows, 0, MemoryLog(), partitions, polled) == expected
     with TemporaryDirectory() as folder:
         log = SqliteLog(Path(folder) / "log.db")
         assert outcome(query, rows, 3 * partitions, log, partitions, polled) == expected

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ksqlkit.engine.log.protocol import Commit, Record, TopicInfo
 from ksqlkit.engine.log.retention import Policy, compacted, expired, size, worth_compacting
@@ -164,6 +164,11 @@ class MemoryLog:
         """The value of a store's entry, or None."""
         entries = self._state.get(store)
         return None if entries is None else entries.values.get(key)
+
+    def get_states(self, store: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that a store has entries of."""
+        values = self._state[store].values if store in self._state else {}
+        return {key: values[key] for key in keys if key in values}
 
     def scan_state(
         self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64

@@ -68,6 +68,9 @@ class StateReader(Protocol):
     def get_state(self, store: str, key: bytes) -> bytes | None:
         """The value of a store's entry, or None."""
 
+    def get_states(self, store: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that a store has entries of."""
+
     def scan_state(
         self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:

@@ -247,6 +247,11 @@ class SqliteLog:
         with self._guard("read"):
             return self._state.get(store, key)
 
+    def get_states(self, store: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that a store has entries of."""
+        with self._guard("read"):
+            return self._state.get_many(store, keys)
+
     def scan_state(
         self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64
     ) -> Iterator[tuple[bytes, bytes]]:

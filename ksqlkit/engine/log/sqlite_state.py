@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
@@ -13,6 +13,8 @@ from ksqlkit.errors import ServerError
 
 _BATCH: Final = 4096  # entries read at once, at most
 _GET: Final = "SELECT value FROM state WHERE store = ? AND key = ?"
+_MANY: Final = 64  # keys looked for at once
+_GET_MANY: Final = f"SELECT key, value FROM state WHERE store = ? AND key IN ({', '.join('?' * _MANY)})"
 _SCAN: Final = "SELECT key, value FROM state WHERE store = ? AND key >= ? ORDER BY key LIMIT ?"
 _SCAN_TO: Final = "SELECT key, value FROM state WHERE store = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
 _PUT: Final = "INSERT OR REPLACE INTO state (store, key, value) VALUES (?, ?, ?)"
@@ -31,6 +33,15 @@ class StateTable:
         """An entry's value, or None."""
         found = self._db.execute(_GET, (self.numbers.get(store), key)).fetchone()
         return None if found is None else found[0]
+
+    def get_many(self, store: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that there are entries of."""
+        found: dict[bytes, bytes] = {}
+        for at in range(0, len(keys), _MANY):
+            some = list(keys[at : at + _MANY])
+            some += some[:1] * (_MANY - len(some))  # so that there is one statement, compiled once
+            found.update(self._db.execute(_GET_MANY, (self.numbers.get(store), *some)))
+        return found
 
     def scan(
         self,
@@ -109,6 +120,11 @@ class Scratch:
         """An entry's value, or None."""
         with self._guard():
             return self._table.get(store, key)
+
+    def get_states(self, store: str, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The values of those of the keys that there are entries of."""
+        with self._guard():
+            return self._table.get_many(store, keys)
 
     def scan_state(
         self, store: str, low: bytes = b"", high: bytes | None = None, batch: int = 64

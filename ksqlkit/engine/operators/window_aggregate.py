@@ -45,7 +45,7 @@ def declare(gen: Generator, step: Aggregate, window: TimeWindows) -> tuple[str, 
     if name not in gen.defined:
         gen.defined.add(name)
         # A time-ordered store (EMIT FINAL) keeps a window of exactly the retention's age.
-        gen.store(step, WindowStore, window.retention, 0 if step.final else 1)
+        gen.store(step, WindowStore, window.retention, 0 if step.final else 1, window.advance)
         gen.store(step, Scalars, -1, -1, suffix="times")
         gen.prologue += [
             f"{name}_get = {name}.data.get",

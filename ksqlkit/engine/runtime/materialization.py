@@ -180,7 +180,7 @@ def _size(step: Step) -> int:
 
 def _windows_of(
     step: Step, environment: Environment, parts: tuple[Any, ...], starts: Range, ends: Range
-) -> list[tuple[int, int]]:
+) -> Iterable[tuple[int, int]]:
     """(start, end) of a key's windows, at least of those that start and end in the ranges."""
     base = _base(step)
     if isinstance(base, Aggregate):
@@ -189,7 +189,7 @@ def _windows_of(
         if isinstance(store, WindowStore):
             size = _size(base)
             low, high = max(0, starts[0], ends[0] - size), min(starts[1], ends[1] - size, store.time)
-            return [(s, s + size) for s in store.starts_of(key, low, high)]
+            return ((s, s + size) for s in store.starts_of(key, low, high))
         if isinstance(store, SessionStore):
             return store.sessions_of(key)
     return [(k[-2], k[-1]) for k in _keys(step, environment) if k[:-2] == parts]

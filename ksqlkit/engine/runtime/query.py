@@ -91,7 +91,7 @@ class RunningQuery:
         }
         self._tasks_wanted = max(self._partitions.values(), default=1)
         hot = HOT_ENTRIES if properties is None else int(properties.get(HOT_PROPERTY, HOT_ENTRIES))
-        self._hot = max(1, hot // self._tasks_wanted)
+        self._hot = hot // self._tasks_wanted
         self._unsaved = 0
         self.compiled: CompiledPlan = compile_plan(
             plan, functions, self._partitions, self._nested_error, queryable=on_rows is None, schemas=schemas

@@ -21,6 +21,8 @@ class JoinStore(SpillingStore):
     by number of segment, key, timestamp and sequence number. Segments expire as a whole.
     """
 
+    SHARE = 0.5  # a join has three stores
+
     def __init__(self, name: str, retention: int) -> None:
         super().__init__(name)
         self.retention = retention
@@ -147,6 +149,8 @@ class OuterStore(SpillingStore):
 
     In memory are all after the time `_cold` and those that changed since the last drain.
     """
+
+    SHARE = 0.5
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -8,15 +8,17 @@ memory, and go before what the log holds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from ksqlkit.engine.log.protocol import KeyRange, StateReader
 from ksqlkit.engine.state.store import Codec
 
-HOT_ENTRIES: Final = 50_000  # of one query's store, over all partitions
+HOT_ENTRIES: Final = 50_000  # of a query's store, over all partitions: some 15 MB
 LARGE_ENTRY: Final = 256  # bytes: an entry counts once more for each of them
 HEAD: Final = b""  # the key of a store's own numbers, before all others
 FIRST: Final = b"\x00"  # before all other keys
+_FIND_BATCH: Final = 256
 _BIAS: Final = 1 << 63
 
 
@@ -51,7 +53,7 @@ class Backing:
         self._last: tuple[bytes, bytes] | None = None
 
     def get(self, key: bytes) -> Any:
-        """An entry, or None; the one that a scan stands at costs nothing."""
+        """An entry, or None; the one that `scan` or `find` stands at costs nothing."""
         last = self._last
         if last is not None and last[0] == key:
             value: bytes | None = last[1]
@@ -73,13 +75,31 @@ class Backing:
         finally:
             self._last = None
 
+    def find(self, keys: Iterable[bytes]) -> Iterator[bytes]:
+        """Those of the keys that there are entries of, in the same order."""
+        wanted = iter(keys)
+        try:
+            while chunk := list(islice(wanted, _FIND_BATCH)):
+                held = self._reader.get_states(self._store, chunk)
+                for key in chunk:
+                    if key in held:
+                        self._last = (key, held[key])
+                        yield key
+        finally:
+            self._last = None
+
     def first(self, low: bytes, high: bytes) -> bytes | None:
         """The first key with low <= key < high."""
         return next((key for key, _ in self._reader.scan_state(self._store, low, high, 1)), None)
 
 
 class Backed:
-    """A store over a backing; without one, everything stays in memory."""
+    """A store over a backing; without one, everything stays in memory.
+
+    `SHARE` is how many of the backing's hot entries are this kind of store's.
+    """
+
+    SHARE = 1.0
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -105,7 +125,7 @@ class Backed:
         """How many of the entries in memory, of about `size` bytes, should leave: none while there are few."""
         if self.backing is None:
             return 0
-        hot = self.backing.hot // (1 + size // LARGE_ENTRY)
+        hot = int(self.backing.hot * self.SHARE) // (1 + size // LARGE_ENTRY)
         return count - hot * 3 // 4 if count > hot else 0
 
 

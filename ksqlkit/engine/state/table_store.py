@@ -30,6 +30,8 @@ class ColdRows(Rows):
 class TableStore(Backed):
     """Key -> entry. The operators own `data` and note each changed key in `dirty`."""
 
+    SHARE = 4.0  # keys of a table have no order of time: those that are not in memory cost a look-up when they come
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.data = Rows()
@@ -60,7 +62,11 @@ class TableStore(Backed):
         if key in self.dirty:
             return None  # deleted since the last commit
         entry = self.backing.get(self.backing.codec.encode(key))
-        if entry is not None and not self.backing.scanning and len(self.data) < 2 * self.backing.hot:
+        if (
+            entry is not None
+            and not self.backing.scanning
+            and len(self.data) < 2 * self.SHARE * self.backing.hot
+        ):
             self.data[key] = entry
         return entry
 
@@ -69,7 +75,7 @@ class TableStore(Backed):
         self.backing = backing
         decode_key, decode = backing.codec.decode_key, backing.codec.decode
         for raw_key, raw in backing.scan(b"", None):
-            if len(self.data) == backing.hot:
+            if len(self.data) >= backing.hot * self.SHARE:
                 self._chill()
                 break
             self.data[decode_key(raw_key)] = decode(raw)

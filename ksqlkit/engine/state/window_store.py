@@ -5,13 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from ksqlkit.engine.state.spilling import LARGE_ENTRY, SpillingStore, stamp, unstamp
 from ksqlkit.engine.state.store import Codec, Key
 
 Window = dict[Key, Any]
+_MANY_STARTS: Final = 20_000  # more of them are looked for first, as most windows may have no entry at all
 
 
 class ColdWindow(Window):
@@ -33,13 +35,15 @@ class WindowStore(SpillingStore):
     """`data` is window start -> {key: entry} of the windows in memory; `dirty` is window start -> changed keys.
 
     As in Kafka Streams' window stores, time here is the largest window start ever put, and entries whose start is
-    less than that minus the retention are gone. `slack` is 1 where a window at exactly that age is gone too.
+    less than that minus the retention are gone. `slack` is 1 where a window at exactly that age is gone too. Windows
+    start at multiples of `advance`.
     """
 
-    def __init__(self, name: str, retention: int, slack: int = 1) -> None:
+    def __init__(self, name: str, retention: int, slack: int = 1, advance: int = 1) -> None:
         super().__init__(name)
         self.retention = retention
         self.slack = slack
+        self.advance = advance
         self.time = -1
         self.data: dict[int, Window] = {}
         self.dirty: dict[int, set[Key]] = {}
@@ -139,17 +143,31 @@ class WindowStore(SpillingStore):
                     yield start, key
         yield from ((start, key) for start in resident for key in self.data[start])
 
-    def starts_of(self, key: Key, low: int, high: int) -> list[int]:
-        """Starts, in [low, high] and ascending, of the windows that have an entry of the key."""
-        starts = set(self._in_memory(low, high))
-        at, last = max(low, self._oldest), min(high, self._cold)
-        while self.backing is not None and at <= last:
-            found = self.backing.first(stamp(at), stamp(last + 1))
+    def starts_of(self, key: Key, low: int, high: int) -> Iterator[int]:
+        """Starts, in [low, high] and ascending, of the windows that have an entry of the key. Looking up the one just
+        given reads nothing."""
+        cold: Iterator[int] = iter(())
+        if self.backing is not None:
+            text = self.backing.codec.encode(key)
+            found = self.backing.find(stamp(start) + text for start in self._cold_starts(low, high))
+            cold = (unstamp(raw) for raw in found)
+        warm = (start for start in self._in_memory(low, high) if key in self.data[start])
+        return (start for start, _ in groupby(merge(warm, cold)))
+
+    def _cold_starts(self, low: int, high: int) -> Iterator[int]:
+        """Where windows may start, in [low, high], of which the log has entries."""
+        assert self.backing is not None
+        low, high = max(low, self._oldest), min(high, self._cold)
+        at = -(-low // self.advance) * self.advance
+        if (high - at) // self.advance < _MANY_STARTS:
+            yield from range(at, high + 1, self.advance)
+            return
+        while at <= high:
+            found = self.backing.first(stamp(at), stamp(high + 1))
             if found is None:
-                break
-            starts.add(unstamp(found))
+                return
+            yield unstamp(found)
             at = unstamp(found) + 1
-        return sorted(start for start in starts if self.get(start, key) is not None)
 
     def closed(self, low: int, high: int, order: Callable[[Key], bytes]) -> Iterator[tuple[int, Key, Any]]:
         """(start, key, entry) for windows that start in [low, high], by start, then by serialized key."""

@@ -122,6 +122,9 @@ def test_state_by_key_and_by_range(log: Log) -> None:
     log.commit(Commit(state={"s": {b"%04d" % i: b"%d" % i for i in range(1000)}, "t": {b"0001": b"x"}}))
     assert log.get_state("s", b"0042") == b"42"
     assert log.get_state("s", b"9") is log.get_state("never", b"9") is None
+    wanted = [b"%04d" % i for i in range(0, 2000, 7)]
+    assert log.get_states("s", wanted) == {k: b"%d" % int(k) for k in wanted if int(k) < 1000}
+    assert log.get_states("s", []) == log.get_states("never", wanted) == {}
     assert [k for k, _ in log.scan_state("s", b"0100", b"0500")] == [b"%04d" % i for i in range(100, 500)]
     assert [k for k, _ in log.scan_state("s", b"0998")] == [b"0998", b"0999"]
     assert not list(log.scan_state("s", b"5", b"6"))
