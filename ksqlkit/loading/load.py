@@ -81,7 +81,7 @@ class Encoder:
             raise DataError(
                 f"The file has no column {names}, which {missing[0][1]} needs",
                 location=Location(str(path), 1),
-                hint=f"It has {', '.join(columns)}. Nothing was loaded.",
+                hint=f"It has {', '.join(columns)}. {_separated(list(columns))}Nothing was loaded.",
             )
 
     def encode(self, row: Row) -> TopicRecord:
@@ -109,6 +109,12 @@ class Encoder:
                 timestamp,
             )
         return TopicRecord(orjson.dumps(row, _as_json), key, timestamp)
+
+
+def _separated(columns: list[str]) -> str:
+    """What to do about a heading that is one cell because something else than commas separates it."""
+    other = next((sign for sign in ";\t|" if len(columns) == 1 and sign in columns[0]), None)
+    return f"Separate the cells by commas, not by {other!r}. " if other else ""
 
 
 def _event_time(value: Any, column: str) -> int:

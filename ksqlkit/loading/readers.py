@@ -162,16 +162,34 @@ def _boolean(text: str) -> bool:
 
 
 @contextmanager
-def _open_text(path: Path) -> Iterator[IO[str]]:
+def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as inner:
-            yield io.TextIOWrapper(inner, "utf-8-sig", newline="")
+            yield inner
     elif path.suffix == ".gz":
-        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
-            yield file
+        with gzip.open(path, "rb") as packed:
+            yield packed  # type: ignore[misc]
     else:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with path.open("rb") as file:
             yield file
+
+
+@contextmanager
+def _open_text(path: Path) -> Iterator[IO[str]]:
+    with _open_bytes(path) as file:
+        yield io.TextIOWrapper(file, "utf-8-sig", newline="")
+
+
+def _not_utf8(path: Path) -> DataError:
+    """Where a file is not UTF-8: its decoder reads ahead and does not know the line."""
+    with _open_bytes(path) as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as exc:
+                message = f"Not UTF-8 text: byte 0x{line[exc.start]:02x}, the line's {exc.start + 1}th"
+                return DataError(message, location=Location(str(path), number), hint="Save it as UTF-8.")
+    return DataError(f"{path} is not UTF-8 text", hint="Save it as UTF-8.")
 
 
 def _read_csv(path: Path) -> tuple[list[str], Iterator[Line]]:
@@ -179,8 +197,8 @@ def _read_csv(path: Path) -> tuple[list[str], Iterator[Line]]:
     try:
         with _open_text(path) as file:
             header = next(csv.reader(file), None)
-    except UnicodeDecodeError as exc:
-        raise DataError(f"{path} is not UTF-8 text: {exc}") from exc
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
     except BROKEN as exc:
         raise DataError(f"{path} cannot be unpacked: {exc}") from exc
     if header is None:
@@ -204,7 +222,9 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[Line]:
                     message = f"The line has {len(cells)} cells, the header {width}"
                     raise DataError(message, location=Location(str(path), reader.line_num))
                 yield reader.line_num, dict(zip(header, cells, strict=True))
-        except (csv.Error, UnicodeDecodeError, *BROKEN) as exc:
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+        except (csv.Error, *BROKEN) as exc:
             raise DataError(
                 f"Not readable as CSV: {exc}", location=Location(str(path), reader.line_num)
             ) from exc
@@ -219,9 +239,13 @@ def _read_json_lines(path: Path) -> Iterator[Line]:
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError as exc:
-                raise DataError(f"Not JSON: {exc}", location=Location(str(path), number)) from exc
+                hint = "Each line is one JSON object."
+                raise DataError(f"Not JSON: {exc}", location=Location(str(path), number), hint=hint) from exc
             if not isinstance(row, dict):
-                raise DataError("The line is not a JSON object", location=Location(str(path), number))
+                hint = "Write one object a line, without [ ] and commas around them."
+                raise DataError(
+                    "The line is not a JSON object", location=Location(str(path), number), hint=hint
+                )
             yield number, row
 
 

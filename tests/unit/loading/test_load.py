@@ -230,3 +230,23 @@ def test_cells_without_a_type_keep_what_they_say() -> None:
     ]
     found = [infer(cell) for cell in cells]
     assert found == ["007", "1_000", "nan", "inf", 12, -3, 1.5, 1000.0, cells[8], 0, True, None, "-"]
+
+
+def test_another_separator_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(CSV.replace(",", ";"))
+    with pytest.raises(DataError) as caught:
+        load_file(client(), path, "orders")
+    assert "Separate the cells by commas, not by ';'" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("name", ["orders.csv", "orders.csv.gz"])
+@pytest.mark.parametrize("line", [1, 4])
+def test_a_file_that_is_not_utf8_names_the_line(tmp_path: Path, name: str, line: int) -> None:
+    lines = CSV.encode().splitlines(keepends=True) + [b"3,zo,1,1,1\n"] * 5
+    lines[line - 1] = b"\xe9" + lines[line - 1]
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(b"".join(lines)) if name.endswith("gz") else b"".join(lines))
+    with pytest.raises(DataError, match="Not UTF-8 text: byte 0xe9") as caught:
+        load_file(client(), path, "orders")
+    assert str(caught.value.location) == f"{path}:{line}"
