@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import bridge, dialect, engine, forecasts, memory, pull, scaling, scoring, server
+from benchmarks import bridge, dialect, engine, forecasts, memory, processor, pull, scaling, scoring, server
 from benchmarks.result import Benchmark, Result
 
 OUTPUT = Path(__file__).resolve().parents[1] / "build" / "bench.json"
 ALL: tuple[Benchmark, ...] = tuple(
     b
-    for module in (engine, pull, server, memory, dialect, scaling, forecasts, scoring, bridge)
+    for module in (engine, pull, server, memory, dialect, scaling, forecasts, scoring, bridge, processor)
     for b in module.BENCHMARKS
 )
 ABOUT = ("machine", "load", "versions")

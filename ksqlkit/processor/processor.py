@@ -42,13 +42,14 @@ class Moved(Exception):
 
 @dataclass(slots=True)
 class Tally:
-    """What was committed since the start."""
+    """What was committed since the start, and how long it took."""
 
     read: int = 0
     written: int = 0
     dead: int = 0
     transactions: int = 0
     aborted: int = 0
+    seconds: float = 0.0  # from the first record's arrival to the last commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class Processor:
         self._firsts: dict[int, int] = {}  # of the batch that is worked on
         self._paused: set[int] = set()
         self._moved = False
+        self._began = 0.0
         self._said: dict[str, float] = {}
 
     # ---------------------------------------------------------------- what callers of functions are given
@@ -155,7 +157,7 @@ class Processor:
             records = self._read()
             if not records:
                 return
-            self._process(records)
+            self._process(records, start)
         except (Aborted, Moved, Unreachable) as error:
             self.tally.aborted += 1
             self.counters.commits.add(processor=self.group, outcome="aborted")
@@ -179,8 +181,8 @@ class Processor:
         except Moved:
             logger.info("%s: partitions moved", self.group)
 
-    def _process(self, records: Mapping[int, list[Record]]) -> None:
-        """Score and commit records by partition."""
+    def _process(self, records: Mapping[int, list[Record]], start: float) -> None:
+        """Score and commit records by partition, which came at `start`."""
         done: dict[int, Batch] = {}
         before = self.busy_seconds
         for partition, batch in records.items():
@@ -197,6 +199,8 @@ class Processor:
         self.tally.written += written
         self.tally.dead += len(failures)
         self.tally.transactions += 1
+        self._began = self._began or start
+        self.tally.seconds = time.monotonic() - self._began
         self.counters.read.add(read, processor=self.group)
         self.counters.written.add(written, processor=self.group)
         self.counters.commits.add(processor=self.group, outcome="committed")
@@ -239,6 +243,7 @@ class Processor:
         if messages and self._size.rows > 1:
             messages += self._consumer.consume(self._size.rows - 1, 0.0)
         read: dict[int, list[Record]] = {}
+        self._at_end -= {m.partition() for m in messages if m.error() is None}
         for message in messages:
             error = message.error()
             if error is not None:
@@ -273,7 +278,6 @@ class Processor:
     def _prepare(self, partition: int) -> None:
         """Take over a partition: where its last owner stopped, and what it knew."""
         if partition in self._tasks:
-            self._at_end.discard(partition)
             return
         from confluent_kafka import KafkaException, TopicPartition
 
@@ -289,7 +293,6 @@ class Processor:
             state = restore(self.settings.kafka, self._topics.state, partition, lambda: self.pause(0.0, ""))
         self._positions[partition] = max(place.offset, 0)
         self._tasks[partition] = Task(self._planned, partition, state, largest=self.settings.largest)
-        self._at_end.discard(partition)
 
     def _offsets(self, records: Mapping[int, list[Record]]) -> list[TopicPartition]:
         from confluent_kafka import TopicPartition

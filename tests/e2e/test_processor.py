@@ -208,6 +208,7 @@ def test_the_scoring_server_goes_away_and_comes_back(broker: Broker, folder: Pat
         process.says("cannot reach")  # down at the start
         first = scoring_server(folder / "models", folder / "functions", port=port)
         try:
+            process.says("took partitions")
             broker.produce("AWAY", numbers(0, 500, 2))
             wait_until(lambda: sum(map(len, broker.read("AWAY_OUT"))) > 0)
         finally:
