@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import signal
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from ksqlkit.engine.rest.app import App
 from ksqlkit.errors import ServerError
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+
+BACKLOG: Final = 256
+_LOGGER = logging.getLogger("ksqlkit.rest")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -19,7 +26,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
-        found.listen(256)
+        found.listen(BACKLOG)
     except OSError as error:
         found.close()
         raise ServerError(
@@ -47,11 +54,46 @@ async def serve(
 
     `ready` is called when connections are accepted, `stopping` first of all when the end is asked for.
     """
-    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.asyncio.worker_context import WorkerContext
+    from hypercorn.utils import wrap_app
+
+    from ksqlkit.engine.rest.connection import Connection
+
+    if stop is None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+    config, context = _config(), WorkerContext(None)
+    wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]
+    connections: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connections.add(task)
+        task.add_done_callback(connections.discard)
+        try:
+            await Connection(wrapped, asyncio.get_running_loop(), config, context, {}, reader, writer)
+        except Exception:  # of one connection: the others go on
+            _LOGGER.debug("a connection broke", exc_info=True)
+
+    server = await asyncio.start_server(connected, backlog=BACKLOG, sock=found.dup())
+    ready()
+    await stop.wait()
+    await asyncio.to_thread(stopping)
+    await asyncio.to_thread(app.service.close_streams)
+    server.close()
+    await context.terminated.set()
+    if connections:
+        await asyncio.wait(connections, timeout=config.graceful_timeout)
+
+
+def _config() -> Config:
+    """hypercorn's settings: no headers that ksqlDB does not send, long-lived connections."""
     from hypercorn.config import Config
 
     config = Config()
-    config.bind = [f"fd://{os.dup(found.fileno())}"]  # it closes its own
     config.include_date_header = False
     config.include_server_header = False
     config.errorlog = config.accesslog = None
@@ -60,16 +102,4 @@ async def serve(
     config.h11_max_incomplete_size = 256 * 1024
     config.h2_max_concurrent_streams = 1000
     config.graceful_timeout = 2.0
-    if stop is None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-
-    async def stopped() -> None:
-        ready()
-        await stop.wait()
-        await asyncio.to_thread(stopping)
-        await asyncio.to_thread(app.service.close_streams)
-
-    await hypercorn_serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]
+    return config
