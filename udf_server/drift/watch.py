@@ -97,7 +97,13 @@ class DriftWatch:
                 return
             try:
                 alerts = self._take(rows, labelled)
-            except (OSError, sqlite3.Error) as error:
+            except (
+                OSError,
+                sqlite3.Error,
+                ValueError,
+                KeyError,
+                TypeError,
+            ) as error:  # or what it holds is spoiled
                 logger.error("drift is watched in this process only from now on: %s", error)
                 self._memory = LocalMemory()
                 alerts = self._take(rows, labelled)

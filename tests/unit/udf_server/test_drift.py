@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from udf_server.drift.watch import is_drifting
 from udf_server.errors import ModelError
 from udf_server.http.app import App
 from udf_server.http.message import Request
+from udf_server.memory.sqlite import SqliteMemory
 from udf_server.metrics import Metrics
 from udf_server.models.store import ModelStore
 from udf_server.service import Service
@@ -178,12 +179,24 @@ def test_several_processes_watch_as_one(tmp_path: Path) -> None:
     asyncio.run(act())
 
 
-def test_a_memory_that_cannot_be_written_ends_the_sharing_not_the_watch(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def in_the_way(folder: Path) -> None:
+    (folder / ".memory").write_text("in the way")
+
+
+def spoiled(folder: Path) -> None:
+    memory = SqliteMemory(folder / ".memory" / "drift.db")
+    with memory.transaction("drift") as space:
+        space.put("fraud@1", b"rubbish")
+    memory.close()
+
+
+@pytest.mark.parametrize("break_it", [in_the_way, spoiled])
+def test_a_memory_that_cannot_be_used_ends_the_sharing_not_the_watch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, break_it: Callable[[Path], None]
 ) -> None:
     chance = np.random.default_rng(9)
     watched(tmp_path, chance)
-    (tmp_path / ".memory").write_text("in the way")
+    break_it(tmp_path)
 
     async def act() -> None:
         service = Service(tmp_path, drift=DriftSettings(window=200))
