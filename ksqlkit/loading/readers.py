@@ -187,7 +187,7 @@ def _not_utf8(path: Path) -> DataError:
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as exc:
-                message = f"Not UTF-8 text: byte 0x{line[exc.start]:02x}, the line's {exc.start + 1}th"
+                message = f"The file is not UTF-8 text: byte 0x{line[exc.start]:02x} at offset {exc.start} of the line"
                 return DataError(message, location=Location(str(path), number), hint="Save it as UTF-8.")
     return DataError(f"{path} is not UTF-8 text", hint="Save it as UTF-8.")
 

@@ -247,6 +247,6 @@ def test_a_file_that_is_not_utf8_names_the_line(tmp_path: Path, name: str, line:
     lines[line - 1] = b"\xe9" + lines[line - 1]
     path = tmp_path / name
     path.write_bytes(gzip.compress(b"".join(lines)) if name.endswith("gz") else b"".join(lines))
-    with pytest.raises(DataError, match="Not UTF-8 text: byte 0xe9") as caught:
+    with pytest.raises(DataError, match="not UTF-8 text: byte 0xe9") as caught:
         load_file(client(), path, "orders")
     assert str(caught.value.location) == f"{path}:{line}"
