@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ksqlkit.dialect import types as T
+from ksqlkit.engine.catalog import Format
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import make_deserializer, make_serializer
+from ksqlkit.engine.serde.remote_registry import RemoteRegistry
 from ksqlkit.process import ServerProcess
 from tests.support.kafka_broker import Broker, free_port, missing
 from tests.support.kafka_processor import Processing, wait_until
@@ -260,3 +266,58 @@ def test_what_is_wrong_at_the_start_is_said(broker: Broker, scoring: ServerProce
             process.end(stop=False, code=code)
         assert words in process.log, process.log
         assert "Traceback" not in process.log
+
+
+@pytest.mark.parametrize("value_format", ["AVRO", "PROTOBUF", "JSON_SR"])
+def test_formats_of_a_registry_and_a_schema_that_changes(
+    broker: Broker, scoring: ServerProcess, tmp_path: Path, value_format: str
+) -> None:
+    topic = f"REG_{value_format}"
+    broker.create(topic, 1)
+    server = [
+        sys.executable,
+        "-m",
+        "ksqlkit.engine.rest",
+        "--port",
+        "0",
+        "--log",
+        str(tmp_path / "registry.db"),
+    ]
+    with ServerProcess("registry", server, health="/info") as registry:
+        schemas = RemoteRegistry(registry.url)
+        old = (Column("X", T.DOUBLE), Column("NOTE", T.STRING))
+        new = (*old, Column("MORE", T.Array(T.INTEGER)))
+        # Each set of columns has a subject of its own; readers go by the id in the record.
+        write_old, write_new = (
+            make_serializer(
+                Format(value_format), columns, is_key=False, topic=f"{topic}_{n}", registry=schemas
+            )
+            for n, columns in enumerate((old, new))
+        )
+        broker.produce(topic, [(0, b"a", write_old((4.0, "n"))), (0, b"b", write_new((9.0, None, [1, 2])))])
+        broker.produce(topic, [(0, b"c", b"\x00\x00\x00\x27\x0fnothing"), (0, b"d", write_old((-1.0, "m")))])
+        query = tmp_path / f"{topic}.sql"
+        query.write_text(
+            "CREATE STREAM S (K STRING KEY, X DOUBLE, NOTE STRING)"
+            f" WITH (KAFKA_TOPIC='{topic}', VALUE_FORMAT='{value_format}');"
+            f"CREATE STREAM {topic}_OUT AS SELECT K, X, NOTE, ROOT(X) AS R FROM S;"
+        )
+        options = ("--scoring", scoring.url, "--registry", registry.url, "--to-end")
+        with Processing(query, broker.address, *options) as process:
+            done = process.end(stop=False)
+        (results,) = broker.read(f"{topic}_OUT")
+        columns = (*old, Column("R", T.DOUBLE))
+        read = make_deserializer(
+            Format(value_format),
+            columns,
+            is_key=False,
+            topic=f"{topic}_OUT",
+            registry=RemoteRegistry(registry.url),
+        )
+        assert {m.key(): read(m.value()) for m in results} == {
+            b"a": (4.0, "n", 2.0),
+            b"b": (9.0, None if value_format != "PROTOBUF" else "", 3.0),
+            b"d": (-1.0, "m", None if value_format != "PROTOBUF" else 0.0),
+        }
+        assert done["dead"] == 2
+        assert schemas.latest(f"{topic}_OUT-value") is not None
