@@ -45,6 +45,7 @@ QUIET_SECONDS: Final = 86_400.0  # an alert of a version that scores no more end
 STATE: Final = "drift.json"
 SPACE: Final = "drift"
 _ALERTS: Final = "alerts"
+_UNUSABLE: Final = (OSError, sqlite3.Error, ValueError, KeyError, TypeError)  # the memory, or what it holds
 Key = tuple[str, int]
 Rows = list[tuple["Floats", "Floats"]]
 
@@ -97,13 +98,7 @@ class DriftWatch:
                 return
             try:
                 alerts = self._take(rows, labelled)
-            except (
-                OSError,
-                sqlite3.Error,
-                ValueError,
-                KeyError,
-                TypeError,
-            ) as error:  # or what it holds is spoiled
+            except _UNUSABLE as error:
                 logger.error("drift is watched in this process only from now on: %s", error)
                 self._memory = LocalMemory()
                 alerts = self._take(rows, labelled)
