@@ -95,9 +95,10 @@ def make_admin(properties: Mapping[str, str]) -> AdminClient:
 
 
 def find_topics(
-    admin: AdminClient, patience: float, pause: Callable[[float, str], None]
+    admin: AdminClient, wanted: str | None, patience: float, pause: Callable[[float, str], None]
 ) -> dict[str, TopicInfo]:
-    """All topics, asked for again until a broker answers. Raises Unreachable after `patience` seconds."""
+    """All topics, asked for again until a broker answers, and has the one that is wanted. After `patience` seconds they
+    are what there is; without a broker, raises Unreachable."""
     from confluent_kafka import KafkaException
 
     until = time.monotonic() + patience
@@ -105,20 +106,24 @@ def find_topics(
     while True:
         try:
             found = admin.list_topics(timeout=max(1.0, min(_ANSWER, until - time.monotonic())))
-            return {
+            topics = {
                 str(t.topic): TopicInfo(
                     str(t.topic), len(t.partitions), len(next(iter(t.partitions.values())).replicas)
                 )
                 for t in found.topics.values()
                 if t.topic and t.partitions
             }
+            if wanted is None or wanted in topics or time.monotonic() >= until:
+                return topics
+            why = f"Kafka has no topic {wanted} yet"
         except KafkaException as error:
             if time.monotonic() >= until:
                 raise Unreachable(
                     f"No Kafka broker answers ({words(error)})", hint="Start it, or correct --brokers."
                 ) from error
-            pause(wait, f"no Kafka broker answers ({words(error)})")
-            wait = min(wait * 2, 5.0)
+            why = f"no Kafka broker answers ({words(error)})"
+        pause(wait, why)
+        wait = min(wait * 2, 5.0)
 
 
 def create_topic(admin: AdminClient, info: TopicInfo) -> None:

@@ -20,9 +20,9 @@ from ksqlkit.engine.plan.steps import Filter, Project, QueryPlan, Sink, SinkStep
 from ksqlkit.engine.properties import Properties
 from ksqlkit.engine.runtime.compiled import CompiledPlan, compile_plan
 from ksqlkit.engine.serde.registry import SchemaRegistry
-from ksqlkit.errors import ParseError, ProjectError, SqlError, StatementError
+from ksqlkit.errors import ParseError, ProjectError, SqlError
 from ksqlkit.processor.spec import Spec
-from ksqlkit.project.graph import topic_of
+from ksqlkit.project.graph import read_names, topic_of
 from ksqlkit.scoring.entry import Entry
 
 OFFSET = (
@@ -98,9 +98,10 @@ def plan(
     return Planned(spec.name, found, compiled, source, sink, tuple(used))
 
 
-def source_topics(spec: Spec) -> set[str]:
-    """Topics that the statements name."""
-    return {t for s in (*spec.before, spec.query) if (t := topic_of(s)) is not None}
+def source_topic(spec: Spec) -> str | None:
+    """The topic that the query reads, None where that cannot be told."""
+    sources = set(read_names(spec.query))
+    return next((topic_of(s) for s in spec.before if getattr(s, "name", None) in sources), None)
 
 
 def _checked(found: QueryPlan, spec: Spec) -> tuple[DataSource, Sink]:
@@ -184,6 +185,3 @@ def _called(node: Any) -> set[str]:
         return set()
     found = {node.name} if isinstance(node, N.FunctionCall) else set()
     return found.union(*(_called(getattr(node, f.name)) for f in fields(node)))
-
-
-__all__ = ["Planned", "StatementError", "plan", "source_topics"]

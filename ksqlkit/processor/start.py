@@ -13,7 +13,7 @@ from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import KsqlkitError, ProjectError
 from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.kafka import create_topic, find_topics, make_admin, make_producer
-from ksqlkit.processor.planning import Planned, plan
+from ksqlkit.processor.planning import Planned, plan, source_topic
 from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
 from ksqlkit.processor.scoring import Caller, wait_for
 from ksqlkit.processor.settings import Settings
@@ -81,7 +81,7 @@ def run_one(
     transport = scoring.open()
     try:
         admin = make_admin(settings.kafka)
-        topics = find_topics(admin, settings.start_timeout, processor.pause)
+        topics = find_topics(admin, source_topic(spec), settings.start_timeout, processor.pause)
         entries = wait_for(transport, scoring.url, processor, settings.start_timeout)
         planned = plan(
             spec,

@@ -257,7 +257,7 @@ def test_what_is_wrong_at_the_start_is_said(broker: Broker, scoring: ServerProce
     for path, brokers, options, env, code, words in (
         (query, f"127.0.0.1:{free_port()}", (*url, *quick), {}, 3, "No Kafka broker answers"),
         (query, broker.address, ("--scoring", "http://127.0.0.1:1", *quick), {}, 3, "cannot reach"),
-        (missing_topic, broker.address, url, {}, 1, "NOWHERE"),
+        (missing_topic, broker.address, (*url, *quick), {}, 1, "NOWHERE"),
         (counted, broker.address, url, {}, 1, "one row at a time"),
         (query, broker.address, url, {"KSQLKIT_KAFKA_SASL_SECRET": "x"}, 1, "sasl.secret"),
         (query, broker.address, url, {"KSQLKIT_KAFKA_GROUP_ID": "x"}, 1, "group.id"),

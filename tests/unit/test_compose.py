@@ -13,6 +13,11 @@ import typer.main
 import yaml
 
 from ksqlkit.cli.main import app
+from ksqlkit.engine.log.protocol import TopicInfo
+from ksqlkit.processor.counters import Counters
+from ksqlkit.processor.planning import plan
+from ksqlkit.processor.spec import read_file
+from ksqlkit.scoring.entry import Entry
 from udf_server.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +83,7 @@ def test_commands_are_ours_and_take_their_options(services: dict[str, Any]) -> N
             text = (ROOT / "udf_server" / "__main__.py").read_text()
             assert all(f'"{w}"' in text for w in words if w.startswith("--"))
             checked += 1
-    assert checked == 3
+    assert checked == 4
 
 
 def known_settings() -> set[str]:
@@ -123,10 +128,10 @@ def test_metrics_of_dashboards_and_alerts_exist() -> None:
     dashboard = json.loads((COMPOSE / "grafana/dashboards/ksqlkit.json").read_text())
     texts = [t["expr"] for p in dashboard["panels"] for t in p["targets"]]
     texts += [r["expr"] for g in read("prometheus/alerts.yml")["groups"] for r in g["rules"]]
-    named = set(re.findall(r"\b(?:udf|ksqlkit_bridge)_\w+", " ".join(texts)))
+    named = set(re.findall(r"\b(?:udf|ksqlkit_bridge|ksqlkit_process)_\w+", " ".join(texts)))
     beans = re.findall(r"long get(\w+)\(\)", (JAVA / "CountersMBean.java").read_text())
     known = {f"ksqlkit_bridge_{b.lower()}" for b in beans}
-    known |= set(re.findall(r"# TYPE (\w+)", Metrics().render()))
+    known |= set(re.findall(r"# TYPE (\w+)", Metrics().render() + Counters().render()))
     assert {n.removesuffix("_bucket") for n in named} <= known
     assert len(named) > 10
     assert (
@@ -149,6 +154,36 @@ def test_every_setting_is_documented() -> None:
     assert set(re.findall(r"^\| `([\w.]+)` \|", text, re.M)) >= known_settings()
     classes = set(re.findall(r"`([A-Z]\w+)`", text))
     assert {c for c in classes if not c.isupper() and "_" not in c} <= {p.stem for p in JAVA.glob("*.java")}
+
+
+def test_the_processors_query_can_be_run(services: dict[str, Any]) -> None:
+    service = services["processor"]
+    command = service["command"]
+    folder = service["volumes"][0].split(":")
+    spec = read_file(COMPOSE / folder[0] / command[2].removeprefix(f"{folder[1]}/"))
+    entries = {e["name"]: Entry.read(e) for e in manifest_functions()}
+    topics = {"messages": TopicInfo("messages", 1)}
+    planned = plan(spec, entries, lambda _: Unasked(), topics, None, lambda *_: None)
+    assert planned.functions == ("SENTIMENT_DETAIL",)
+    assert command[command.index("--metrics") + 1] in (COMPOSE / "prometheus/prometheus.yml").read_text()
+    variables = {p.envvar for p in typer.main.get_command(app).commands["process"].params}  # type: ignore[attr-defined]
+    assert set(service["environment"]) <= variables
+
+
+class Unasked:
+    def call(self, rows: Any) -> list[Any]:
+        raise AssertionError
+
+
+def manifest_functions() -> list[dict[str, Any]]:
+    from udf_server.catalog import Catalog
+    from udf_server.manifest import build
+    from udf_server.models.live import LiveModels
+    from udf_server.models.store import ModelStore
+
+    made = build(Catalog(None), LiveModels(ModelStore(ROOT / "build" / "no-models")))
+    functions: list[dict[str, Any]] = json.loads(made.body)["functions"]
+    return functions
 
 
 def test_the_function_of_the_example_is_one() -> None:
