@@ -100,8 +100,10 @@ class Request:
         sent all."""
         parts = self.chunks(DRAIN_BYTES)
         with contextlib.suppress(TimeoutError, Refused, ConnectionResetError):
-            while await asyncio.wait_for(anext(parts, b""), DRAIN_SECONDS):
-                pass
+            more = True
+            while more:
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    more = bool(await anext(parts, b""))
 
     async def json(self, shape: str) -> dict[str, Any]:
         """The body as a JSON object; 400 where it is none."""

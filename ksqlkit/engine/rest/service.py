@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -55,10 +56,10 @@ class Service:
         if self._news is None:
             self._news = asyncio.Event()
             self._watch(asyncio.get_running_loop())
-        try:
-            await asyncio.wait_for(self._news.wait(), timeout)
-        except TimeoutError:
-            return
+        # Not wait_for: in Python 3.11 it may lose that its caller is cancelled.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._news.wait()
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         progress = self.engine.context.progress
