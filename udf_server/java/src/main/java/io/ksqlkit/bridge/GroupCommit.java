@@ -24,8 +24,6 @@ final class GroupCommit {
     private static final long FIRST_PAUSE_MS = 50;
     private static final long LONGEST_PAUSE_MS = 1_000;
     private static final long SLICE_NS = 25_000_000L;
-    private static final int MANY = 4;
-    private static final long GATHER_NS = 200_000L;
     private static final byte[] OPEN = "{\"data\":[".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CLOSE = "]}".getBytes(StandardCharsets.US_ASCII);
 
@@ -63,8 +61,6 @@ final class GroupCommit {
     final ResultCache cache;
     private final ArrayDeque<Row> waiting = new ArrayDeque<>();
     private int busy;
-    private volatile int lastRows;
-    private volatile long lastNs;
 
     GroupCommit(Endpoint endpoint, Spec spec, int version, int connections, int cacheEntries, Counters counters) {
         this.endpoint = endpoint;
@@ -147,28 +143,7 @@ final class GroupCommit {
         }
     }
 
-    /**
-     * Where the last answer freed many threads, those are about to ask again: lets them, for at most a tenth of a
-     * call's time, so that they ride along and do not wait for the call after. A row alone is sent at once.
-     */
-    private void gather() {
-        int expected = lastRows;
-        if (expected < MANY) {
-            return;
-        }
-        long end = System.nanoTime() + Math.min(GATHER_NS, lastNs / 10);
-        do {
-            synchronized (waiting) {
-                if (waiting.size() + 1 >= expected) {
-                    return;
-                }
-            }
-            Thread.yield(); // to those very threads, where cores are few
-        } while (System.nanoTime() - end < 0);
-    }
-
     private void lead(Row first, long graceMs) {
-        gather();
         List<Row> batch = new ArrayList<>();
         batch.add(first);
         synchronized (waiting) {
@@ -187,10 +162,7 @@ final class GroupCommit {
             for (Row row : batch) {
                 deadline = row.deadline - deadline > 0 ? row.deadline : deadline; // nobody's time is cut by the first's
             }
-            long started = System.nanoTime();
             deliver(batch, ask(batch, deadline, graceMs));
-            lastNs = System.nanoTime() - started;
-            lastRows = batch.size();
         } catch (RowFailed e) {
             failure = e;
         } finally {

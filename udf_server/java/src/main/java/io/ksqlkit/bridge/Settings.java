@@ -18,7 +18,7 @@ final class Settings {
             Map.entry("scoring.token", ""),
             Map.entry("scoring.token.file", ""),
             Map.entry("scoring.ca.file", ""),
-            Map.entry("connections", "2"),
+            Map.entry("connections", "1"),
             Map.entry("timeout.ms", "5000"),
             Map.entry("max.poll.interval.ms", "300000"),
             Map.entry("block.max.ms", "60000"),

@@ -26,6 +26,8 @@ import java.util.Random;
 public final class BenchLanes {
     private BenchLanes() {}
 
+    private static int seed = 1000;
+
     private interface Caller {
         Object score(Double[] row) throws Exception;
     }
@@ -36,9 +38,7 @@ public final class BenchLanes {
         double seconds = Double.parseDouble(args[4]);
         Map<String, Caller> lanes = new java.util.LinkedHashMap<>();
         lanes.put("one POST a row", posts(args[1]));
-        lanes.put("lane A", function(args[0], Map.of(
-                "ksql.functions._global_.scoring.url", args[1],
-                "ksql.functions._global_.connections", System.getProperty("connections", "2"))));
+        lanes.put("lane A", function(args[0], Map.of("ksql.functions._global_.scoring.url", args[1])));
         lanes.put("lane L", function(args[0], Map.of(
                 "ksql.functions.fraud_score.lane", "local", "ksql.functions.fraud_score.model.file", args[2])));
         Double[] probe = rows(features, 99)[0];
@@ -52,9 +52,6 @@ public final class BenchLanes {
             int threads = Integer.parseInt(args[i]);
             for (int round = 0; round <= rounds; round++) {
                 for (Map.Entry<String, Caller> lane : lanes.entrySet()) {
-                    if (!lane.getKey().matches(System.getProperty("lanes", ".*"))) {
-                        continue;
-                    }
                     String line = run(lane.getKey(), lane.getValue(), threads, features, seconds);
                     if (round > 0) { // the first is for the compiler
                         System.out.println(line);
@@ -117,7 +114,7 @@ public final class BenchLanes {
         List<Throwable> failures = new ArrayList<>();
         List<Double[][]> given = new ArrayList<>();
         for (int t = 0; t < threads; t++) {
-            given.add(rows(features, t + 1000 * threads));
+            given.add(rows(features, seed++)); // rows of no run before: the cache must not help
         }
         long end = System.nanoTime() + (long) (seconds * 1e9);
         for (Double[][] rows : given) {
