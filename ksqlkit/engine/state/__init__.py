@@ -1,1 +1,1 @@
-"""What operators remember: plain dicts in memory, of which only the changed entries are written at each commit."""
+"""What operators remember: dicts of what is in use, whose changes are written at each commit; the log has all of it."""

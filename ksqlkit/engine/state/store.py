@@ -1,7 +1,8 @@
 """Stores: state that lives in dicts and is written to the log as changed entries only.
 
-Every store has a name that is unique in its query and partition, takes its entries back with `restore`, and hands over
-what changed since the last call with `drain`, as bytes -> bytes (None deletes). Keys and values go through `Codec`.
+Every store has a name that is unique in its query and partition, takes its entries back with `restore` (or, those that
+may be large, is attached to the log: see state.spilling), and hands over what changed since the last call with `drain`,
+as bytes -> bytes (None deletes). Keys and values go through `Codec`.
 """
 
 from __future__ import annotations
