@@ -45,6 +45,11 @@ class Life:
             assert time.monotonic() < deadline, f"no {line!r} in time; the worker wrote {self.lines()[-2:]}"
             time.sleep(0.01)
 
+    def wait_for_batches(self, count: int, deadline: float) -> None:
+        while sum(line.isdigit() for line in self.lines()) < count and self.process.poll() is None:
+            assert time.monotonic() < deadline, f"too few batches in time: {self.lines()[-2:]}"
+            time.sleep(0.01)
+
     def lines(self) -> list[str]:
         return self.output.read_text().splitlines()
 
@@ -87,6 +92,8 @@ def killed(folder: Path, seed: int, hot: int) -> tuple[Path, list[int]]:
         # Some die while they make their queries or take them up again, most while they work.
         if number % 4:
             life.wait_for("ready", deadline)
+        if number % 2:
+            life.wait_for_batches(2, deadline)  # the first may be that of the life before
         time.sleep(chance.uniform(0.0, 0.25))
         life.kill()
         reached += [int(n) for n in life.lines() if n.isdigit()][-1:]
