@@ -29,6 +29,11 @@ class Schema:
         """Key columns, then value columns."""
         return self.key + self.value
 
+    @property
+    def headers_last(self) -> tuple[Column, ...]:
+        """The value columns as queries see them: header columns after the others."""
+        return tuple(sorted(self.value, key=lambda c: c.header is not None))
+
     def find(self, name: str) -> Column | None:
         """The column of that name, or None."""
         return next((c for c in self.columns if c.name == name), None)

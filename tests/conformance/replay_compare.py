@@ -29,6 +29,8 @@ _UNORDERED = (
     "queryDescriptions",
     "readQueries",
     "writeQueries",
+    "queryOffsetSummaries",
+    "topicSummaries",
     "sources",
 )
 
@@ -137,12 +139,17 @@ def _sorted_lists(value: Any) -> Any:
     if isinstance(value, dict):
         value = {k: None if k in _METRICS else v for k, v in value.items()}
         return {
-            k: sorted(map(_sorted_lists, v), key=repr)
+            k: sorted(map(_sorted_lists, v), key=_by_name)
             if k in _UNORDERED and isinstance(v, list)
             else _sorted_lists(v)
             for k, v in value.items()
         }
     return [_sorted_lists(v) for v in value] if isinstance(value, list) else value
+
+
+def _by_name(value: Any) -> tuple[str, str]:
+    names = (value.get(key) for key in ("name", "id", "groupId")) if isinstance(value, dict) else ()
+    return str(next((name for name in names if name is not None), "")), repr(value)
 
 
 def _first_difference(want: Any, have: Any, place: str) -> str | None:

@@ -31,10 +31,10 @@ class AliasedSource:
         return self.source.window is not None and name in WINDOW_BOUNDS
 
     def star(self) -> tuple[str, ...]:
-        """The columns `*` stands for: keys, window bounds, values."""
+        """The columns `*` stands for: keys, window bounds, values, headers."""
         bounds = tuple(WINDOW_BOUNDS) if self.source.window else ()
         schema = self.source.schema
-        return (*(c.name for c in schema.key), *bounds, *(c.name for c in schema.value))
+        return (*(c.name for c in schema.key), *bounds, *(c.name for c in schema.headers_last))
 
 
 @dataclass(frozen=True, slots=True)

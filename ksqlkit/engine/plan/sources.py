@@ -19,7 +19,7 @@ def read_source(request: Request, source: AliasedSource, name: str = "KsqlTopic"
     """The rows of a source with its pseudo columns; in joins every column carries the alias."""
     declared = source.source.schema
     system = {**PSEUDO, **(WINDOW_BOUNDS if source.source.window else {})}
-    values = (*declared.value, *(Column(n, t) for n, t in system.items()))
+    values = (*declared.headers_last, *(Column(n, t) for n, t in system.items()))
     origins = (*(c.name for c in declared.key), *(c.name for c in values))
     joins = request.scope.is_join
 

@@ -100,10 +100,9 @@ def alter_source(ctx: Context, prepared: Prepared) -> Result:
                 f"Cannot add column `{added.name}` to schema. A column with the same name already exists."
             )
         columns = (*columns, Column(added.name, added.type))
-    headers = tuple(c for c in columns if c.header is not None)
-    plain = tuple(c for c in columns if c.header is None)
-    formats.check_value(source.value_format, plain)
-    changed = replace(source, schema=Schema(source.schema.key, plain + headers), sql=prepared.text)
+    formats.check_value(source.value_format, columns)
+    written = f"{source.sql}\n{prepared.text}"
+    changed = replace(source, schema=Schema(source.schema.key, columns), sql=written)
     ctx.catalog.put(changed)
     command_id = f"{node.kind.lower()}/{node.name}/alter"
     return ctx.command(prepared, command_id, f"{node.kind.capitalize()} {node.name} altered.")

@@ -365,3 +365,17 @@ def test_alter_adds_columns(engine) -> None:
     engine.execute("INSERT INTO orders (id, note) VALUES ('a', 'hello');")
     engine.run_until_idle()
     assert list(engine.query("SELECT note FROM orders;")) == [("hello",)]
+    described = one(engine, "DESCRIBE orders;").source_description
+    assert described.statement.endswith("\nALTER STREAM orders ADD COLUMN note VARCHAR;")
+    assert described.statement.startswith("CREATE STREAM ORDERS")
+
+
+def test_headers_come_last_in_a_star_and_where_declared_in_a_description(engine) -> None:
+    engine.execute(
+        "CREATE STREAM h (k INT KEY, x BYTES HEADER('x'), v INT) "
+        "WITH (KAFKA_TOPIC='h', VALUE_FORMAT='JSON', PARTITIONS=1);"
+        "CREATE STREAM all_of_h AS SELECT * FROM h;"
+    )
+    described = one(engine, "DESCRIBE h;").source_description
+    assert [f.name for f in described.fields] == ["K", "X", "V"]
+    assert [c.name for c in engine.context.catalog.sources["ALL_OF_H"].schema.columns] == ["K", "V", "X"]
