@@ -38,7 +38,7 @@ def _classes() -> dict[str, type]:
     from forecasts.transform import Transform
 
     found = (
-        Fit, Ensemble, Scaled, Transform, Bands, naive.SeasonalNaive, naive.SeasonalMedian, linear.Autoregression,
+        Fit, Ensemble, Scaled, Transform, Bands, naive.SeasonalNaive, linear.Autoregression,
         direct.Direct, gbm.Boosted, gbm_features.Layout, smoothing.Smoothing, smoothing.State,
         smoothing.SmoothingFitted, statistical.Series, statistical.StateSpace, stl.Stl,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ HINTS = {
     "levels": "Percents between 0 and 100, such as [80, 95].",
     "seasons": "Lengths in steps, such as [24, 168].",
     "horizon": f"Steps, 1 to {LONGEST}.",
+    "series": 'Names of columns, such as ["SHOP"].',
     "drift": "How many times the backtest's error a forecast may have, above 1.",
 }
 
@@ -124,15 +126,15 @@ def load_spec(path: Path) -> Spec:
     for key in ("source", "series", "value", "target"):
         if key not in data:
             raise _error(f"The forecast needs {key!r}", path, text, "", None)
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    for key, value in given.items():
+        _check(key, value, path, text)
     if data.get("totals") and any(t != "STRING" for t in data.get("types", ())):
         hint = 'A total has "*" for a name.'
         raise _error("'totals' needs series columns of type STRING", path, text, "totals", hint)
     if data.get("totals") and (data.get("regressors") or data.get("lagged")):
         hint = "A total has no row in the source."
         raise _error("'totals' and columns as regressors do not go together", path, text, "totals", hint)
-    given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    for key, value in given.items():
-        _check(key, value, path, text)
     if len(given.get("types", given["series"])) != len(given["series"]):
         raise _error("'types' needs one SQL type per column of 'series'", path, text, "types", None)
     return Spec(name=path.stem, **given)  # type: ignore[arg-type]
@@ -145,38 +147,40 @@ def load_specs(folder: Path) -> dict[str, Spec]:
 
 
 def _check(key: str, value: Any, path: Path, text: str) -> None:
-    positive = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    def listed(kind: type, good: Callable[[Any], bool] = lambda _: True, least: int = 0) -> bool:
+        """A list of at least so many different values of a kind that are good."""
+        if not isinstance(value, tuple) or not all(type(v) is kind and good(v) for v in value):
+            return False
+        return least <= len(value) == len(set(value))
+
+    positive = type(value) is int and value > 0
     ok = {
-        "series": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
+        "series": listed(str, bool),
         "types": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
-        "seasons": isinstance(value, tuple)
-        and bool(value)
-        and all(isinstance(v, int) and v > 0 for v in value),
-        "levels": isinstance(value, tuple)
-        and bool(value)
-        and len(set(value)) == len(value)
-        and all(isinstance(v, int) and 0 < v < 100 for v in value),
-        "models": isinstance(value, tuple)
-        and bool(value)
-        and all(isinstance(v, str) and is_model(v) for v in value),
+        "seasons": listed(int, lambda v: v > 0, least=1),
+        "levels": listed(int, lambda v: 0 < v < 100, least=1),
+        "models": listed(str, is_model, least=1),
         "totals": isinstance(value, bool),
-        "calendar": isinstance(value, tuple) and all(v in CALENDAR for v in value),
-        "regressors": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
-        "lagged": isinstance(value, tuple) and all(isinstance(v, str) for v in value),
+        "calendar": listed(str, CALENDAR.__contains__),
+        "regressors": listed(str, bool),
+        "lagged": listed(str, bool),
         "gaps": value in ("zero", "interpolate"),
-        "drift": isinstance(value, int | float) and not isinstance(value, bool) and value > 1,
+        "drift": type(value) in (int, float) and value > 1,
         "horizon": positive and value <= LONGEST,
-    }.get(key, positive if key in ("folds", "minimum", "window") else isinstance(value, str))
+        "folds": positive,
+        "minimum": positive,
+        "window": positive,
+    }.get(key, isinstance(value, str) and bool(value))
     if not ok:
-        hint = {
-            "models": f"Models: {', '.join(MODELS)}, and stl+ before any other.",
-            "gaps": "zero or interpolate.",
-        }.get(key)
-        raise _error(f"{key!r} cannot be {value!r}", path, text, key, hint)
-    if key in ("frequency", "refit"):
-        parse_frequency(value)
-    if key == "schedule" and value != STALE:
-        parse_cron(value)
+        shown = list(value) if isinstance(value, tuple) else value
+        raise _error(f"{key!r} cannot be {shown!r}", path, text, key, HINTS.get(key))
+    try:
+        if key in ("frequency", "refit"):
+            parse_frequency(value)
+        if key == "schedule" and value != STALE:
+            parse_cron(value)
+    except ProjectError as exc:
+        raise _error(exc.message, path, text, key, exc.hint) from None
 
 
 def _error(message: str, path: Path, text: str, word: str, hint: str | None) -> ProjectError:

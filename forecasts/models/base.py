@@ -64,7 +64,6 @@ class Scaled:
 
 NAMES = (
     "seasonal_naive",
-    "seasonal_median",
     "ses",
     "holt",
     "damped",
@@ -78,7 +77,7 @@ NAMES = (
     "unobserved",
     "stl",
 )
-BATCHED = NAMES[:9]  # fitted for all series at once
+BATCHED = NAMES[:8]  # fitted for all series at once
 STL = "stl+"  # before any other name: the season taken out by STL; "stl" alone is stl+ets
 
 
@@ -96,7 +95,6 @@ def find_model(name: str) -> Model:
         return Model(name, partial(stl.fit, inner=inner.method))
     methods: dict[str, Any] = {
         "seasonal_naive": naive.fit,
-        "seasonal_median": naive.fit_median,
         "autoregression": linear.fit,
         "direct": direct.fit,
         "xgboost": gbm.fit,

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from forecasts.series import Matrix
-SEASONS = 5  # an odd number: the median is then a value that was
 
 
 @dataclass(slots=True)
@@ -39,33 +38,6 @@ def fit(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> SeasonalNaive:
 
     periods = (*(s for s in seasons if s > 1), 1)
     return SeasonalNaive(horizon, np.asarray(periods)[choose_base(panel.values, horizon, periods)])
-
-
-@dataclass(slots=True)
-class SeasonalMedian:
-    """What is usual at each place of a season: the median of its last values, for what runs to a timetable that
-    holidays and breakdowns disturb."""
-
-    horizon: int
-    season: int
-
-    def __call__(self, history: Panel) -> Matrix:
-        """Forecasts [series, horizon]; where nothing is known, the last value."""
-        import numpy as np
-
-        width, steps = history.values.shape[1], np.arange(self.horizon)
-        first = width + steps - (steps // self.season + 1) * self.season
-        at = first - np.arange(SEASONS)[:, None] * self.season
-        seen = np.where(at >= 0, history.values[:, np.maximum(at, 0)], np.nan)
-        lost = ~np.isfinite(seen).any(axis=1)
-        seen[:, 0][lost] = np.broadcast_to(history.values[:, -1:], lost.shape)[lost]
-        found: Matrix = np.nanmedian(seen, axis=1)
-        return found
-
-
-def fit_median(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> SeasonalMedian:
-    """Of the longest season; there is nothing to learn."""
-    return SeasonalMedian(horizon, seasons[-1])
 
 
 def choose_base(values: Matrix, horizon: int, periods: tuple[int, ...]) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from ksqlkit.cli.forecast_output import (
     explain_rows,
     print_outcome,
     print_summary,
+    say_failed,
     status_row,
     summary,
     written,
@@ -85,7 +86,7 @@ def refresh(
 
         def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
             if isinstance(outcome, KsqlkitError):
-                messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red", soft_wrap=True)
+                say_failed(spec, outcome)
                 codes.append(outcome.exit_code)
             elif outcome is None:
                 messages.print(f"{spec.name}: another scheduler has it", markup=False)
@@ -267,7 +268,7 @@ def schedule(
 
     def report(spec: Spec, outcome: Outcome | KsqlkitError | None) -> None:
         if isinstance(outcome, KsqlkitError):
-            messages.print(f"{spec.name}: {outcome.render()}", markup=False, style="red", soft_wrap=True)
+            say_failed(spec, outcome)
         elif outcome is not None:
             messages.print(f"{spec.name}: {written(spec, outcome)}", markup=False)
 

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from forecasts.spec import Spec
     from forecasts.store import Store
     from ksqlkit.client.protocol import Client
+    from ksqlkit.errors import KsqlkitError
 
 
 def print_outcome(spec: Spec, outcome: Outcome) -> None:
     """A refresh's series, and what was written."""
     print_summary(spec.name, outcome.results)
     messages.print(written(spec, outcome), markup=False, soft_wrap=True)
+
+
+def say_failed(spec: Spec, error: KsqlkitError) -> None:
+    """Why a forecast failed, with its name."""
+    name = "" if error.message.startswith(f"Forecast {spec.name}") else f"Forecast {spec.name}: "
+    messages.print(name + error.render(), markup=False, style="red", soft_wrap=True)
 
 
 def written(spec: Spec, outcome: Outcome) -> str:

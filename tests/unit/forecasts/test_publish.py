@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from forecasts.publish import current_rows, publish, read_status
-from forecasts.refresh import OK, TOO_SHORT, SeriesForecast
+from forecasts.refresh import OK, TOO_SHORT, SeriesForecast, read_panel
 from forecasts.spec import Spec
 from ksqlkit.client.embedded import EmbeddedClient
-from ksqlkit.errors import ProjectError, ServerError
+from ksqlkit.errors import DataError, ProjectError, ServerError
 
 HOUR = 3_600_000
 SPEC = Spec("f", "S", ("K",), "V", "T", time="T0", horizon=3)
@@ -91,5 +92,28 @@ def test_a_source_that_is_gone_or_changed_is_named(client: EmbeddedClient) -> No
         publish(client, Spec("f", "NONE", ("K",), "V", "T"), [], now=1, run_id="r")
     with pytest.raises(ProjectError, match="no column W"):
         publish(client, Spec("f", "S", ("K",), "W", "T"), [], now=1, run_id="r")
+    with pytest.raises(ProjectError, match="no column NOPE"):
+        publish(client, replace(SPEC, lagged=("NOPE",)), [], now=1, run_id="r")
+    with pytest.raises(ProjectError, match="K is STRING, and no number"):
+        publish(client, replace(SPEC, value="K"), [], now=1, run_id="r")
+    with pytest.raises(ProjectError, match="NOPE"):
+        read_panel(client, replace(SPEC, where="NOPE = 1"))
     with pytest.raises(ProjectError, match="K is STRING, not BIGINT"):
         publish(client, Spec("f", "S", ("K",), "V", "T", types=("BIGINT",)), [], now=1, run_id="r")
+
+
+def test_tables_of_another_shape_are_not_written_to(client: EmbeddedClient) -> None:
+    publish(client, SPEC, [result("a", 3)], now=1, run_id="r1")
+    with pytest.raises(ProjectError, match="HI_90, LO_90, no HI_95, no LO_95") as caught:
+        publish(client, replace(SPEC, levels=(80, 90)), [result("a", 2)], now=2, run_id="r2")
+    assert "apply --replace" in str(caught.value.hint)
+    assert {row["RUN_ID"] for row in current_rows(client, SPEC)} == {"r1"}
+
+
+def test_a_step_longer_than_the_rows_distance_is_refused(client: EmbeddedClient) -> None:
+    client.insert("S", [{"K": "a", "T0": h * HOUR, "V": 1.0} for h in range(48)])
+    client.execute("CREATE TABLE Q AS SELECT * FROM S;", properties={"auto.offset.reset": "earliest"})
+    spec = replace(SPEC, source="Q", frequency="day")
+    with pytest.raises(DataError, match="share a step of day"):
+        read_panel(client, spec)
+    assert read_panel(client, replace(spec, frequency="hour"))[0].lengths == (48,)

@@ -32,12 +32,28 @@ def test_defaults(tmp_path: Path) -> None:
         ("gaps = 'guess'", "'gaps' cannot be 'guess'", "zero or interpolate"),
         ("frequency = 'fortnight'", "not a frequency", None),
         ("types = ['INT', 'INT']", "one SQL type per column", None),
+        ("levels = []", "'levels' cannot be []", "[80, 95]"),
+        ("levels = [80, 80]", "'levels' cannot be [80, 80]", None),
+        ("levels = [80.5]", "'levels' cannot be", None),
+        ("levels = [[80]]", "'levels' cannot be", None),
+        ("horizon = 100000", "'horizon' cannot be 100000", "1 to 10000"),
+        ("horizon = true", "'horizon' cannot be True", None),
+        ("seasons = [1.5]", "'seasons' cannot be [1.5]", "in steps"),
+        ("calendar = ['moon']", "'calendar' cannot be ['moon']", "weekday"),
+        ("types = 5", "'types' cannot be 5", None),
+        ("totals = true\ntypes = ['BIGINT']", "'totals' needs", None),
+        ("totals = true\nlagged = ['X']", "do not go together", None),
+        ("schedule = '61 * * * *'", "not within 0 to 59", None),
+        ("models = ['stl+stl']", "'models' cannot be ['stl+stl']", "stl+ before any other"),
+        ("where = ''", "'where' cannot be", None),
+        ("horizon = ", "Not valid TOML", None),
     ],
 )
 def test_errors_name_the_key(tmp_path: Path, line: str, message: str, hint: str | None) -> None:
     with pytest.raises(ProjectError) as caught:
         load_spec(write(tmp_path, GOOD + line + "\n"))
     assert message in caught.value.message
+    assert "demand.toml" in str(caught.value.location)
     if hint:
         assert hint in (caught.value.hint or "")
 
@@ -45,6 +61,10 @@ def test_errors_name_the_key(tmp_path: Path, line: str, message: str, hint: str 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="'target'"):
         load_spec(write(tmp_path, GOOD.replace("target", "tarjet").replace("tarjet = 'T'\n", "")))
+
+
+def test_stl_before_any_model(tmp_path: Path) -> None:
+    assert load_spec(write(tmp_path, GOOD + "models = ['stl+theta', 'stl']\n")).models == ("stl+theta", "stl")
 
 
 def test_frequencies() -> None:
