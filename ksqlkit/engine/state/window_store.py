@@ -158,7 +158,10 @@ class WindowStore(SpillingStore):
         """Where windows may start, in [low, high], of which the log has entries."""
         assert self.backing is not None
         low, high = max(low, self._oldest), min(high, self._cold)
-        at = -(-low // self.advance) * self.advance
+        found = self.backing.first(stamp(low), stamp(high + 1)) if low <= high else None
+        if found is None:
+            return
+        at = -(-unstamp(found) // self.advance) * self.advance
         if (high - at) // self.advance < _MANY_STARTS:
             yield from range(at, high + 1, self.advance)
             return
