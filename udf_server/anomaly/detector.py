@@ -10,8 +10,10 @@ from typing import Any, Final
 from udf_server.anomaly.season import Season
 from udf_server.anomaly.tails import Tails
 
-PARTS: Final = ("SEASON", "WEEKDAY", "LEVEL", "CHANGE", "DRIFT")
+PARTS: Final = ("SEASON", "WEEKDAY", "LEVEL", "CHANGE", "DRIFT", "UNREST")
 _RECENT: Final = 5  # values whose mean is the drift's level
+_UNREST: Final = 48  # changes whose mean size is the unrest: no single one, but more or fewer of them than usual
+_APART: Final = 12  # rows between the unrests that are learned: neighbours share most of their changes
 _FIRST: Final = 32  # distances between values that tell the interval
 _FLOOR: Final = 1e-3  # the least spread of a tail, in usual deviations
 
@@ -32,13 +34,15 @@ class Finding:
 
 
 class Detector:
-    """Five views of a series, each with its own tails: the distance from what was usual at this time of the period, and
-    on this weekday, the value itself, its change, and the mean of the last five. Times in milliseconds, ascending."""
+    """Six views of a series, each with its own tails: the distance from what was usual at this time of the period, and
+    on this weekday, the value itself, its change, the mean of the last five, and the mean size of the last 48 changes.
+    Times in milliseconds, ascending."""
 
     def __init__(self) -> None:
         self.tails = {part: Tails() for part in PARTS}
         self.season: Season | None = None
         self.recent: list[float] = []
+        self.changes: list[float] = []  # sizes of the last ones
         self.gaps: list[int] | None = []  # distances, until they told the interval
         self.first: list[tuple[int, float]] = []
         self.time = 0
@@ -53,7 +57,8 @@ class Detector:
         parts = {part: self.tails[part].surprise(v, floor) for part, v in views.items()}
         finding = Finding(parts, *self._expected(usual))
         for part, v in views.items():
-            self.tails[part].learn(v)
+            if part != "UNREST" or self.tails["LEVEL"].count % _APART == 0:
+                self.tails[part].learn(v)
         self._learn(time, value)
         return finding
 
@@ -75,6 +80,9 @@ class Detector:
                 views["WEEKDAY"] = _outside(value, weekday)
         if self.recent:
             views["CHANGE"] = value - self.recent[-1]
+        if len(self.changes) == _UNREST:
+            changes = (*self.changes[1:], abs(value - self.recent[-1]))
+            views["UNREST"] = math.fsum(changes) / _UNREST
         window = [*self.recent, value][-_RECENT:]
         views["DRIFT"] = math.fsum(window) / len(window)
         return views
@@ -103,6 +111,8 @@ class Detector:
                 self.gaps, self.first = None, []
         elif self.season is not None:
             self.season.learn(time, value)
+        if self.recent:
+            self.changes = [*self.changes, abs(value - self.recent[-1])][-_UNREST:]
         self.time = time
         self.recent = [*self.recent, value][-_RECENT:]
         count = self.tails["LEVEL"].count
@@ -115,6 +125,7 @@ class Detector:
         return {
             "tails": {part: [t.count, t.high, t.low] for part, t in self.tails.items()},
             "recent": self.recent,
+            "changes": self.changes,
             "gaps": self.gaps,
             "first": self.first,
             "numbers": [self.time, self.mean, self.deviation],
@@ -126,7 +137,9 @@ class Detector:
     def of_state(cls, state: dict[str, Any]) -> Detector:
         """What `state` gave."""
         made = cls()
-        made.tails = {part: Tails(*given) for part, given in state["tails"].items()}
+        # One that was kept before a view came to be learns it from now on.
+        made.tails |= {part: Tails(*given) for part, given in state["tails"].items()}
+        made.changes = state.get("changes", [])
         made.recent, made.gaps = state["recent"], state["gaps"]
         made.first = [(time, value) for time, value in state["first"]]
         made.time, made.mean, made.deviation = state["numbers"]

@@ -45,7 +45,8 @@ def anomaly_score(context: Context, *columns: Sequence[Any]) -> list[Any]:
     A row that comes again (same topic, partition and offset where given, else same series and time) is answered
     again and not learned twice. Times in milliseconds. The DETAIL form's attributions hold EXPECTED, LOW and
     HIGH, and how many decades of surprise each part adds: SEASON (against the same time of earlier periods),
-    WEEKDAY (of the same weekdays), LEVEL, CHANGE, DRIFT and, of several values, TOGETHER."""
+    WEEKDAY (of the same weekdays), LEVEL, CHANGE, DRIFT (of the mean of five), UNREST (of the size of the last 48
+    changes) and, of several values, TOGETHER."""
     return score_rows(context.memory, _rows(columns))
 
 

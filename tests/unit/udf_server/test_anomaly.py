@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.scoring import ask
+from udf_server.anomaly.detector import PARTS
 from udf_server.anomaly.season import Season, period_of
 from udf_server.anomaly.series import Series
 from udf_server.anomaly.tails import Tails
@@ -57,6 +58,20 @@ def test_a_lasting_anomaly_is_told_at_its_start() -> None:
     assert sum(s > 0.5 for s in scores[144 * 7 + 1 :]) <= 1
 
 
+def test_spikes_that_come_more_often_are_told_though_each_is_usual() -> None:
+    rnd = random.Random(7)
+    values = [rnd.gauss(0, 0.2) + (10.0 if t % 40 == 0 else 0.0) for t in range(4200)]
+    for at in range(4000, 4200, 6):
+        values[at] = 10.0 + rnd.gauss(0, 0.2)
+    series = Series(1)
+    scores = [series.update(START + t * 7 * 86_400_000, [v]) for t, v in enumerate(values)]
+    assert sum(s.score > 0.5 for s in scores[:4000]) <= 2
+    told = next(at for at in range(4000, 4200) if scores[at].score > 0.5)
+    assert told < 4060
+    parts = scores[told].findings[0].parts
+    assert max(parts, key=parts.__getitem__) == "UNREST"
+
+
 def test_detail_gives_expected_bounds_and_parts() -> None:
     values = [*daily(144 * 5), 60.0]
     detail = ask(Path("unused"), ("ANOMALY_SCORE_DETAIL", rows_of(values)), memory=LocalMemory())[0].values[
@@ -66,7 +81,7 @@ def test_detail_gives_expected_bounds_and_parts() -> None:
     assert detail["STATUS"] == "OK"
     assert made_of["LOW"] < made_of["EXPECTED"] < made_of["HIGH"] < 60
     assert made_of["EXPECTED"] == pytest.approx(20, abs=2)
-    surprise = sum(made_of[p] for p in ("SEASON", "WEEKDAY", "LEVEL", "CHANGE", "DRIFT") if p in made_of)
+    surprise = sum(made_of[p] for p in PARTS if p in made_of)
     assert detail["VALUE"] == pytest.approx(surprise / (surprise + 9))
 
 
