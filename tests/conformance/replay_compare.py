@@ -31,6 +31,7 @@ _UNORDERED = (
     "writeQueries",
     "queryOffsetSummaries",
     "topicSummaries",
+    "tasksMetadata",
     "sources",
 )
 
@@ -148,7 +149,7 @@ def _sorted_lists(value: Any) -> Any:
 
 
 def _by_name(value: Any) -> tuple[str, str]:
-    names = (value.get(key) for key in ("name", "id", "groupId")) if isinstance(value, dict) else ()
+    names = (value.get(key) for key in ("name", "id", "groupId", "taskId")) if isinstance(value, dict) else ()
     return str(next((name for name in names if name is not None), "")), repr(value)
 
 

@@ -129,6 +129,20 @@ def _offsets(ctx: Context, query: PersistentQuery) -> R.QueryOffsetSummary:
     return R.QueryOffsetSummary(group, tuple(R.TopicOffsets(t, tuple(o)) for t, o in topics.items()))
 
 
+def _tasks(ctx: Context, query_id: str) -> tuple[Mapping[str, Any], ...]:
+    """A running query's tasks, one a partition, and how far each has read: the last offset and the next one to read."""
+    tasks: dict[int, list[Mapping[str, Any]]] = {}
+    for (topic, partition), position in sorted(ctx.positions(query_id).items()):
+        _, end = ctx.offsets(topic, partition)
+        place = {"topic": topic, "partition": partition}
+        offsets = {"endOffset": max(end - 1, 0), "committedOffset": position}
+        tasks.setdefault(partition, []).append({"topicPartitionEntity": place, **offsets})
+    return tuple(
+        {"taskId": f"0_{partition}", "topicOffsets": offsets, "timeCurrentIdlingStarted": None}
+        for partition, offsets in sorted(tasks.items())
+    )
+
+
 def explain(ctx: Context, prepared: Prepared) -> R.Result:
     """EXPLAIN a running query by id, or a statement that would start one. Raises StatementError."""
     from ksqlkit.engine.statements.control import find_query
@@ -188,7 +202,7 @@ def _describe_plan(
         ksql_host_query_status={HOST: state} if state else {},
         query_type="PERSISTENT" if persistent else "PUSH",
         query_errors=ctx.query_errors(plan.query_id),
-        tasks_metadata=(),
+        tasks_metadata=_tasks(ctx, plan.query_id) if state is not None else (),
         consumer_group_id=group,
         state=state,
     )

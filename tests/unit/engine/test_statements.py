@@ -353,6 +353,13 @@ def test_explain(engine) -> None:
     assert described.sources == ("ORDERS",)
     assert described.sinks == ("PER_CUSTOMER",)
     assert "AGGREGATE" in described.execution_plan
+    engine.execute("INSERT INTO orders (id, customer) VALUES ('a', 'x');")
+    engine.run_until_idle()
+    tasks = one(engine, "EXPLAIN CTAS_PER_CUSTOMER_3;").query_description.tasks_metadata
+    read = [offsets for task in tasks for offsets in task["topicOffsets"] if offsets["committedOffset"]]
+    assert [(r["topicPartitionEntity"]["topic"], r["endOffset"], r["committedOffset"]) for r in read] == [
+        ("orders", 0, 1)
+    ]
     inner = one(engine, "EXPLAIN SELECT * FROM orders WHERE qty > 1 EMIT CHANGES;").query_description
     assert inner.query_type == "PUSH"
     assert inner.statement_text == "SELECT * FROM orders WHERE qty > 1 EMIT CHANGES;"
