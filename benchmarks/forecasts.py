@@ -100,8 +100,15 @@ def beside_statsforecast() -> Iterator[Result]:
 
 def update() -> Iterator[Result]:
     """One new step: shown to what is fitted, beside the backtest and fit it takes the place of."""
-    panel = make_panel(200, 1_000)
-    models = ("theta", "holt_winters", "autoregression", "xgboost")
+    default = ("theta", "holt_winters", "autoregression", "xgboost")
+    yield from _updated("forecasts: refresh of 200 series by update", make_panel(200, 1_000), default)
+    for model in ("ets", "sarimax", "unobserved", "stl"):
+        yield from _updated(
+            f"forecasts: refresh of 4 series by update, {model}", make_panel(4, 1_000), (model,)
+        )
+
+
+def _updated(name: str, panel: Panel, models: tuple[str, ...]) -> Iterator[Result]:
     spec = Spec("f", "S", ("K",), "V", "T", seasons=(SEASON,), horizon=HORIZON, models=models)
     before = panel.cut(3)
     start = time.perf_counter()
@@ -109,9 +116,7 @@ def update() -> Iterator[Result]:
     refit = time.perf_counter() - start
     fit.forecast(before)
     shown = min(_seconds(lambda s=steps: fit.forecast(panel.cut(s))) for steps in (2, 1, 0))
-    yield Result(
-        "forecasts: refresh of 200 series by update", round(shown, 4), "s", "a refit", round(refit, 2)
-    )
+    yield Result(name, round(shown, 4), "s", "a refit", round(refit, 2))
 
 
 def memory() -> Iterator[Result]:
