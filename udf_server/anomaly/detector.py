@@ -12,9 +12,7 @@ from udf_server.anomaly.tails import Tails
 
 PARTS: Final = ("SEASON", "WEEKDAY", "LEVEL", "CHANGE", "DRIFT", "UNREST")
 _RECENT: Final = 5  # values whose mean is the drift's level
-_UNREST: Final = (
-    48  # changes whose mean size is the unrest; each may be usual, and more of them than usual not
-)
+_UNREST: Final = 48  # changes whose mean size is the unrest
 _APART: Final = 12  # rows between the unrests that are learned: neighbours share most of their changes
 _FIRST: Final = 32  # distances between values that tell the interval
 _FLOOR: Final = 1e-3  # the least spread of a tail, in usual deviations
