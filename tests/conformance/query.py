@@ -142,7 +142,8 @@ class Runner:
         ]
         if not failures:
             return Outcome(False, f"not rejected; expected: {wanted}", False)
-        return Outcome(True, failures[0], wanted in failures[0])
+        cause = str(expected.get("causeMessage") or wanted)
+        return Outcome(True, failures[0], cause in failures[0])
 
     @property
     def statements(self) -> list[str]:

@@ -42,18 +42,23 @@ _ODD: Final[dict[T.SqlType, str]] = {
 }
 
 
-def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Reader:
-    """A reader of JSON records; `where` goes into error messages ("value from topic: t")."""
-    source = _Source()
+def make_reader(
+    columns: Sequence[Column], *, wrapped: bool, where: str, exact: Reader | None = None
+) -> Reader:
+    """A reader of JSON records; `where` goes into error messages ("value from topic: t").
+
+    `exact` reads records that do not look as they normally do; with it the names of fields are matched as they are.
+    """
+    source = _Source(exact is not None)
     fields = tuple((c.name, c.type) for c in columns)
     kind: T.SqlType = T.Struct(fields) if wrapped else columns[0].type
-    exact = uses_decimal(kind)
+    decimals = uses_decimal(kind)
     if wrapped:
         body = [*source.fields("d", fields), f"return ({''.join(f'v{i}, ' for i in range(len(fields)))})"]
     else:
         body = ["v0 = d", *source.convert("v0", kind), "return (v0,)"]
     lines = ["def read(data):", "    if data is None:", "        return None", "    try:"]
-    load = "parse(data) if LONG in data.translate(DIGITS) else loads(data)" if exact else "loads(data)"
+    load = "parse(data) if LONG in data.translate(DIGITS) else loads(data)" if decimals else "loads(data)"
     lines.append(f"        d = {load}")
     lines += ["        " + line for line in body]
     lines += ["    except ODD:", "        return slow(data)"]
@@ -69,7 +74,7 @@ def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Read
         "parse": json_exact.parse,
         "LONG": b"0" * 16,
         "DIGITS": _DIGITS,
-        "slow": slow,
+        "slow": exact or slow,
         "ODD": (ValueError, TypeError, ArithmeticError),
         "Decimal": Decimal,
         "unbase": functools.partial(a2b_base64, strict_mode=True),
@@ -78,18 +83,20 @@ def make_reader(columns: Sequence[Column], *, wrapped: bool, where: str) -> Read
     return compile_function("read", "\n".join([*source.functions, *lines]), names)
 
 
-def make_picker(names: Sequence[str]) -> tuple[dict[tuple[str, ...], Any], Callable[[dict[str, Any]], Any]]:
+def make_picker(
+    names: Sequence[str], *, as_they_are: bool = False
+) -> tuple[dict[tuple[str, ...], Any], Callable[[dict[str, Any]], Any]]:
     """(known, learn): functions that take an object's values of `names`, in that order, by the object's own
     keys.
 
-    A field is found by its exact name, else by its name in upper case; an absent one is None.
+    A field is found by its exact name, else by its name in upper case unless `as_they_are`; an absent one is None.
     """
     known: dict[tuple[str, ...], Any] = {}
 
     def learn(value: dict[str, Any]) -> Any:
         if type(value) is not dict:
             raise TypeError("not an object")
-        upper = {key.upper(): key for key in value}
+        upper = {} if as_they_are else {key.upper(): key for key in value}
         found = [name if name in value else upper.get(name) for name in names]
         present = [name for name in found if name is not None]
         if len(present) == len(found):
@@ -132,7 +139,8 @@ def uses_decimal(kind: T.SqlType) -> bool:
 class _Source:
     """Collects the text of the conversion functions and the names they use."""
 
-    def __init__(self) -> None:
+    def __init__(self, as_they_are: bool = False) -> None:
+        self.as_they_are = as_they_are  # names of fields
         self.functions: list[str] = []
         self.names: dict[str, object] = {}
         self.count = 0
@@ -146,7 +154,9 @@ class _Source:
         if not fields:
             return [f"if type({value}) is not dict: raise TypeError"]
         known, learn = self.unique("known"), self.unique("learn")
-        self.names[known], self.names[learn] = make_picker([name for name, _ in fields])
+        self.names[known], self.names[learn] = make_picker(
+            [name for name, _ in fields], as_they_are=self.as_they_are
+        )
         targets = ", ".join(f"v{i}" for i in range(len(fields)))
         lines = [f"{targets} = ({known}.get(tuple({value})) or {learn}({value}))({value})"]
         for i, (_, kind) in enumerate(fields):

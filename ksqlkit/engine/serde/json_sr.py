@@ -85,15 +85,27 @@ def make_reader(
 ) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of records written by any schema of the registry."""
     kind: T.SqlType = T.Struct(tuple((c.name, c.type) for c in columns)) if wrapped else columns[0].type
-    known: dict[int, Callable[[Any], Any]] = {}
     load = json_exact.parse if json_read.uses_decimal(kind) else _loads
+    own = schema_of_row([(c.name, c.type) for c in columns]) if wrapped else _nullable(kind)
+    known: dict[int, json_read.Reader] = {}
 
-    def learn(number: int) -> Callable[[Any], Any]:
+    def learn(number: int) -> json_read.Reader:
         entry = registry.by_id(number)
         if entry is None:
             raise ValueError(f"Error retrieving JSON value schema for id {number}")
         schema = json_schema.parse_schema(entry.schema)
-        known[number] = found = connect.make_adapter(schema, kind, json_schema.opener)
+        adapt = connect.make_adapter(schema, kind, json_schema.opener)
+
+        def exact(data: bytes | None) -> tuple[Any, ...] | None:
+            value = adapt(load(data or b""))
+            if not wrapped:
+                return (value,)
+            return None if value is None else tuple(value.values())
+
+        same = json.loads(entry.schema) == own
+        known[number] = found = (
+            json_read.make_reader(columns, wrapped=wrapped, where=topic, exact=exact) if same else exact
+        )
         return found
 
     def read(data: bytes | None) -> tuple[Any, ...] | None:
@@ -101,13 +113,9 @@ def make_reader(
             return None
         try:
             number, payload = split_prefix(data)
-            adapt = known.get(number) or learn(number)
-            value = adapt(load(payload))
+            return (known.get(number) or learn(number))(payload)
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
-        if not wrapped:
-            return (value,)
-        return None if value is None else tuple(value.values())
 
     return read
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import Format
@@ -269,3 +271,43 @@ def test_a_collection_of_more_items_than_a_record_can_hold() -> None:
     )
     with pytest.raises(SerdeError):
         read(bytes([0, 0, 0, 0, entry.id]) + b"\xfe\xff\xff\xff\xff\xff\xff\xff\x01")
+
+
+_VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-(1 << 70), 1 << 70), st.floats(allow_nan=False), st.text(max_size=4),
+        st.sampled_from(["AA==", 86_400_001, -1, 1.5, "12.5"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from([*"ABCDEFGHa", "k"]), inner, max_size=6)
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(_VALUES, st.sampled_from([True, False]))
+def test_records_of_ksqldbs_own_schema_read_the_same_fast_and_slow(value: Any, wrapped: bool) -> None:
+    columns = columns_of(
+        "A INT, B STRING, C ARRAY<BIGINT>, D MAP<STRING, DOUBLE>, E STRUCT<A TIME, B DECIMAL(4,2)>, F BYTES, "
+        "G BOOLEAN, H TIMESTAMP"
+    )
+    fmt = Format("JSON_SR", wrap=None if wrapped else False)
+    if not wrapped:
+        columns = (columns[4],)
+    registry = SchemaRegistry()
+    make_serializer(fmt, columns, is_key=False, topic="t", registry=registry)
+    own = registry.latest("t-value")
+    assert own is not None
+    other = registry.register(
+        "u-value", "JSON", json.dumps({**json.loads(own.schema), "description": "not its own"})
+    )
+    read = make_deserializer(fmt, columns, is_key=False, topic="t", registry=registry)
+
+    def tried(number: int) -> Any:
+        try:
+            return read(bytes([0, 0, 0, 0, number]) + json.dumps(value).encode())
+        except SerdeError as error:
+            return error.causes
+
+    assert tried(own.id) == tried(other.id)
