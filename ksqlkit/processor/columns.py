@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -22,6 +22,15 @@ _ARROW_TYPES: Final[Mapping[T.SqlType, str]] = {
 
 Rows = Sequence[tuple[Any, ...]]
 Failures = dict[int, tuple[str, str]]  # row -> code, message
+
+
+class Answer(NamedTuple):
+    """Values by row (None where it failed), failures, and the model and version that answered."""
+
+    values: list[Any]
+    failures: Failures
+    model: str | None
+    version: int
 
 
 class NoSense(Exception):
@@ -85,26 +94,27 @@ def _numbers(rows: Rows, width: int) -> list[Any] | None:
     return [pa.array(column) for column in matrix.T.copy()]
 
 
-def decode(body: bytes, rows: int, *, arrow: bool) -> tuple[list[Any], Failures]:
-    """Values by row, and what failed. Raises NoSense for an answer to other rows than those asked."""
+def decode(body: bytes, rows: int, *, arrow: bool) -> Answer:
+    """What a call's body says. Raises NoSense for an answer to other rows than those asked."""
     return _decode_arrow(body, rows) if arrow else _decode_json(body, rows)
 
 
-def _decode_json(body: bytes, rows: int) -> tuple[list[Any], Failures]:
+def _decode_json(body: bytes, rows: int) -> Answer:
     try:
         document = orjson.loads(body)
         numbers = [pair[0] for pair in document["data"]]
         values = [pair[1] for pair in document["data"]]
         failures = {int(row): (str(code), str(message)) for row, code, message in document["errors"]}
+        model, version = document["model"], int(document["version"])
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise NoSense(f"the scoring server's answer makes no sense: {error}") from error
     if numbers != list(range(rows)):
         # Never guess which row an answer belongs to.
         raise NoSense(f"the scoring server answered other rows than the {rows} asked")
-    return values, failures
+    return Answer(values, failures, model, version)
 
 
-def _decode_arrow(body: bytes, rows: int) -> tuple[list[Any], Failures]:
+def _decode_arrow(body: bytes, rows: int) -> Answer:
     import pyarrow as pa
 
     try:
@@ -114,8 +124,10 @@ def _decode_arrow(body: bytes, rows: int) -> tuple[list[Any], Failures]:
         if codes.null_count < len(codes):
             messages = table["error"].to_pylist()
             failures = {i: (c, messages[i]) for i, c in enumerate(codes.to_pylist()) if c is not None}
-    except (pa.ArrowInvalid, KeyError) as error:
+        about = table.schema.metadata or {}
+        model, version = about.get(b"model", b"").decode() or None, int(about[b"version"])
+    except (pa.ArrowInvalid, KeyError, ValueError) as error:
         raise NoSense(f"the scoring server's answer makes no sense: {error}") from error
     if len(values) != rows:
         raise NoSense(f"the scoring server answered {len(values)} rows instead of {rows}")
-    return values, failures
+    return Answer(values, failures, model, version)

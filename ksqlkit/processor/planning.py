@@ -85,6 +85,8 @@ def plan(
     except SqlError as error:
         # The text was printed anew: only the file and the query's line are true of what was written.
         error.location = spec.place
+        if schemas is None and "ksql.schema.registry.url" in error.message:
+            error.hint = "Give --registry URL."
         raise
     found = next(q.plan for q in ctx.queries.values() if spec.name in q.sinks)
     source, sink = _checked(found, spec)
@@ -96,6 +98,28 @@ def plan(
     found = lift_remote(found, registry)
     compiled = compile_plan(found, registry, partitions, on_error, queryable=False, schemas=schemas)
     return Planned(spec.name, found, compiled, source, sink, tuple(used))
+
+
+def plain_details(query: N.CreateAsSelect) -> set[str]:
+    """Names of functions that are called for fields of their answer only, none of which are its attributions."""
+    whole: set[str] = set()
+    parts: set[str] = set()
+
+    def look(node: Any) -> None:
+        if isinstance(node, tuple):
+            for item in node:
+                look(item)
+        elif isinstance(node, N.Dereference) and isinstance(node.base, N.FunctionCall):
+            (whole if node.field == "ATTRIBUTIONS" else parts).add(node.base.name)
+            look(node.base.args)
+        elif isinstance(node, N.Node) and is_dataclass(node):
+            if isinstance(node, N.FunctionCall):
+                whole.add(node.name)
+            for part in fields(node):
+                look(getattr(node, part.name))
+
+    look(query)
+    return parts - whole
 
 
 def source_topic(spec: Spec) -> str | None:

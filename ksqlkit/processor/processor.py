@@ -17,11 +17,14 @@ from ksqlkit.processor.deadletter import dead_letter
 from ksqlkit.processor.kafka import make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.restore import restore
+from ksqlkit.processor.scoring import Caller
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.sizing import BatchSize
 from ksqlkit.processor.state import SeriesState, TopicMemory
 from ksqlkit.processor.tasks import Batch, Task
 from ksqlkit.processor.transactions import Aborted, MakeProducer, Transactions
+from ksqlkit.scoring.entry import Entry
+from ksqlkit.scoring.transport import Transport
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -77,7 +80,7 @@ class Processor:
     ) -> None:
         self.settings, self.group, self.counters = settings, group, counters
         self.tally = Tally()
-        self.busy_seconds = 0.0  # in calls of functions, told by who makes the callers
+        self._callers: list[Caller] = []
         self._stop = stop
         self._memory = memory
         self._make_producer = make_producer
@@ -91,9 +94,16 @@ class Processor:
         self._paused: set[int] = set()
         self._moved = False
         self._began = 0.0
+        self._lag_due = 0.0
         self._said: dict[str, float] = {}
 
     # ---------------------------------------------------------------- what callers of functions are given
+
+    def caller(self, entry: Entry, transport: Transport, plain: Entry | None = None) -> Caller:
+        """Who calls a function for us."""
+        made = Caller(entry, transport, self, self.note, wait=self.settings.wait, plain=plain)
+        self._callers.append(made)
+        return made
 
     def note(self, offset: int, function: str, code: str, message: str) -> None:
         """A function failed for a record of the partition that is worked on."""
@@ -184,13 +194,13 @@ class Processor:
     def _process(self, records: Mapping[int, list[Record]], start: float) -> None:
         """Score and commit records by partition, which came at `start`."""
         done: dict[int, Batch] = {}
-        before = self.busy_seconds
+        before = sum(c.seconds for c in self._callers)
         for partition, batch in records.items():
             task = self._current = self._tasks[partition]
             if self._memory is not None:
                 self._memory.use(task.state)
             done[partition] = task.run(batch)
-        self.counters.scoring.observe(self.busy_seconds - before, processor=self.group)
+        self.counters.scoring.observe(sum(c.seconds for c in self._callers) - before, processor=self.group)
         outputs = self._outputs(records, done)
         self._transactions.commit(outputs, self._offsets(records), self._members())
         read, written = sum(map(len, records.values())), sum(len(b.outputs) for b in done.values())
@@ -209,9 +219,24 @@ class Processor:
             self._say(failure.code, f"dead letter: {failure.code} {failure.function} {failure.message}"[:300])
         for partition in records:
             self._tasks[partition].state.commit()
+        self._measure_lag()
         if self._memory is not None:
             series = sum(len(t.state.committed) for t in self._tasks.values())
             self.counters.states.set(series, processor=self.group)
+
+    def _measure_lag(self) -> None:
+        """Records behind the end, as the last fetches saw it; once a second, as it takes a call a partition."""
+        from confluent_kafka import TopicPartition
+
+        now = time.monotonic()
+        if now < self._lag_due or self._consumer is None:
+            return
+        self._lag_due = now + 1.0
+        behind = 0
+        for partition, position in self._positions.items():
+            ends = self._consumer.get_watermark_offsets(TopicPartition(self._source, partition), cached=True)
+            behind += max(0, ends[1] - position)
+        self.counters.lag.set(behind, processor=self.group)
 
     def _outputs(self, records: Mapping[int, list[Record]], done: Mapping[int, Batch]) -> Iterator[Output]:
         """All that a transaction writes."""
@@ -329,14 +354,15 @@ class Processor:
         from confluent_kafka import KafkaError as Codes
 
         code = error.code()
+        final = (Codes._FATAL, Codes.TOPIC_AUTHORIZATION_FAILED, Codes.GROUP_AUTHORIZATION_FAILED)
         if code == Codes._PARTITION_EOF:
             self._at_end.add(message.partition() or 0)
-        elif code in (Codes.FENCED_INSTANCE_ID, Codes.UNKNOWN_MEMBER_ID) and error.fatal():
+        elif "group.instance.id" in error.str():
             raise ServerError(
                 f"Another process runs as instance {self.settings.instance!r} of {self.group}",
                 hint="Give each process an --instance of its own.",
             )
-        elif error.fatal() or code in (Codes.TOPIC_AUTHORIZATION_FAILED, Codes.GROUP_AUTHORIZATION_FAILED):
+        elif error.fatal() or code in final:
             raise ServerError(f"Kafka: {error.str()}")
         else:
             self._say(error.name(), f"Kafka: {error.str()}")

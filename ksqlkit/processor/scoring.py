@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from ksqlkit.errors import ServerError, Unreachable
-from ksqlkit.processor.columns import ARROW, JSON, Failures, NoSense, Rows, arrow_types, decode, encode
+from ksqlkit.processor.columns import ARROW, JSON, Answer, NoSense, Rows, arrow_types, decode, encode
 from ksqlkit.scoring import RowFailed
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import NoReply, Transport
@@ -38,14 +38,27 @@ class Caller:
 
     Rows that fail are told to `note`. A bad row follows the function's policy. While the server is away, the rows wait
     (with `wait`, or where the policy is to block); else the policy decides. Raises ServerError where it is to fail.
+    A `_DETAIL` form whose attributions nobody wants may be put together from the `plain` form's answers, which are
+    fewer bytes by far.
     """
 
-    def __init__(self, entry: Entry, transport: Transport, keeper: Keeper, note: Note, *, wait: bool) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        transport: Transport,
+        keeper: Keeper,
+        note: Note,
+        *,
+        wait: bool,
+        plain: Entry | None = None,
+    ) -> None:
         self.entry = entry
         self._transport, self._keeper, self._note = transport, keeper, note
         self._wait = wait or entry.on_failure == "block"
-        version = "" if entry.pinned is None else f"@{entry.pinned}"
-        self._path = f"/v1/functions/{entry.name}{version}:batch"
+        self._plain = plain
+        self._asked = asked = plain or entry
+        version = "" if asked.pinned is None else f"@{asked.pinned}"
+        self._path = f"/v1/functions/{asked.name}{version}:batch"
         self._kinds: dict[int, tuple[str, ...] | None] = {}
         self.seconds = 0.0  # spent in calls so far
 
@@ -69,7 +82,7 @@ class Caller:
         """Values, or RowFailed, of rows of one width."""
         width = len(rows[0])
         if width not in self._kinds:
-            self._kinds[width] = arrow_types(self.entry, width)
+            self._kinds[width] = arrow_types(self._asked, width)
         kinds = self._kinds[width]
         try:
             body = encode(rows, kinds)
@@ -77,22 +90,27 @@ class Caller:
             return self._apart(rows, RowFailed("INVALID_INPUT", str(error)), patience)
         if len(body) > _MAX_BYTES:
             return self._apart(rows, RowFailed("INVALID_INPUT", f"{len(body)} bytes in one call"), patience)
-        try:
-            values, failures = self._ask(body, len(rows), arrow=kinds is not None)
-        except RowFailed as failure:
-            if failure.code == "INVALID_INPUT":
-                return self._apart(rows, failure, patience)
-            self._keeper.pause(0.0, str(failure))
-            if failure.code == "TIMEOUT" and patience:
-                return self._apart(rows, failure, patience - 1)
-            if self.entry.on_failure == "block":
+        while True:
+            try:
+                answer = self._ask(body, len(rows), arrow=kinds is not None)
+                break
+            except RowFailed as failure:
+                if failure.code == "INVALID_INPUT":
+                    return self._apart(rows, failure, patience)
+                self._keeper.pause(0.0, str(failure))
+                if failure.code == "TIMEOUT" and patience:
+                    return self._apart(rows, failure, patience - 1)
+                if self.entry.on_failure != "block":
+                    return [failure] * len(rows)
                 self._keeper.pause(FIRST_PAUSE, str(failure))
-                return self._answers(rows, 0)
-            return [failure] * len(rows)
-        decoder = self.entry.decoder(width) if kinds is None else None
+        values = answer.values
+        decoder = self._asked.decoder(width) if kinds is None else None
         if decoder is not None:
             values = [None if v is None else decoder(v) for v in values]
-        for row, (code, message) in failures.items():
+        if self._plain is not None:
+            now = time.time_ns() // 1_000_000
+            values = [_detail(v, "OK", answer.model, answer.version, now, None) for v in values]
+        for row, (code, message) in answer.failures.items():
             values[row] = RowFailed(code, message)
         return values
 
@@ -103,7 +121,7 @@ class Caller:
         middle = len(rows) // 2
         return self._answers(rows[:middle], patience) + self._answers(rows[middle:], patience)
 
-    def _ask(self, body: bytes, rows: int, *, arrow: bool) -> tuple[list[Any], Failures]:
+    def _ask(self, body: bytes, rows: int, *, arrow: bool) -> Answer:
         """What the server answered. Raises RowFailed, or ServerError for what will not pass."""
         media = ARROW if arrow else JSON
         headers = {"content-type": media, "x-deadline-ms": str(int(self.entry.timeout * 1000))}
@@ -155,17 +173,26 @@ class Caller:
             defaulted = entry.on_failure == "default"
             code = "DEFAULTED" if defaulted else code
             self._note(offset, entry.name, code, str(answer))
-            return {
-                "VALUE": entry.default if defaulted else None,
-                "STATUS": code,
-                "MODEL": entry.model,
-                "VERSION": entry.pinned or entry.version,
-                "SCORED_AT": time.time_ns() // 1_000_000,
-                "REASON": str(answer),
-                "ATTRIBUTIONS": None,
-            }
+            now = time.time_ns() // 1_000_000
+            value = entry.default if defaulted else None
+            return _detail(value, code, entry.model, entry.pinned or entry.version, now, str(answer))
         self._note(offset, entry.name, code, str(answer))
         return entry.default if entry.on_failure == "default" else answer
+
+
+def _detail(
+    value: Any, status: str, model: str | None, version: int, now: int, reason: str | None
+) -> dict[str, Any]:
+    """What a `_DETAIL` form answers."""
+    return {
+        "VALUE": value,
+        "STATUS": status,
+        "MODEL": model,
+        "VERSION": version,
+        "SCORED_AT": now,
+        "REASON": reason,
+        "ATTRIBUTIONS": None,
+    }
 
 
 def wait_for(transport: Transport, url: str, keeper: Keeper, patience: float) -> dict[str, Entry]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from ksqlkit.engine.log.protocol import TopicInfo
 from ksqlkit.engine.serde.registry import SchemaRegistry
-from ksqlkit.errors import KsqlkitError, ProjectError
+from ksqlkit.errors import KsqlkitError, ProjectError, Unreachable
 from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.kafka import create_topic, find_topics, make_admin, make_producer
-from ksqlkit.processor.planning import Planned, plan, source_topic
+from ksqlkit.processor.planning import Planned, plain_details, plan, source_topic
 from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
-from ksqlkit.processor.scoring import Caller, wait_for
+from ksqlkit.processor.scoring import wait_for
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.spec import Spec
 from ksqlkit.processor.state import TopicMemory
 from ksqlkit.processor.transactions import MakeProducer
-from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import HttpTransport, Transport
 
 logger = logging.getLogger("ksqlkit.processor")
@@ -83,13 +83,22 @@ def run_one(
         admin = make_admin(settings.kafka)
         topics = find_topics(admin, source_topic(spec), settings.start_timeout, processor.pause)
         entries = wait_for(transport, scoring.url, processor, settings.start_timeout)
-        planned = plan(
-            spec,
-            entries,
-            lambda entry: _caller(entry, transport, processor, wait=settings.wait),
-            topics,
-            _registry(settings),
-            processor.expression_failed,
+        plain = {
+            n: entries[e.detail_of]
+            for n in plain_details(spec.query)
+            if (e := entries.get(n)) and e.detail_of
+        }
+        planned = _patiently(
+            settings.start_timeout,
+            processor,
+            lambda: plan(
+                spec,
+                entries,
+                lambda entry: processor.caller(entry, transport, plain.get(entry.name)),
+                topics,
+                _registry(settings),
+                processor.expression_failed,
+            ),
         )
         kept = _topics(planned, settings, topics, scoring)
         missing = _missing(planned, kept, topics)
@@ -103,8 +112,17 @@ def run_one(
         transport.close()
 
 
-def _caller(entry: Entry, transport: Transport, processor: Processor, *, wait: bool) -> Caller:
-    return Caller(entry, transport, processor, processor.note, wait=wait)
+def _patiently(seconds: float, processor: Processor, make: Callable[[], Planned]) -> Planned:
+    """What `make` makes, tried again while the Schema Registry is away."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return make()
+        except Unreachable as error:
+            if time.monotonic() >= until:
+                error.hint = "Start it, or correct --registry."
+                raise
+            processor.pause(1.0, error.message)
 
 
 def _registry(settings: Settings) -> SchemaRegistry | None:

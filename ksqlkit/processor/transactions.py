@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import uuid
@@ -73,10 +74,13 @@ class Transactions:
 
     def close(self) -> None:
         """Give the producer up; what was not committed is gone."""
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer.flush(1.0)
-            self._producer = None
+        from confluent_kafka import KafkaException
+
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(KafkaException):  # which a producer that was fenced raises for anything
+                producer.purge()
+                producer.flush(1.0)
 
     def _send(self, producer: Producer, outputs: Iterable[Output]) -> None:
         produce, poll = producer.produce, producer.poll

@@ -244,25 +244,37 @@ def test_the_broker_goes_away_and_comes_back(scoring: ServerProcess, tmp_path: P
             process.end()
 
 
+def test_two_processes_of_one_name(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
+    broker.create("TWINS", 1)
+    query = write_query(tmp_path, "TWINS", "K, X, ROOT(X) AS R")
+    options = ("--scoring", scoring.url, "--instance", "one")
+    with Processing(query, broker.address, *options, env=FAST) as first:
+        first.says("took partitions")
+        with Processing(query, broker.address, *options, env=FAST) as second:
+            second.says("took partitions")
+            broker.produce("TWINS", numbers(0, 100, 1))
+            check_all_there(broker, "TWINS_OUT", 100, 1)
+            first.end(stop=False, code=3)
+            second.end()
+    assert "instance 'one'" in first.log
+
+
 def test_what_is_wrong_at_the_start_is_said(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
     broker.create("WRONG", 1)
     query = write_query(tmp_path, "WRONG", "K, ROOT(X) AS R")
     missing_topic = write_query(tmp_path, "NOWHERE", "K, ROOT(X) AS R")
-    counted = tmp_path / "counted.sql"
-    counted.write_text(
-        query.read_text().replace("K, ROOT(X) AS R FROM S", "K, EXPLODE(ARRAY[X]) AS Y FROM S")
-    )
+    avro = tmp_path / "avro.sql"
+    avro.write_text(query.read_text().replace("JSON", "AVRO"))
     quick = ("--start-timeout", "1")
     url = ("--scoring", scoring.url)
-    for path, brokers, options, env, code, words in (
-        (query, f"127.0.0.1:{free_port()}", (*url, *quick), {}, 3, "No Kafka broker answers"),
-        (query, broker.address, ("--scoring", "http://127.0.0.1:1", *quick), {}, 3, "cannot reach"),
-        (missing_topic, broker.address, (*url, *quick), {}, 1, "NOWHERE"),
-        (counted, broker.address, url, {}, 1, "one row at a time"),
-        (query, broker.address, url, {"KSQLKIT_KAFKA_SASL_SECRET": "x"}, 1, "sasl.secret"),
-        (query, broker.address, url, {"KSQLKIT_KAFKA_GROUP_ID": "x"}, 1, "group.id"),
+    for path, brokers, options, code, words in (
+        (query, f"127.0.0.1:{free_port()}", (*url, *quick), 3, "No Kafka broker answers"),
+        (query, broker.address, ("--scoring", "http://127.0.0.1:1", *quick), 3, "cannot reach"),
+        (missing_topic, broker.address, (*url, *quick), 1, "NOWHERE"),
+        (avro, broker.address, (*url, *quick, "--registry", "http://127.0.0.1:1"), 3, "--registry"),
+        (avro, broker.address, url, 1, "--registry"),
     ):
-        with Processing(path, brokers, *options, env=env) as process:
+        with Processing(path, brokers, *options) as process:
             process.end(stop=False, code=code)
         assert words in process.log, process.log
         assert "Traceback" not in process.log

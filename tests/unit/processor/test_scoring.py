@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,10 +10,11 @@ import pytest
 
 from ksqlkit.errors import ServerError, Unreachable
 from ksqlkit.processor.columns import arrow_types, decode, encode
+from ksqlkit.processor.planning import plain_details
 from ksqlkit.processor.scoring import Caller
 from ksqlkit.scoring import RowFailed
 from ksqlkit.scoring.transport import NoReply
-from tests.support.processor_parts import Keeper, Server, arrow_answer, entry
+from tests.support.processor_parts import Keeper, Server, arrow_answer, entry, query
 
 
 def root(x: Any) -> float:
@@ -155,9 +157,42 @@ def test_what_arrow_does_not_take_goes_as_json(args: list[str]) -> None:
 def test_an_arrow_answer_with_errors() -> None:
     pytest.importorskip("pyarrow")
     body = arrow_answer([1.0, None], [[1, "TIMEOUT", "late"]])
-    assert decode(body, 2, arrow=True) == ([1.0, None], {1: ("TIMEOUT", "late")})
+    assert decode(body, 2, arrow=True) == ([1.0, None], {1: ("TIMEOUT", "late")}, None, 1)
     from ksqlkit.processor.columns import NoSense
 
     for wrong, rows in ((body, 3), (body[:50], 2)):
         with pytest.raises(NoSense):
             decode(wrong, rows, arrow=True)
+
+
+def test_a_detail_from_the_plain_answer() -> None:
+    notes: list[tuple[Any, ...]] = []
+    detail = entry("ROOT_DETAIL", detail_of="ROOT", args=["DECIMAL(9, 2)"], on_failure="default", default=0.0)
+    server = Server(root)
+    caller = Caller(
+        detail,
+        server,
+        Keeper(),
+        lambda *a: notes.append(a),
+        wait=True,
+        plain=entry("ROOT", args=["DECIMAL(9, 2)"]),
+    )
+    good, bad = caller.call([(7, 4.0), (8, -1.0)])
+    assert server.calls[0][0] == "/v1/functions/ROOT@1:batch"
+    assert (good["VALUE"], good["STATUS"], good["VERSION"], good["REASON"]) == (2.0, "OK", 1, None)
+    assert (bad["VALUE"], bad["STATUS"], bad["REASON"]) == (0.0, "DEFAULTED", "no root")
+    assert notes == [(8, "ROOT_DETAIL", "DEFAULTED", "no root")]
+
+
+@pytest.mark.parametrize(
+    ("select", "names"),
+    [
+        ("F_DETAIL(X)->VALUE AS A, F_DETAIL(X)->STATUS AS B", {"F_DETAIL"}),
+        ("F_DETAIL(X)->VALUE AS A, F_DETAIL(X)->ATTRIBUTIONS AS B", set()),
+        ("F_DETAIL(X) AS A, F_DETAIL(X)->STATUS AS B", set()),
+        ("ABS(F_DETAIL(G_DETAIL(X)->VALUE)->VALUE) AS A", {"F_DETAIL", "G_DETAIL"}),
+        ("F_DETAIL(G_DETAIL(X))->VALUE AS A", {"F_DETAIL"}),
+    ],
+)
+def test_which_details_need_not_be_whole(tmp_path: Path, select: str, names: set[str]) -> None:
+    assert plain_details(query(tmp_path, f"K, {select}").query) == names

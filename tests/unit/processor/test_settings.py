@@ -73,3 +73,14 @@ def test_the_page_of_metrics() -> None:
         assert 'code="TIMEOUT"' in text
         with pytest.raises(UserError, match=str(page.port)):
             MetricsPage(counters, "127.0.0.1", page.port)
+
+
+def test_properties_that_librdkafka_does_not_know_are_named() -> None:
+    pytest.importorskip("confluent_kafka")
+    from ksqlkit.processor.kafka import make_consumer, make_producer
+
+    wrong = {"bootstrap.servers": "127.0.0.1:1", "sasl.secret": "x"}
+    with pytest.raises(ProjectError, match=r"sasl\.secret"):
+        make_consumer(wrong, "group", None)
+    with pytest.raises(ProjectError, match=r"sasl\.secret"):
+        make_producer(wrong, "name")
