@@ -98,6 +98,10 @@ def test_drift_is_told_once_by_webhook_and_in_sql(tmp_path: Path) -> None:
             assert {a["labels"]["alertname"] for a in alerts} == {"ModelDrift"}
             assert {a["labels"]["quantity"] for a in alerts} == {"X0", "score"}
             assert all(set(a) == {"labels", "annotations", "startsAt"} for a in alerts)
+            # The webhook comes first; the stream is made a moment later.
+            assert until(
+                lambda: "ALERTS" in [x["name"] for x in client.execute("SHOW STREAMS;")[0]["streams"]]
+            )
             rows = until(lambda: client.query("SELECT * FROM ALERTS;").dicts())
             assert {(r["MODEL"], r["VERSION"], r["STATUS"]) for r in rows} == {("fraud", 1, "firing")}
             assert sorted(r["QUANTITY"] for r in rows) == ["X0", "score"], "each process, or none, told of it"
