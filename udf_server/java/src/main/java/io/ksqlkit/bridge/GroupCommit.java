@@ -12,7 +12,8 @@ import java.util.concurrent.locks.LockSupport;
 /**
  * Group commit for one function and version. With a connection free, a row is sent at once by its own thread; with
  * all busy, rows wait together, and the first of them sends all when a connection gets free. So one row alone pays
- * for nothing, and sixteen threads cost hardly more calls than one.
+ * for nothing, and sixteen threads cost hardly more calls than one. The threads that a call answers come back together:
+ * the first of them waits a moment for the rest, a fraction of a call's time, and whoever makes them complete sends all.
  *
  * <p>Each function has calls of its own: ksqlDB asks for the functions of a row one after another, so they never wait
  * together, and rows of different functions in one call would wait for the slowest and cost the server no less.
@@ -24,6 +25,8 @@ final class GroupCommit {
     private static final long FIRST_PAUSE_MS = 50;
     private static final long LONGEST_PAUSE_MS = 1_000;
     private static final long SLICE_NS = 25_000_000L;
+    private static final int MANY = 4;
+    private static final long GATHER_NS = 200_000L;
     private static final byte[] OPEN = "{\"data\":[".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CLOSE = "]}".getBytes(StandardCharsets.US_ASCII);
 
@@ -44,6 +47,8 @@ final class GroupCommit {
         final Thread thread = Thread.currentThread();
         volatile Object result; // an Answer or a RowFailed
         volatile boolean leads;
+        /** Until when the row waits for others although a connection is free; 0 while none is. */
+        volatile long gathersUntil;
 
         Row(byte[] arguments, long deadline) {
             this.arguments = arguments;
@@ -61,6 +66,9 @@ final class GroupCommit {
     final ResultCache cache;
     private final ArrayDeque<Row> waiting = new ArrayDeque<>();
     private int busy;
+    /** Rows that are about to come, by how many the last call answered and how many waited meanwhile. */
+    private int expected;
+    private long lastNs;
 
     GroupCommit(Endpoint endpoint, Spec spec, int version, int connections, int cacheEntries, Counters counters) {
         this.endpoint = endpoint;
@@ -87,10 +95,12 @@ final class GroupCommit {
         Row row = new Row(arguments, deadline);
         boolean leads;
         synchronized (waiting) {
-            leads = busy < connections;
+            boolean free = busy < connections;
+            leads = free && complete(1);
             if (leads) {
                 busy++;
             } else {
+                row.gathersUntil = free ? gatherEnd() : 0;
                 waiting.add(row);
             }
         }
@@ -112,9 +122,33 @@ final class GroupCommit {
             if (left <= 0 || stopped) {
                 return leave(row, stopped);
             }
-            LockSupport.parkNanos(this, Math.min(left, SLICE_NS));
+            long gathers = row.gathersUntil;
+            if (gathers == 0) {
+                LockSupport.parkNanos(this, Math.min(left, SLICE_NS));
+            } else if (gathers - System.nanoTime() > 0) {
+                LockSupport.parkNanos(this, Math.min(left, gathers - System.nanoTime()));
+            } else {
+                synchronized (waiting) {
+                    row.gathersUntil = 0;
+                    if (busy < connections && waiting.remove(row)) {
+                        busy++;
+                        return true; // the others do not come: go without them
+                    }
+                }
+            }
         }
         return row.result == null;
+    }
+
+    /** Whether those who wait, with some more, are all that can be expected soon. Under the lock. */
+    private boolean complete(int more) {
+        return expected < MANY || waiting.size() + more >= expected;
+    }
+
+    /** For how long rows wait for each other: a fraction of a call's time, since it may save them a call. */
+    private long gatherEnd() {
+        long end = System.nanoTime() + Math.min(GATHER_NS, lastNs / 4);
+        return end == 0 ? 1 : end;
     }
 
     private boolean leave(Row row, boolean stopped) {
@@ -127,6 +161,9 @@ final class GroupCommit {
             }
             if (row.leads) {
                 pass();
+            } else if (busy < connections && !waiting.isEmpty()) { // the others wait for this one to go
+                waiting.peek().gathersUntil = System.nanoTime() | 1;
+                LockSupport.unpark(waiting.peek().thread);
             }
         }
         return false;
@@ -134,11 +171,16 @@ final class GroupCommit {
 
     /** Hands the connection on to the row that waits longest, or sets it free. Under the lock. */
     private void pass() {
-        Row next = waiting.poll();
+        Row next = waiting.peek();
         if (next == null) {
             busy--;
-        } else {
+        } else if (complete(0)) {
+            waiting.poll();
             next.leads = true;
+            LockSupport.unpark(next.thread);
+        } else {
+            busy--;
+            next.gathersUntil = gatherEnd();
             LockSupport.unpark(next.thread);
         }
     }
@@ -156,6 +198,7 @@ final class GroupCommit {
                 batch.add(waiting.poll());
             }
         }
+        long started = System.nanoTime();
         RowFailed failure = new RowFailed(RowFailed.UNAVAILABLE, "the call ended without an answer");
         try {
             long deadline = first.deadline;
@@ -167,6 +210,8 @@ final class GroupCommit {
             failure = e;
         } finally {
             synchronized (waiting) {
+                expected = batch.size() + waiting.size();
+                lastNs = System.nanoTime() - started;
                 pass();
                 for (Row row : batch) {
                     if (row.result == null) {
