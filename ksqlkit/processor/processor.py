@@ -194,6 +194,9 @@ class Processor:
     def _process(self, records: Mapping[int, list[Record]], start: float) -> None:
         """Score and commit records by partition, which came at `start`."""
         done: dict[int, Batch] = {}
+        members = (
+            self._members()
+        )  # who we were when we read: had others taken over meanwhile, Kafka refuses the offsets
         before = sum(c.seconds for c in self._callers)
         for partition, batch in records.items():
             task = self._current = self._tasks[partition]
@@ -202,7 +205,7 @@ class Processor:
             done[partition] = task.run(batch)
         self.counters.scoring.observe(sum(c.seconds for c in self._callers) - before, processor=self.group)
         outputs = self._outputs(records, done)
-        self._transactions.commit(outputs, self._offsets(records), self._members())
+        self._transactions.commit(outputs, self._offsets(records), members)
         read, written = sum(map(len, records.values())), sum(len(b.outputs) for b in done.values())
         failures = [f for b in done.values() for f in b.failures]
         self.tally.read += read

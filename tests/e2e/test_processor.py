@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -39,6 +40,12 @@ def safe_root(xs):
 def strict_root(xs):
     """The square root, or no result at all."""
     return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
+
+@function("SLOW(x DOUBLE) -> DOUBLE")
+def slow(xs):
+    """The same, a little later."""
+    time.sleep(0.3)
+    return xs
 
 @function("LONG(n INTEGER) -> VARCHAR")
 def long(ns):
@@ -127,6 +134,35 @@ def test_three_processes_share_and_take_over(broker: Broker, scoring: ServerProc
         done = first.end()
     assert done["dead"] == 0
     assert "gave partitions" in first.log
+
+
+def test_a_process_that_comes_back_from_a_long_sleep(
+    broker: Broker, scoring: ServerProcess, tmp_path: Path
+) -> None:
+    broker.create("SLEEP", 1)
+    query = write_query(tmp_path, "SLEEP", "K, X, SLOW(X) AS R")
+
+    def start(rows: int) -> Processing:
+        return Processing(query, broker.address, "--scoring", scoring.url, "--max-rows", str(rows), env=FAST)
+
+    broker.produce("SLEEP", numbers(0, 600, 1))
+    with start(10) as first:
+        first.says("took partitions")
+        time.sleep(1.0)
+        first.process.send_signal(signal.SIGSTOP)  # in the middle of a call, most likely
+        try:
+            with start(200) as second:
+                second.says("took partitions")
+                check_all_there(broker, "SLEEP_OUT", 600, 1)
+                first.process.send_signal(signal.SIGCONT)
+                first.says("gave partitions")
+                broker.produce("SLEEP", numbers(600, 620, 1))
+                check_all_there(broker, "SLEEP_OUT", 620, 1)
+                second.end()
+        finally:
+            first.process.send_signal(signal.SIGCONT)
+        assert first.end()["aborted"] >= 1
+    check_all_there(broker, "SLEEP_OUT", 620, 1)
 
 
 def test_bad_rows(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
