@@ -57,6 +57,34 @@ class RemoteFunctionTest {
         assertTrue(server.calls.get() < 2400, server.calls + " calls for 4800 rows");
     }
 
+    @Test
+    void noRowIsLeftBehindWhenThreadsComeAndGo() throws Exception {
+        Functions.Echo echo = Functions.at(server, new Functions.Echo(), "_global_.timeout.ms", "20000");
+        server.delayMs = 1;
+        ExecutorService pool = Executors.newFixedThreadPool(16);
+        List<Future<Long>> found = new ArrayList<>();
+        for (int t = 0; t < 16; t++) {
+            int thread = t;
+            found.add(pool.submit(() -> {
+                java.util.Random random = new java.util.Random(thread);
+                long longest = 0;
+                for (long i = 0; i < 150; i++) {
+                    if (random.nextInt(20) == 0) {
+                        Thread.sleep(random.nextInt(30)); // the others cannot know
+                    }
+                    long before = System.nanoTime();
+                    assertEquals(i, echo.of(i));
+                    longest = Math.max(longest, System.nanoTime() - before);
+                }
+                return longest / 1_000_000;
+            }));
+        }
+        for (Future<Long> one : found) {
+            assertTrue(one.get() < 10_000, one.get() + " ms");
+        }
+        pool.shutdown();
+    }
+
     @ParameterizedTest
     @EnumSource(names = {"RESET", "SHORT", "SWAPPED", "ERROR_500", "HALF", "GARBAGE", "SLOW"})
     void aFaultOfTheServerIsNullWithItsStatusInTheDetail(FakeServer.Mode fault) {
