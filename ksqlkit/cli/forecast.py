@@ -121,7 +121,7 @@ def refresh(
             messages.print("nothing is due")
     if stopped:
         messages.print(
-            "stopped; forecasts that were written stay, and the next refresh goes on from the fits made"
+            "stopped; what is written stays, and the next refresh goes on from the fits made", soft_wrap=True
         )
         raise typer.Exit(130)
     if codes:
