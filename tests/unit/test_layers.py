@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
         ("ksqlkit/client", "ksqlkit.project"),
         ("ksqlkit/project", "ksqlkit.engine"),
         ("ksqlkit/plan", "ksqlkit.cli"),
+        ("ksqlkit/processor", "ksqlkit.cli"),
         ("ksqlkit/testing", "ksqlkit.plan"),
         ("udf_server", "ksqlkit.engine"),
         ("forecasts", "ksqlkit.engine"),
