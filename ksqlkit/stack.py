@@ -45,10 +45,13 @@ class Stack:
 @contextmanager
 def run_stack(options: StackOptions) -> Iterator[Stack]:
     """Start both servers at once, and stop them in order. Raises ServerError saying which port is taken."""
+    port = options.port or free_port(options.host)
     scoring_port = options.scoring_port or free_port(options.host)
+    host = f"[{options.host}]" if ":" in options.host else options.host
     scoring_command = [sys.executable, "-m", "udf_server", "--lazy", "--host", options.host]
     scoring_command += ["--port", str(scoring_port), "--models", str(options.models)]
     scoring_command += ["--functions", str(options.functions)]  # it may come to be later
+    scoring_command += ["--alert-ksqldb", f"http://{host}:{port}"]
     command = [
         sys.executable,
         "-m",
@@ -56,10 +59,9 @@ def run_stack(options: StackOptions) -> Iterator[Stack]:
         "--host",
         options.host,
         "--port",
-        str(options.port),
+        str(port),
     ]
     command += ["--log", str(options.log) if options.log else ":memory:"]
-    host = f"[{options.host}]" if ":" in options.host else options.host
     command += ["--scoring", f"http://{host}:{scoring_port}"]
     command += ["--property", "ksql.logging.processing.stream.auto.create=true"]
     with (
