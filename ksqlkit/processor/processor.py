@@ -310,6 +310,7 @@ class Processor:
         from confluent_kafka import KafkaException, TopicPartition
 
         assert self._consumer is not None
+        self._transactions.ready()
         while True:
             try:
                 (place,) = self._consumer.committed([TopicPartition(self._source, partition)], 10.0)
@@ -332,7 +333,10 @@ class Processor:
         return self._consumer.consumer_group_metadata()
 
     def _rewind(self) -> None:
-        """Read the batch's records again, as far as they are still ours."""
+        """Read the batch's records again, as far as they are still ours. Where it is not known whether the transaction
+        is through, Kafka is asked what was committed, as at the start."""
+        if self._transactions.lost:
+            self._forget(set(self._firsts))
         for partition, offset in self._firsts.items():
             if partition not in self._owned:
                 continue

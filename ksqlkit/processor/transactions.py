@@ -49,15 +49,25 @@ class Transactions:
 
     def open(self) -> None:
         """Be ready; ends what a predecessor of this name left open."""
-        self._producer = self._make(self._properties, self._name)
-        self._insist("init_transactions", self._producer.init_transactions)
+        producer = self._make(self._properties, self._name)
+        self._insist("init_transactions", producer.init_transactions)
+        self._producer = producer
+
+    @property
+    def lost(self) -> bool:
+        """Whether the producer was given up: then the last transaction may be through, or not."""
+        return self._producer is None
+
+    def ready(self) -> None:
+        """`open` where that is needed; then what is committed is certain."""
+        if self._producer is None:
+            self.open()
 
     def commit(self, outputs: Iterable[Output], offsets: list[TopicPartition], members: object) -> None:
         """Write all and the offsets, or nothing. Raises Aborted."""
         from confluent_kafka import KafkaException
 
-        if self._producer is None:
-            self.open()
+        self.ready()
         producer = self._producer
         assert producer is not None
         try:

@@ -128,6 +128,9 @@ def test_a_producer_that_cannot_go_on_is_replaced() -> None:
     )
     with pytest.raises(Aborted):
         found.commit([OUT], [], None)
+    assert found.lost
+    found.ready()
+    assert made[1].steps == ["init"]
     found.commit([OUT], [], None)
     assert len(made) == 2
 
