@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final, NoReturn
 
@@ -78,10 +79,16 @@ def parse(data: bytes) -> Any:
     As Jackson does, whatever follows the first value is not looked at.
     """
     try:
-        text = data.decode("utf-8-sig")
+        return _first(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise ValueError(f"Invalid UTF-8 start byte 0x{byte:x}") from None
+        head, byte = error.object[: error.start].decode(), error.object[error.start]
+    # What is no text may come after the value: a window's time after its key.
+    with suppress(ValueError):
+        return _first(head + "\ufffd")
+    raise ValueError(f"Invalid UTF-8 start byte 0x{byte:x}")
+
+
+def _first(text: str) -> Any:
     space = _SPACE.match(text)
     start = space.end() if space else 0
     if start == len(text):
