@@ -59,10 +59,10 @@ def dev(folder: Path, *arguments: str) -> Iterator[Dev]:
             found[match[1]] = match[2]
         if "Ctrl-C" in line:
             break
+    reader = threading.Thread(target=process.stderr.read, daemon=True)
+    reader.start()
     try:
         assert len(found) == 2, "".join(said)
-        reader = threading.Thread(target=process.stderr.read, daemon=True)
-        reader.start()
         yield Dev(process, found["ksqlDB"], found["scoring server"])
     finally:
         if process.poll() is None:
