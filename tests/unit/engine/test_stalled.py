@@ -15,7 +15,7 @@ from ksqlkit.engine.log.protocol import Log
 from ksqlkit.engine.log.sqlite import SqliteLog
 from tests.support.streaming import STREAM_L, TABLE_L, plain, records
 
-PROMPT = 0.5  # seconds; a call that hangs does so for much longer
+PROMPT = 10.0  # seconds, so that a busy machine is no failure; a call that hangs does so for 30
 WITH_REMOTE = {
     "projection": "CREATE STREAM O AS SELECT ID, SCORE(V) AS S FROM L;",
     "where": "CREATE STREAM O AS SELECT ID, V FROM L WHERE SCORE(V) > 2;",

