@@ -64,7 +64,7 @@ class PushQuery:
         self._lock = lock
         self._pump = pump
         self._runner: Runner | None = None
-        if limit == 0:
+        if limit is not None and limit <= 0:
             self.final_message = "Limit Reached"
 
     # ------------------------------------------------------------ for the client

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.operators.registry import Registry
-from ksqlkit.engine.plan.steps import Aggregate, ForeignKeyJoin, SourceStep, Step, TableTableJoin
+from ksqlkit.engine.plan.steps import Aggregate, ForeignKeyJoin, SelectKey, SourceStep, Step, TableTableJoin
 from ksqlkit.engine.runtime.task import Environment
 from ksqlkit.engine.serde import make_serializer
 from ksqlkit.engine.serde.registry import SchemaRegistry
@@ -143,16 +143,18 @@ def _within(value: int, bounds: Range | None) -> bool:
 
 def _base(step: Step) -> Step:
     """The step that holds the rows, below filters and projections."""
-    while not isinstance(step, SourceStep | Aggregate | TableTableJoin | ForeignKeyJoin):
+    while not isinstance(step, SourceStep | Aggregate | SelectKey | TableTableJoin | ForeignKeyJoin):
         step = step.inputs[0]
     return step
 
 
 def _key_format(step: Step) -> Format:
     base = _base(step)
-    if isinstance(base, Aggregate):
+    if isinstance(base, SourceStep):
+        return base.source.key_format
+    if isinstance(base, Aggregate | SelectKey):
         return base.key_format
-    return next(s for s in base.walk() if isinstance(s, SourceStep)).source.key_format
+    return _key_format(base.inputs[0])
 
 
 def _keys(step: Step, environment: Environment) -> Iterable[Any]:

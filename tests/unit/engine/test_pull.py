@@ -141,3 +141,20 @@ def test_pull_on_a_stream_ends_at_its_end(engine) -> None:
     limited = engine.query("SELECT id FROM orders LIMIT 2;")
     assert len(list(limited)) == 2
     assert limited.final_message == "Limit Reached"
+
+
+@pytest.mark.parametrize(("left", "right"), [("per_customer", "members"), ("members", "per_customer")])
+def test_a_join_of_tables_whose_keys_differ_in_format(left, right) -> None:
+    with make_engine() as made:
+        made.execute(ORDERS + PER_CUSTOMER)
+        made.execute(
+            "CREATE TABLE members (id VARCHAR PRIMARY KEY, name VARCHAR) "
+            "WITH (KAFKA_TOPIC='members', FORMAT='JSON', PARTITIONS=2);"
+            f"CREATE TABLE known AS SELECT customer, n, name FROM {left} JOIN {right} ON customer = id;"
+            "INSERT INTO members VALUES ('alice', 'Alice');"
+            "INSERT INTO members VALUES ('bob', 'Bob');"
+        )
+        feed_orders(made)
+        assert sorted(made.query("SELECT * FROM known;").rows) == [("alice", 2, "Alice"), ("bob", 1, "Bob")]
+        assert made.query("SELECT name FROM known WHERE customer = 'bob';").rows == (("Bob",),)
+        assert made.query("SELECT name FROM known WHERE customer > 'alice';").rows == (("Bob",),)

@@ -28,8 +28,10 @@ def test_limit_ends_the_query(engine) -> None:
     assert one(engine, "SHOW QUERIES;").queries == ()
 
 
-def test_limit_zero_ends_at_once(engine) -> None:
-    query = engine.query("SELECT id FROM orders EMIT CHANGES LIMIT 0;")
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_without_rows_ends_at_once(engine, limit) -> None:
+    feed_orders(engine)
+    query = engine.query(f"SELECT id FROM orders EMIT CHANGES LIMIT {limit};")
     assert query.done
     assert list(query) == []
 
