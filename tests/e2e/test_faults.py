@@ -42,9 +42,9 @@ def poisoned(xs):
 def forgetful(xs):
     return [-x for x in xs if x % 1000 != 617]
 
-@function("SLOW(x BIGINT) -> BIGINT", timeout=0.4, batch_limit=500)
+@function("SLOW(x BIGINT) -> BIGINT", timeout=2.0, batch_limit=500)
 def slow(xs):
-    time.sleep(5.0 * (1234 in xs))
+    time.sleep(10.0 * (1234 in xs))
     return [-x for x in xs]
 
 @function("STUBBORN(x BIGINT) -> BIGINT", on_failure="block", batch_limit=1000)
@@ -146,7 +146,7 @@ def test_slow(server: ServerProcess) -> None:
         stream.put(0, ROWS)
         start = time.monotonic()
         found = outcomes(stream.answers(ROWS))
-        assert time.monotonic() - start < 4.5, "it waited for the slow batch"
+        assert time.monotonic() - start < 9.5, "it waited for the slow batch"
         assert set(found) == {"OK", "TIMEOUT"}
         assert found["OK"] >= 1000, "the batches before the slow one were in time"
 
@@ -166,10 +166,13 @@ def test_a_model_swapped_in_mid_stream(folder: Path) -> None:
         assert Counter((a["STATUS"], a["VERSION"]) for a in answers) == {("OK", 1): ROWS}
         for row, answer in enumerate(answers):
             assert answer["VALUE"] == pytest.approx(1 / (1 + math.exp(-0.001 * row))), row
-        fresh = Stream(client, "FRAUD_SCORE_DETAIL(CAST(X AS DOUBLE))")
-        fresh.put(0, 100)
-        live = store.live("fraud")
-        assert {a["VERSION"] for a in fresh.answers(100)} == {live}
+
+        def versions_now() -> set[int]:
+            fresh = Stream(client, "FRAUD_SCORE_DETAIL(CAST(X AS DOUBLE))")
+            fresh.put(0, 100)
+            return {a["VERSION"] for a in fresh.answers(100)}
+
+        until(lambda: versions_now() == {store.live("fraud")})  # the server looks for promotions now and then
 
 
 def test_a_restart_in_the_middle_of_a_batch(folder: Path) -> None:

@@ -22,7 +22,7 @@ from forecasts.publish import current_rows
 from ksqlkit.client.http import HttpClient
 from ksqlkit.errors import KsqlkitError
 from tests.support.command import Dev, dev
-from tests.support.forecast_worker import HOUR, HOURS, SPEC
+from tests.support.forecast_worker import HOUR, HOURS, LEASE, SPEC
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -60,8 +60,18 @@ class Scheduler:
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
             )
 
-    def said(self) -> list[str]:
+    def _lines(self) -> list[str]:
         return self.output.read_text().splitlines()
+
+    def said(self) -> list[str]:
+        return [line for line in self._lines() if line != "looked"]
+
+    def looks(self, times: int = 5) -> None:
+        """Wait until it has looked so many times more for what is due."""
+        enough = self._lines().count("looked") + times
+        until(
+            lambda: self._lines().count("looked") >= enough, lambda: f"it looks no more: {self.said()[-5:]}"
+        )
 
     def wait_for(self, word: str, seconds: float = 30.0) -> None:
         until(
@@ -142,7 +152,8 @@ def ran(*schedulers: Scheduler) -> int:
 def test_two_schedulers_run_a_job_once(start: Callable[..., Scheduler], tmp_path: Path) -> None:
     both = start("one"), start("two")
     until(lambda: ran(*both) > 0, lambda: str([s.said() for s in both]))
-    time.sleep(1.5)
+    for each in both:
+        each.looks()
     assert ran(*both) == 1
     assert runs(tmp_path) == [(HOURS * HOUR, "done")]
 
@@ -153,7 +164,7 @@ def test_missed_runs_are_run_once_for_the_latest(start: Callable[..., Scheduler]
     first.end()
     late = start("two", NOW + 5 * HOUR)
     late.wait_for("ran")
-    time.sleep(0.5)
+    late.looks()
     assert ran(late) == 1
     assert runs(tmp_path) == [(HOURS * HOUR, "done"), ((HOURS + 5) * HOUR, "done")]
 
@@ -164,7 +175,7 @@ def test_a_holder_that_lives_keeps_its_lease_and_one_that_is_killed_is_followed(
     holder = start("one", pause="model")
     holder.wait_for("paused")
     other = start("two")
-    time.sleep(4.0)  # two leases
+    other.looks(2 * LEASE // 100)  # for two leases at least
     assert ran(other) == 0
     assert "model" not in other.said()
     holder.process.kill()
@@ -201,7 +212,8 @@ def test_a_clock_that_jumps_runs_nothing_twice(
     other.wait_for("ran")
     holder.go_on()
     holder.wait_for("lost")
-    time.sleep(0.5)
+    for each in (holder, other):
+        each.looks()
     done = [scheduled for scheduled, state in runs(tmp_path) if state == "done"]
     assert done == sorted(set(done))
     assert ran(holder, other) == len(done)

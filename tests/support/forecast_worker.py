@@ -2,9 +2,9 @@
 
 `python -m tests.support.forecast_worker SERVER STATE HOLDER [AHEAD] [PAUSE]`: looks ten times a second, as
 `ksqlkit forecast schedule` does, its clock AHEAD milliseconds before the machine's. It says `model` for each one
-that it begins, `ran ROWS`, `lost` and `failed CODE`, one a line. With PAUSE it says `paused` there ("model"; "rows",
-before they are written; "switch", just before a run becomes the current one) and goes on at a line of input. It ends
-with its input.
+that it begins, `ran ROWS`, `lost` and `failed CODE`, and `looked` after each look, one a line. With PAUSE it says
+`paused` there ("model"; "rows", before they are written; "switch", just before a run becomes the current one) and
+goes on at a line of input. It ends with its input.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ def main(server: str, state: str, holder: str, ahead: str = "0", pause: str = ""
     say("ready")
     while not worker.ended.is_set():
         run_due(client, [SPEC], store, now, holder, report, on_model=model)
+        say("looked")
         worker.ended.wait(0.1)
 
 
