@@ -10,7 +10,7 @@ from typing import Any
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import connect
+from ksqlkit.engine.serde import avro_read, connect
 from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
 from ksqlkit.engine.serde.avro_schema import (
     DEFAULT_NAME,
@@ -21,7 +21,7 @@ from ksqlkit.engine.serde.avro_schema import (
     schema_of_type,
 )
 from ksqlkit.engine.serde.errors import SerdeError
-from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, split_prefix, subject_name
+from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, by_prefix, split_prefix, subject_name
 
 Adapter = Callable[[Any], Any]
 
@@ -31,26 +31,37 @@ def make_reader(
 ) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of records written by any schema of the registry."""
     kind: T.SqlType = T.Struct(tuple((c.name, c.type) for c in columns)) if wrapped else columns[0].type
-    known: dict[int, tuple[Callable[[bytes, int], tuple[Any, int]], Adapter]] = {}
 
-    def learn(number: int) -> tuple[Callable[[bytes, int], tuple[Any, int]], Adapter]:
-        entry = registry.by_id(number)
-        if entry is None:
-            raise ValueError(f"Error retrieving Avro value schema for id {number}")
-        node = parse_schema(entry.schema)
-        adapt = connect.make_adapter(connect_schema(node), kind, _opener)
-        known[number] = found = make_decoder(node, tagged=True), adapt
-        return found
+    def failed(error: Exception) -> SerdeError:
+        return SerdeError(f"Error deserializing message from topic: {topic}", (str(error),))
 
-    def read(data: bytes | None) -> tuple[Any, ...] | None:
-        if data is None:
-            return None
+    def learn(data: bytes) -> avro_read.Reader:
         try:
-            number, payload = split_prefix(data)
-            decode, adapt = known.get(number) or learn(number)
-            value = adapt(decode(payload, 0)[0])
+            number, _ = split_prefix(data)
+            entry = registry.by_id(number)
+            if entry is None:
+                raise ValueError(f"Error retrieving Avro value schema for id {number}")
+            node = parse_schema(entry.schema)
+            slow = plain_reader(node, kind, wrapped=wrapped, failed=failed)
         except (ValueError, ArithmeticError, RecursionError) as error:
-            raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
+            raise failed(error) from None
+        return avro_read.make_reader(node, kind, wrapped=wrapped, slow=slow)
+
+    return by_prefix(learn)
+
+
+def plain_reader(
+    node: Node, kind: T.SqlType, *, wrapped: bool, failed: Callable[[Exception], SerdeError]
+) -> avro_read.Reader:
+    """A reader of any record (prefix included) of one schema, without generated code. Raises ValueError."""
+    adapt = connect.make_adapter(connect_schema(node), kind, _opener)
+    decode = make_decoder(node, tagged=True)
+
+    def read(data: bytes) -> tuple[Any, ...] | None:
+        try:
+            value = adapt(decode(data, PREFIX.size)[0])
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise failed(error) from None
         if not wrapped:
             return (value,)
         return None if value is None else tuple(value.values())

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 
 def compile_function(name: str, source: str, names: Mapping[str, object]) -> Callable[..., Any]:
     """The function `name` that `source` defines; `names` are its globals (copied)."""
     space: dict[str, Any] = dict(names)
-    exec(compile(source, f"<ksqlkit {name}>", "exec"), space)
+    exec(_compiled(name, source), space)
     function: Callable[..., Any] = space[name]
     return function
+
+
+@lru_cache(maxsize=256)
+def _compiled(name: str, source: str) -> CodeType:
+    """Readers of one schema are made for each query and topic; their text is the same."""
+    return compile(source, f"<ksqlkit {name}>", "exec")
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """The lines, one level deeper."""
+    return ["    " + line for line in lines]

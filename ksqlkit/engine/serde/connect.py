@@ -7,7 +7,7 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -147,24 +147,40 @@ def _converter(schema: Schema, kind: T.SqlType, opener: Opener, path: str) -> Ad
             return lambda v: hash_order({name(k): item(e) for k, e in v}, 16)
         case T.Struct(fields) if schema.type == "struct":
             return _struct_converter(schema, fields, opener, path)
-        case T.Primitive() if schema.type in _TAKES[kind][1] and not schema.is_decimal:
+        case T.Primitive() if takes(schema, kind):
             if kind == T.STRING and schema.type != "string":
                 return single_to_string if schema.type == "float32" else text_of
             return float if kind == T.DOUBLE else _same
     return None
 
 
+def takes(schema: Schema, kind: T.Primitive) -> bool:
+    """Whether a column of the type can have the schema's values."""
+    return schema.type in _TAKES[kind][1] and not schema.is_decimal
+
+
+def match_fields(fields: Sequence[tuple[str, Any]], columns: Collection[str]) -> dict[str, int]:
+    """Column -> place of the field it reads: the last that has its name exactly, in upper case, or with `_` for `.`."""
+    dotted = {name.replace(".", "_"): name for name in columns if "." in name}  # as AVRO writes them
+    found: dict[str, int] = {}
+    for i, (name, _) in enumerate(fields):
+        column = name if name in columns else name.upper() if name.upper() in columns else dotted.get(name)
+        if column is not None:
+            found[column] = i
+    return found
+
+
 def _struct_converter(
     schema: Schema, fields: Sequence[tuple[str, T.SqlType]], opener: Opener, path: str
 ) -> Adapter:
     kinds = dict(fields)
-    dotted = {name.replace(".", "_"): name for name in kinds if "." in name}  # as AVRO writes them
-    found: dict[str, tuple[str, Adapter]] = {}
-    for name, child in schema.fields:
-        column = name if name in kinds else name.upper() if name.upper() in kinds else dotted.get(name)
-        if column is not None:
-            found[column] = name, make_adapter(child, kinds[column], opener, f"{path}->{column}")
-    parts = [(column, *found.get(column, ("", None))) for column in kinds]
+    parts: list[tuple[str, str, Adapter | None]] = []
+    matched = match_fields(schema.fields, kinds)
+    for column, kind in kinds.items():
+        place = matched.get(column)
+        name, child = ("", None) if place is None else schema.fields[place]
+        adapt = None if child is None else make_adapter(child, kind, opener, f"{path}->{column}")
+        parts.append((column, name, adapt))
 
     def convert(value: Any) -> Any:
         return {column: None if adapt is None else adapt(value[name]) for column, name, adapt in parts}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 PREFIX: Final = struct.Struct(">BI")  # magic byte 0, schema id
+_READERS: Final = 64  # schemas of one topic whose readers are kept
 SchemaKind = Literal["AVRO", "JSON", "PROTOBUF"]
 
 
@@ -106,3 +107,23 @@ def split_prefix(data: bytes) -> tuple[int, bytes]:
     if len(data) < PREFIX.size or data[0] != 0:
         raise ValueError("Unknown magic byte!")
     return PREFIX.unpack_from(data)[1], data[PREFIX.size :]
+
+
+def by_prefix(
+    learn: Callable[[bytes], Callable[[bytes], tuple[Any, ...] | None]],
+) -> Callable[[bytes | None], tuple[Any, ...] | None]:
+    """A reader of records that asks `learn` for the reader of a record whose prefix is new to it."""
+    known: dict[bytes, Callable[[bytes], tuple[Any, ...] | None]] = {}
+
+    def read(data: bytes | None) -> tuple[Any, ...] | None:
+        if data is None:
+            return None
+        found = known.get(data[:5])
+        if found is None:
+            found = learn(data)
+            if len(known) >= _READERS:
+                known.pop(next(iter(known)), None)
+            known[data[:5]] = found
+        return found(data)
+
+    return read
