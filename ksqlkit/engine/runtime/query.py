@@ -321,7 +321,7 @@ class RunningQuery:
         result, view = self.compiled.result, self.compiled.view
         if result is None or view is None:
             return None
-        if not self._touched():
+        if self.settled:
             if self._view is None:
                 self._view = TaskViews(result, view, self._tasks, self._environments, self._schemas)
             return self._view
@@ -333,13 +333,10 @@ class RunningQuery:
     @property
     def settled(self) -> bool:
         """Whether state is what the last commit left: there is no poll under way that has changed any."""
-        return not self._touched()
-
-    def _touched(self) -> bool:
         if self._work is None:
-            return False
+            return True
         stores = (s for e in self._environments for s in e.stores.values())
-        return any(getattr(store, "dirty", ()) for store in stores)
+        return not any(getattr(store, "dirty", ()) for store in stores)
 
     def close(self, *, drop: bool) -> None:
         """End; with `drop` state and positions leave the log too. A poll that waits is given up."""

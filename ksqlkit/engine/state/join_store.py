@@ -8,7 +8,15 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import Any
 
-from ksqlkit.engine.state.spilling import FIRST, SpillingStore, prefix_of, segment_interval, stamp, unstamp
+from ksqlkit.engine.state.spilling import (
+    FIRST,
+    SpillingStore,
+    prefix_of,
+    segment_interval,
+    stamp,
+    trim,
+    unstamp,
+)
 from ksqlkit.engine.state.store import Codec, Key
 
 Row = tuple[Any, ...]  # timestamp, sequence number, values
@@ -44,7 +52,7 @@ class JoinStore(SpillingStore):
             floor = (timestamp - self.retention) // self.interval * self.interval
             if floor > self._floor:
                 self._floor = floor
-                self._trim(self._rows, floor - 1)
+                self._count -= trim(self._rows, list(self._rows), floor - 1)
                 self._expired(floor // self.interval)
         if timestamp < self._floor:
             return
@@ -87,18 +95,6 @@ class JoinStore(SpillingStore):
             for raw, value in self.backing.scan(prefix + stamp(low), prefix + stamp(high + 1), 16):
                 yield unstamp(raw[at:]), unstamp(raw[at + 8 :]), decode(value)
 
-    def _trim(self, keys: Iterable[Key], last: int) -> None:
-        """Take the records of the keys out of memory up to that time."""
-        for key in list(keys):
-            rows = self._rows[key]
-            if rows[0][0] <= last:
-                gone = bisect_left(rows, (last + 1,))
-                self._count -= gone
-                if gone == len(rows):
-                    del self._rows[key]
-                else:
-                    del rows[:gone]
-
     def _numbers(self) -> tuple[int, ...]:
         return self.time, self._sequence
 
@@ -131,13 +127,13 @@ class JoinStore(SpillingStore):
 
     def settle(self) -> None:
         """Let the oldest records go while there are more in memory than there should be."""
-        self._trim((key for key in self._late if key in self._rows), self._cold)
+        self._count -= trim(self._rows, [key for key in self._late if key in self._rows], self._cold)
         self._late.clear()
         surplus = self._surplus(self._count, self._size)
         if surplus > 0:
             times = sorted(timestamp for rows in self._rows.values() for timestamp, _, _ in rows)
             self._cold = max(self._cold, times[surplus - 1])
-            self._trim(self._rows, self._cold)
+            self._count -= trim(self._rows, list(self._rows), self._cold)
 
 
 Place = tuple[int, int, bytes]  # timestamp, 0 for the right side and 1 for the left, serialized key

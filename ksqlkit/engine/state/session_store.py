@@ -11,6 +11,7 @@ from ksqlkit.engine.state.spilling import (
     prefix_of,
     segment_interval,
     stamp,
+    trim,
     unstamp,
 )
 from ksqlkit.engine.state.store import Codec, Key
@@ -76,12 +77,17 @@ class SessionStore(SpillingStore):
             for raw, value in self.backing.scan(prefix + stamp(low), prefix + stamp(high + 1), batch):
                 yield unstamp(raw[at:]), unstamp(raw[at + 8 :]), value
 
+    def _in_memory(self, key: Key, end: int, start: int) -> int | None:
+        """Where among the key's sessions in memory that one stands, if it is there."""
+        sessions = self.data.get(key, ())
+        at = bisect_left(sessions, (end, start))
+        return at if at < len(sessions) and sessions[at][:2] == (end, start) else None
+
     def get(self, key: Key, start: int, end: int) -> Any:
         """The entry of one session, or None."""
-        sessions = self.data.get(key, [])
-        at = bisect_left(sessions, (end, start))
-        if at < len(sessions) and sessions[at][:2] == (end, start):
-            return sessions[at][2]
+        at = self._in_memory(key, end, start)
+        if at is not None:
+            return self.data[key][at][2]
         if self.backing is None or end > self._cold or (key, end, start) in self.dirty:
             return None
         if end // self.interval < self._oldest:
@@ -94,17 +100,17 @@ class SessionStore(SpillingStore):
 
     def remove(self, key: Key, end: int, start: int) -> None:
         """Forget one session."""
-        sessions = self.data.get(key, [])
-        at = bisect_left(sessions, (end, start))
-        if at < len(sessions) and sessions[at][:2] == (end, start):
+        at = self._in_memory(key, end, start)
+        if at is not None:
+            sessions = self.data[key]
             if len(sessions) == 1:
                 del self.data[key]
             else:
                 del sessions[at]
             self._count -= 1
             if self._ordered:
-                at = bisect_left(self._by_end, (end, start), key=_bounds)
-                del self._by_end[self._by_end.index((end, start, key), at)]
+                first = bisect_left(self._by_end, (end, start), key=_bounds)
+                del self._by_end[self._by_end.index((end, start, key), first)]
         self.time = max(self.time, end)
         self.dirty.add((key, end, start))
 
@@ -141,25 +147,14 @@ class SessionStore(SpillingStore):
 
     def _trim(self, last: int) -> None:
         """Take the sessions out of memory that end at that time or before."""
-        after = (last + 1,)
-        for key, sessions in list(self.data.items()):
-            if sessions[0][0] <= last:
-                gone = bisect_left(sessions, after)
-                self._count -= gone
-                if gone == len(sessions):
-                    del self.data[key]
-                else:
-                    del sessions[:gone]
+        self._count -= trim(self.data, list(self.data), last)
         del self._by_end[: bisect_left(self._by_end, last + 1, key=lambda p: p[0])]
 
     # ---------------------------------------------------------------- looking
 
     def _elsewhere(self, key: Key, end: int, start: int) -> bool:
         """Whether a session that the log holds is in memory too, or was removed."""
-        sessions = self.data.get(key, [])
-        at = bisect_left(sessions, (end, start))
-        in_memory = at < len(sessions) and sessions[at][:2] == (end, start)
-        return in_memory or (key, end, start) in self.dirty
+        return self._in_memory(key, end, start) is not None or (key, end, start) in self.dirty
 
     def closed(
         self, low: int, high: int, order: Callable[[Key], bytes]
@@ -231,15 +226,13 @@ class SessionStore(SpillingStore):
             segment = end // interval
             if segment < self._oldest:
                 continue
-            sessions = self.data.get(key, [])
-            at = bisect_left(sessions, (end, start))
-            there = at < len(sessions) and sessions[at][:2] == (end, start)
+            at = self._in_memory(key, end, start)
             text, bounds = encode(key), stamp(end) + stamp(start)
-            value = encode(sessions[at][2]) if there else None
+            value = None if at is None else encode(self.data[key][at][2])
             sizes += len(value or b"")
             changed[prefix_of(segment, text) + bounds] = value
             if self._ordered:
-                changed[stamp(segment) + _ENDS + bounds + text] = b"" if there else None
+                changed[stamp(segment) + _ENDS + bounds + text] = None if at is None else b""
         if changed:
             self._size = sizes // len(changed)
         self.dirty.clear()

@@ -7,12 +7,14 @@ memory, and go before what the log holds.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from ksqlkit.engine.log.protocol import KeyRange, StateReader
-from ksqlkit.engine.state.store import Codec
+from ksqlkit.engine.state.store import Codec, Key
 
 HOT_ENTRIES: Final = 50_000  # of a query's store, over all partitions: some 15 MB
 LARGE_ENTRY: Final = 256  # bytes: an entry counts once more for each of them
@@ -35,6 +37,21 @@ def unstamp(key: bytes) -> int:
 def prefix_of(moment: int, key: bytes) -> bytes:
     """The beginning of keys of many entries of one key at about one time; no other key's entries begin so."""
     return stamp(moment) + len(key).to_bytes(4, "big") + key
+
+
+def trim(rows: dict[Key, list[Any]], keys: Iterable[Key], last: int) -> int:
+    """Drop the keys' tuples whose first item is a time up to `last`, from lists in order; how many went."""
+    dropped = 0
+    for key in keys:
+        held = rows[key]
+        if held[0][0] <= last:
+            gone = bisect_left(held, (last + 1,))
+            dropped += gone
+            if gone == len(held):
+                del rows[key]
+            else:
+                del held[:gone]
+    return dropped
 
 
 def segment_interval(retention: int) -> int:
@@ -93,7 +110,7 @@ class Backing:
         return next((key for key, _ in self._reader.scan_state(self._store, low, high, 1)), None)
 
 
-class Backed:
+class Backed(ABC):
     """A store over a backing; without one, everything stays in memory.
 
     `SHARE` is how many of the backing's hot entries are this kind of store's.
@@ -105,21 +122,21 @@ class Backed:
         self.name = name
         self.backing: Backing | None = None
 
+    @abstractmethod
     def attach(self, backing: Backing) -> None:
         """Go on from what earlier drains wrote."""
-        raise NotImplementedError
 
+    @abstractmethod
     def drain(self, codec: Codec) -> dict[bytes, bytes | None]:
         """What changed since the last drain."""
-        raise NotImplementedError
 
     def cleared(self) -> KeyRange | None:
         """The range of keys that may go since the last call."""
         return None
 
+    @abstractmethod
     def settle(self) -> None:
         """What was drained is committed: cold entries may leave memory."""
-        raise NotImplementedError
 
     def _surplus(self, count: int, size: int = 0) -> int:
         """How many of the entries in memory, of about `size` bytes, should leave: none while there are few."""
@@ -169,18 +186,18 @@ class SpillingStore(Backed):
         """Note that the log may forget what is older."""
         self._bound = stamp(moment)
 
+    @abstractmethod
     def _numbers(self) -> tuple[int, ...]:
         """The store's own numbers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _resume(self, *numbers: int) -> None:
         """Take them back; all entries are on disk only."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _changes(self, codec: Codec) -> dict[bytes, bytes | None]:
         """Changed entries since the last call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, entries: Iterable[tuple[bytes, bytes]], codec: Codec) -> None:
         """Hold entries of format version 1, all of them as changed ones."""
-        raise NotImplementedError
