@@ -401,7 +401,6 @@ class Processor:
             self._tasks.pop(partition, None)
             self._positions.pop(partition, None)
             self._at_end.discard(partition)
-            self._paused.discard(partition)
 
     def _tick(self) -> None:
         """Keep our place in the group while the loop stands still: what comes is read again later. Raises Moved."""
@@ -429,16 +428,16 @@ class Processor:
             raise Moved("partitions went to another process")
 
     def _resume(self) -> None:
-        """After a wait: read on."""
+        """After a wait: read on. A partition that went away while it was paused is still so when it comes back."""
         from confluent_kafka import KafkaException, TopicPartition
 
         assert self._consumer is not None
         if held := self._paused & self._owned:
             try:
                 self._consumer.resume([TopicPartition(self._source, p) for p in held])
+                self._paused -= held
             except KafkaException as error:
                 self._say("resume", f"Kafka: {words(error)}")
-        self._paused.clear()
 
     def _say(self, about: str, line: str) -> None:
         """A line in the log, on the same matter every ten seconds at most."""
