@@ -71,10 +71,10 @@ def run_job(stack: Stack, config: Config, models: Path, *, scale: float = 1.0) -
 def _apply(stack: Stack, config: Config) -> int:
     from ksqlkit.cli.apply import DEFAULT_PROPERTIES
     from ksqlkit.plan.apply import apply, check
-    from ksqlkit.plan.run import make_stages
+    from ksqlkit.plan.run import make_plan
 
     loader = open_loader(config)
-    stages = make_stages(loader, stack.client, stack.scoring.url)
+    stages, _ = make_plan(loader, stack.client, stack.scoring.url)
     check(stages, allow_replace=False)
     apply(stages, stack.client, loader, properties=DEFAULT_PROPERTIES)
     return len(stages)

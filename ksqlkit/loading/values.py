@@ -42,9 +42,11 @@ def insertable(kind: T.SqlType) -> Fit:
     """From a fitted value that is not null to what a ksqlDB's inserts take: times, decimals and bytes as texts."""
     match kind:
         case T.Array(item):
-            return lambda value: [None if v is None else insertable(item)(v) for v in value]
+            write = insertable(item)
+            return lambda value: [None if v is None else write(v) for v in value]
         case T.Map(_, item):
-            return lambda value: {k: None if v is None else insertable(item)(v) for k, v in value.items()}
+            write = insertable(item)
+            return lambda value: {k: None if v is None else write(v) for k, v in value.items()}
         case T.Struct(parts):
             writers = {name: insertable(part) for name, part in parts}
             return lambda value: {n: None if v is None else writers[n](v) for n, v in value.items()}

@@ -76,8 +76,7 @@ class _Differ:
         if have is None:
             return self._create(model)
         if have.kind != model.kind:
-            kind = "STREAM" if have.kind == "STREAM" else "TABLE"
-            reason = f"the server has a {kind} of that name; DROP {kind} {model.name}; first"
+            reason = f"the server has a {have.kind} of that name; DROP {have.kind} {model.name}; first"
             return Stage(model, Action.REJECTED, reason)
         old, new = parse_one(have.statement), parse_one(self.expected[model.name])
         before, after = _comparable(old, new, model.statement), _comparable(new, new, model.statement)

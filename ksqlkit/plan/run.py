@@ -8,33 +8,23 @@ from ksqlkit.plan.live import read_live
 from ksqlkit.plan.notes import notes
 from ksqlkit.plan.stages import Stage
 from ksqlkit.project.loader import Loader
-from ksqlkit.project.model import Project
 
 
 def make_plan(
     loader: Loader, client: Client, scoring_url: str | None = None
 ) -> tuple[list[Stage], list[str]]:
-    """As `make_stages`; also what is to be told of the server beside them."""
-    project, expected = _rehearsed(loader, scoring_url)
-    live = read_live(client)
-    return diff(project, live, expected), notes(project, live, expected, loader.config.sources)
-
-
-def make_stages(loader: Loader, client: Client, scoring_url: str | None = None) -> list[Stage]:
-    """Load the project, rehearse it on an empty engine in memory, and compare it with what the client's ksqlDB runs.
+    """Load the project, rehearse it on an empty engine in memory, and compare it with what the client's ksqlDB runs;
+    also what is to be told of the server beside the stages.
 
     `scoring_url` tells which AI functions there are. Raises UserErrors placed in the templates, Unreachable.
     """
-    project, expected = _rehearsed(loader, scoring_url)
-    return diff(project, read_live(client), expected)
-
-
-def _rehearsed(loader: Loader, scoring_url: str | None) -> tuple[Project, dict[str, str]]:
     from ksqlkit.client.embedded import EmbeddedClient
 
     project = loader.load()
     empty = EmbeddedClient.open(":memory:", scoring_url=scoring_url)
     try:
-        return project, rehearse(project, empty, loader)
+        expected = rehearse(project, empty, loader)
     finally:
         empty.close()
+    live = read_live(client)
+    return diff(project, live, expected), notes(project, live, expected, loader.config.sources)

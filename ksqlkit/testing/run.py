@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -52,10 +52,10 @@ class Unequal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a test went: `status` is passed, failed (an assertion) or error (a statement was refused)."""
+    """How a test went: failed by an assertion, or error where a statement was refused."""
 
     case: Case
-    status: str
+    status: Literal["passed", "failed", "error"]
     seconds: float
     message: str = ""
     place: Location | None = None

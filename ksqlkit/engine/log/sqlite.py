@@ -21,7 +21,7 @@ from ksqlkit.engine.log.chunk import Chunk
 from ksqlkit.engine.log.memory import check_same_partitions, unknown_partition
 from ksqlkit.engine.log.protocol import Commit, Output, Record, TopicInfo
 from ksqlkit.engine.log.sqlite_clean import Part, clean
-from ksqlkit.engine.log.sqlite_schema import Synchronous, open_database
+from ksqlkit.engine.log.sqlite_schema import ADD_CHUNK, Synchronous, open_database
 from ksqlkit.engine.log.sqlite_state import StateTable
 from ksqlkit.errors import ServerError
 
@@ -30,7 +30,6 @@ _CACHED_CHUNKS: Final = 64
 _CACHED_BYTES: Final = 16_000_000
 _FREED_PAGES: Final = 2000
 
-_ADD_CHUNK: Final = "INSERT INTO chunk (part, last, count, newest, bytes, data) VALUES (?, ?, ?, ?, ?, ?)"
 _FIND_CHUNK: Final = "SELECT last, data FROM chunk WHERE part = ? AND last >= ? ORDER BY last LIMIT 1"
 _PUT_POSITION: Final = (
     "INSERT OR REPLACE INTO position (consumer, topic, partition, offset) VALUES (?, ?, ?, ?)"
@@ -213,7 +212,7 @@ class SqliteLog:
                             chunk.size,
                             chunk.encode(),
                         )
-                        db.execute(_ADD_CHUNK, row)
+                        db.execute(ADD_CHUNK, row)
                         written.append((part, chunk.offsets[0], chunk))
                         offset = last + 1
                     db.execute("UPDATE part SET next = ? WHERE id = ?", (offset, part.id))

@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 from ksqlkit.engine.log.chunk import Chunk
 from ksqlkit.engine.log.protocol import Record, TopicInfo
 from ksqlkit.engine.log.retention import Policy, expired, size, worth_compacting
+from ksqlkit.engine.log.sqlite_schema import ADD_CHUNK
 
 STEP_CHUNKS: Final = 16  # at most so many are read and written in one go
 _TARGET_RECORDS: Final = 5000
 _TARGET_BYTES: Final = 1_000_000
 _DELETE: Final = "DELETE FROM chunk WHERE id = ?"
-_ADD: Final = "INSERT INTO chunk (part, last, count, newest, bytes, data) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(slots=True)
@@ -170,4 +170,4 @@ def _write(db: sqlite3.Connection, part: int, records: list[Record]) -> None:
     if records:
         chunk = Chunk.of(records)
         newest = max(chunk.timestamps)
-        db.execute(_ADD, (part, chunk.offsets[-1], len(records), newest, chunk.size, chunk.encode()))
+        db.execute(ADD_CHUNK, (part, chunk.offsets[-1], len(records), newest, chunk.size, chunk.encode()))

@@ -10,6 +10,7 @@ from ksqlkit.errors import ServerError
 
 Synchronous = Literal["NORMAL", "FULL"]
 VERSION: Final = 2  # 1 had other keys in the state of windows and stream joins: see engine.state.spilling
+ADD_CHUNK: Final = "INSERT INTO chunk (part, last, count, newest, bytes, data) VALUES (?, ?, ?, ?, ?, ?)"
 _APPLICATION: Final = 0x6B73716C  # "ksql"
 _BUSY_SECONDS: Final = 1.0
 

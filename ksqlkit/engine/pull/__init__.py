@@ -31,7 +31,7 @@ from ksqlkit.errors import StatementError
 
 if TYPE_CHECKING:
     from ksqlkit.engine.live import LiveContext
-    from ksqlkit.engine.runtime.query import Materialization
+    from ksqlkit.engine.runtime.materialization import Materialization, StoredRow
 
 _HIDDEN: Final = ("ROWPARTITION", "ROWOFFSET")
 _KINDS: Final[dict[type, T.SqlType]] = {
@@ -41,7 +41,6 @@ _KINDS: Final[dict[type, T.SqlType]] = {
 }
 Literal = N.StringLiteral | N.IntegerLiteral | N.LongLiteral
 Row = Callable[[tuple[Any, ...]], tuple[Any, ...]]
-StoredRow = tuple[tuple[Any, ...], tuple[Any, ...], int, tuple[int, int] | None]
 
 
 def run_pull(
@@ -202,7 +201,7 @@ class Pull:
 
     def _flat_rows(self, table: Materialization) -> Iterator[tuple[Any, ...]]:
         stored = _as_protobuf(self.source)
-        for row in self._candidates(table, self.where):
+        for row in self._candidates(table):
             yield _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
 
     def _rows(self, table: Materialization, given: tuple[Any, ...] = ()) -> tuple[tuple[Any, ...], ...]:
@@ -275,21 +274,15 @@ class Pull:
 
     # ------------------------------------------------------------ which rows to look at
 
-    def _candidates(self, table: Materialization, where: N.Expression | None) -> Iterable[StoredRow]:
-        scans = bool(self.settings["ksql.query.pull.table.scan.enabled"])
-        if where is None:
-            if not scans:
+    def _candidates(self, table: Materialization) -> Iterable[StoredRow]:
+        if not self.settings["ksql.query.pull.table.scan.enabled"]:
+            if self.where is None:
                 raise refusal("Missing WHERE clause", windowed=self.source.window is not None)
-            return table.scan() if self.source.window is None else table.scan_windows()
-        parts = self.parts
-        if not scans:
             ranges = bool(self.settings["ksql.query.pull.range.scan.enabled"])
-            require_keys(parts or [], self.source, ranges=ranges)
-        if parts is not None and all(p.keys is not None for p in parts):
-            return self._lookups(table, parts)
-        if self.source.window is not None:
-            return table.scan_windows()
-        return table.scan()
+            require_keys(self.parts or [], self.source, ranges=ranges)
+        if self.by_key:
+            return self._lookups(table, self.parts or [])
+        return table.scan() if self.source.window is None else table.scan_windows()
 
     def _lookups(self, table: Materialization, parts: Sequence[Conjunct]) -> Iterator[StoredRow]:
         """Rows by key, each key once; window bounds of the same key are joined."""

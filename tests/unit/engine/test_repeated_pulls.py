@@ -54,6 +54,14 @@ def anew(engine: Engine, sql: str) -> object:
     return answer(engine, sql)
 
 
+def check_each(engine: Engine, queries: list[str]) -> None:
+    """That each query is answered as by a plan of its own, by whatever plan is kept, twice."""
+    expected = [anew(engine, sql) for sql in queries]
+    engine.context.repeated._plans.clear()
+    assert [answer(engine, sql) for sql in queries] == expected
+    assert [answer(engine, sql) for sql in queries] == expected
+
+
 TEXT = [
     "SELECT * FROM t WHERE k = '{}';",
     "SELECT k, n + 1 AS m, 'x' AS x FROM t WHERE k='{}'",
@@ -76,10 +84,7 @@ TEXT = [
 @pytest.mark.parametrize("sql", TEXT)
 def test_keys_of_text(text: Engine, sql: str) -> None:
     keys = ["0", "it''s 1", "4", "nobody", "", "WHERE k = 1", "LIMIT 1"]
-    expected = [anew(text, sql.replace("{}", key)) for key in keys]
-    text.context.repeated._plans.clear()
-    assert [answer(text, sql.replace("{}", key)) for key in keys] == expected
-    assert [answer(text, sql.replace("{}", key)) for key in keys] == expected
+    check_each(text, [sql.replace("{}", key) for key in keys])
 
 
 WINDOWS = [
@@ -94,10 +99,7 @@ WINDOWS = [
 @pytest.mark.parametrize("sql", WINDOWS)
 def test_keys_of_numbers_and_windows(number: Engine, sql: str) -> None:
     keys = ["0", "3", "7", "99", "4294967296", "12345678901234567890", "1.5", "'x'", "NULL"]
-    expected = [anew(number, sql.replace("{}", key)) for key in keys]
-    number.context.repeated._plans.clear()
-    assert [answer(number, sql.replace("{}", key)) for key in keys] == expected
-    assert [answer(number, sql.replace("{}", key)) for key in keys] == expected
+    check_each(number, [sql.replace("{}", key) for key in keys])
 
 
 def test_the_plan_is_used_and_forgotten_with_the_catalogue(text: Engine) -> None:
