@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,61 +12,10 @@ from hypothesis import strategies as st
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.java_numbers import double_to_string
-from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import SerdeError, make_deserializer, make_serializer
 from ksqlkit.engine.serde.csv_text import make_quoter, split_record
 from ksqlkit.engine.serde.json_exact import convert, parse, read
-
-PRIMITIVES = [T.BOOLEAN, T.INTEGER, T.BIGINT, T.DOUBLE, T.STRING, T.BYTES, T.TIME, T.DATE, T.TIMESTAMP]
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NAMES = st.sampled_from(["A", "a", "B", "b", "Ab", "é", 'q"', "{x}"])
-
-
-def kinds() -> st.SearchStrategy[T.SqlType]:
-    leaves: st.SearchStrategy[T.SqlType] = st.sampled_from([*PRIMITIVES, T.Decimal(6, 2), T.Decimal(20, 10)])
-    return st.recursive(
-        leaves,
-        lambda inner: st.one_of(
-            inner.map(T.Array),
-            inner.map(lambda t: T.Map(T.STRING, t)),
-            st.lists(st.tuples(NAMES, inner), min_size=1, max_size=3, unique_by=lambda f: f[0]).map(
-                lambda fields: T.Struct(tuple(fields))
-            ),
-        ),
-        max_leaves=5,
-    )
-
-
-def values(kind: T.SqlType) -> st.SearchStrategy[Any]:
-    """Values of the type, with nulls."""
-    match kind:
-        case T.Decimal(precision, scale):
-            limit = 10**precision - 1
-            found: st.SearchStrategy[Any] = st.integers(-limit, limit).map(
-                lambda n: Decimal(n).scaleb(-scale) + Decimal((0, (0,), -scale))
-            )
-        case T.Array(item):
-            found = st.lists(values(item), max_size=3)
-        case T.Map(_, item):
-            found = st.dictionaries(TEXT, values(item), max_size=4)
-        case T.Struct(fields):
-            found = st.fixed_dictionaries({name: values(t) for name, t in fields})
-        case T.BOOLEAN:
-            found = st.booleans()
-        case T.INTEGER | T.DATE:
-            found = st.integers(-(1 << 31), (1 << 31) - 1)
-        case T.BIGINT | T.TIMESTAMP:
-            found = st.integers(-(1 << 63), (1 << 63) - 1)
-        case T.DOUBLE:
-            found = st.floats(allow_nan=False, allow_infinity=False).map(lambda v: v + 0.0)
-        case T.STRING:
-            found = TEXT
-        case T.BYTES:
-            found = st.binary(max_size=6)
-        case _:
-            found = st.integers(0, 86_400_000)
-    return st.none() | found
-
+from tests.support.serde_types import NAMES, TEXT, columns_of, kinds, outcome, values
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
@@ -75,10 +23,6 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | TEXT, inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
-
-
-def columns_of(types: list[T.SqlType]) -> tuple[Column, ...]:
-    return tuple(Column(name, t) for name, t in zip(("A", "b", "C", "D"), types, strict=False))
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,14 +63,6 @@ def test_the_fast_reader_agrees_with_the_exact_one(types: list[T.SqlType], data:
 
 def as_row(struct: dict[str, Any] | None) -> tuple[Any, ...] | None:
     return None if struct is None else tuple(struct.values())
-
-
-def outcome(reader: Callable[[bytes], Any], data: bytes) -> str:
-    """What reading gives or says, types included."""
-    try:
-        return repr(reader(data))
-    except SerdeError as error:
-        return error.message
 
 
 @given(st.floats())

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.serde import SerdeError, avro, avro_read, connect
+from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import SerdeError, avro, avro_read, avro_write, connect
 from ksqlkit.engine.serde.avro_codec import make_encoder
-from ksqlkit.engine.serde.avro_schema import Node, connect_schema, parse_schema
+from ksqlkit.engine.serde.avro_schema import Node, connect_schema, parse_schema, schema_of_row, schema_of_type
+from tests.support.serde_types import columns_of, damaged, kinds, outcome, values
 
 TEXT = st.text(max_size=5) | st.just("x" * 200)
 LONGS = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-70, 70) | st.integers(-(1 << 36), 1 << 36)
@@ -122,21 +125,6 @@ def columns(draw: st.DrawFn, node: Node) -> T.SqlType:
     return T.Struct(tuple(fields.items()))
 
 
-@st.composite
-def damaged(draw: st.DrawFn, data: bytes) -> bytes:
-    """The bytes, cut or with one changed or one more."""
-    at, byte = draw(st.integers(0, len(data))), bytes([draw(st.integers(0, 255))])
-    return draw(st.sampled_from([data[:at], data[:at] + byte + data[at + 1 :], data[:at] + byte + data[at:]]))
-
-
-def outcome(act: Callable[[Any], Any], value: Any) -> str:
-    """What it gives or says, types included."""
-    try:
-        return repr(act(value))
-    except SerdeError as error:
-        return repr((error.message, error.causes))
-
-
 def failed(error: Exception) -> SerdeError:
     return SerdeError("bad record", (str(error),))
 
@@ -161,3 +149,45 @@ def test_generated_readers_agree_with_the_plain_one(data: st.DataObject, wrapped
         assert outcome(fast, record) == outcome(slow, record)
         record = record[:5] + data.draw(damaged(record[5:]))
         assert outcome(fast, record) == outcome(slow, record)
+
+
+ODD_VALUES = st.sampled_from([1.5, "x", b"x", "\ud800", 1 << 70, -(1 << 70), True, [], {}, Decimal("1e40")])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(kinds(), min_size=1, max_size=4), st.data())
+def test_generated_writers_agree_with_the_plain_one(types: list[T.SqlType], data: st.DataObject) -> None:
+    row = columns_of(types)
+    wrapped = len(row) > 1 or data.draw(st.booleans())
+    schema = schema_of_row([(c.name, c.type) for c in row]) if wrapped else schema_of_type(row[0].type)
+    agree_on_rows(schema, row, wrapped, None, data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(records(), st.data())
+def test_generated_writers_of_other_schemas_agree_with_the_plain_one(
+    schema: Any, data: st.DataObject
+) -> None:
+    node = parse_schema(json.dumps(schema))
+    kind = data.draw(columns(node))
+    if not isinstance(kind, T.Struct):
+        return
+    for field in schema["fields"]:
+        defaults = {"int": 7, "string": "d", "boolean": False, "double": 1.5}
+        if isinstance(field["type"], str) and field["type"] in defaults and data.draw(st.booleans()):
+            field["default"] = defaults[field["type"]]
+    agree_on_rows(schema, [Column(n, t) for n, t in kind.fields], True, avro.fill, data)
+
+
+def agree_on_rows(
+    schema: Any, row: Sequence[Column], wrapped: bool, filled: Any, data: st.DataObject
+) -> None:
+    node = parse_schema(json.dumps(schema))
+    prefix = b"\x00\x00\x00\x00\x01"
+    slow = avro.plain_writer(node, row, wrapped=wrapped, filled=filled, prefix=prefix, topic="t")
+    fast = avro_write.make_writer(node, row, wrapped=wrapped, filled=filled, prefix=prefix, slow=slow)
+    given = data.draw(st.tuples(*(values(c.type) for c in row)))
+    assert outcome(fast, given) == outcome(slow, given)
+    at = data.draw(st.integers(0, len(given) - 1)) if given else 0
+    odd = (*given[:at], data.draw(ODD_VALUES), *given[at + 1 :])
+    assert outcome(fast, odd) == outcome(slow, odd)

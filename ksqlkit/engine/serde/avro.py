@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import avro_read, connect
+from ksqlkit.engine.serde import avro_read, avro_write, connect
 from ksqlkit.engine.serde.avro_codec import make_decoder, make_encoder
 from ksqlkit.engine.serde.avro_schema import (
     DEFAULT_NAME,
@@ -102,11 +101,25 @@ def make_writer(
     if entry is None:
         schema = schema_of_row(fields, full) if wrapped else schema_of_type(columns[0].type, full)
         entry = registry.register(subject_name(topic, is_key=is_key), "AVRO", json.dumps(schema))
-    node = parse_schema(entry.schema)
+    node, prefix = parse_schema(entry.schema), PREFIX.pack(0, entry.id)
+    filled = None if number is None else fill
+    slow = plain_writer(node, columns, wrapped=wrapped, filled=filled, prefix=prefix, topic=topic)
+    return avro_write.make_writer(node, columns, wrapped=wrapped, filled=filled, prefix=prefix, slow=slow)
+
+
+def plain_writer(
+    node: Node,
+    columns: Sequence[Column],
+    *,
+    wrapped: bool,
+    filled: Callable[[Node, Any], Any] | None,
+    prefix: bytes,
+    topic: str,
+) -> avro_write.Writer:
+    """A writer of records without generated code; `filled` is `fill` where the schema is not the columns' own."""
     encode = make_encoder(node)
-    prefix = PREFIX.pack(0, entry.id)
-    names = [n.replace(".", "_") for n, _ in fields]
-    convert = [_generic(kind) for _, kind in fields]
+    names = [c.name.replace(".", "_") for c in columns]
+    convert = [_generic(c.type) for c in columns]
 
     def write(row: Sequence[Any] | None) -> bytes | None:
         if row is None or (not wrapped and row[0] is None):
@@ -114,27 +127,27 @@ def make_writer(
         try:
             values = [adapt(value) for adapt, value in zip(convert, row, strict=True)]
             value = dict(zip(names, values, strict=True)) if wrapped else values[0]
-            return prefix + encode(value if number is None else _filled(node, value))
+            return prefix + encode(value if filled is None else filled(node, value))
         except (TypeError, ValueError, AttributeError, KeyError, struct.error) as error:
             raise SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),)) from None
 
     return write
 
 
-def _filled(node: Node, value: Any) -> Any:
+def fill(node: Node, value: Any) -> Any:
     """The value with the schema's defaults for what is null or missing. Raises ValueError for what has none."""
     if (inner := node.optional) is not None:
-        return None if value is None else _filled(inner, value)
+        return None if value is None else fill(inner, value)
     if value is None:
         raise ValueError("null used for a required field")
     if node.type == "record":
         given = {name: value.get(name) for name, _ in node.fields}
         full = {name: node.defaults.get(name) if v is None else v for name, v in given.items()}
-        return {name: _filled(child, full[name]) for name, child in node.fields}
+        return {name: fill(child, full[name]) for name, child in node.fields}
     if node.type == "array":
-        return [_filled(node.items[0], item) for item in value]
+        return [fill(node.items[0], item) for item in value]
     if node.type == "map":
-        return {entry["key"]: _filled(node.items[0], entry["value"]) for entry in value}
+        return {entry["key"]: fill(node.items[0], entry["value"]) for entry in value}
     return value
 
 
@@ -147,7 +160,7 @@ def _generic(kind: T.SqlType) -> Adapter:
     item: Adapter
     match kind:
         case T.Decimal(_, scale):
-            return _optional(lambda v: _unscaled(v, scale))
+            return _optional(lambda v: avro_write.unscaled(v, scale))
         case T.Array(element):
             item = _generic(element)
             return _optional(lambda v: [item(e) for e in v])
@@ -158,9 +171,3 @@ def _generic(kind: T.SqlType) -> Adapter:
             parts = [(name, name.replace(".", "_"), _generic(field)) for name, field in fields]
             return _optional(lambda v: {avro: adapt(v[name]) for name, avro, adapt in parts})
     return lambda v: v
-
-
-def _unscaled(value: Decimal, scale: int) -> bytes:
-    whole = int(value.scaleb(scale))
-    size = ((whole if whole >= 0 else ~whole).bit_length() + 8) // 8
-    return whole.to_bytes(size, "big", signed=True)
