@@ -18,7 +18,7 @@ from ksqlkit.cli.options import (
     open_loader,
     tell_reference,
 )
-from ksqlkit.cli.output import guarded, messages, print_json, print_table
+from ksqlkit.cli.output import guarded, print_json, print_table, tell
 
 if TYPE_CHECKING:
     from ksqlkit.plan.stages import Stage
@@ -70,16 +70,16 @@ def apply(
         if not dry_run:
             run(stages, client, loader, properties=chosen.properties or DEFAULT_PROPERTIES, on_stage=_tell)
         for note in notes:
-            messages.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+            tell(f"note: {note}")
         if not json:
             verb = "would change" if dry_run else "changed"
-            messages.print(f"{len(changes)} of {len(stages)} models {verb}")
+            tell(f"{len(changes)} of {len(stages)} models {verb}")
     finally:
         client.close()
 
 
 def _tell(stage: Stage) -> None:
-    messages.print(f"{stage.action}: {stage.model.name}", markup=False, highlight=False, soft_wrap=True)
+    tell(f"{stage.action}: {stage.model.name}")
 
 
 def _entry(stage: Stage) -> dict[str, Any]:

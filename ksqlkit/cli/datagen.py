@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ksqlkit.cli.output import guarded, messages
+from ksqlkit.cli.output import guarded, tell
 
 
 class Kind(StrEnum):
@@ -37,4 +37,4 @@ def datagen(
 
     make = getattr(generators, kind.value)
     written = generators.write_rows(make(rows, seed=seed), out)
-    messages.print(f"{written:,} {kind.value}" + (f" in {out}" if out else ""))
+    tell(f"{written:,} {kind.value}" + (f" in {out}" if out else ""))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ksqlkit.cli.options import ProjectOption, open_config
-from ksqlkit.cli.output import guarded, messages
+from ksqlkit.cli.output import guarded, messages, tell
 from ksqlkit.errors import ServerError, UserError
 from ksqlkit.stack import KSQL_PORT, SCORING_PORT, Stack, StackOptions, free_port, run_stack
 
@@ -95,7 +95,7 @@ def _demo(stack: Stack, config: Config, models: Path, report: Path) -> None:
     from ksqlkit.demo.summary import print_summary
 
     if report.exists():
-        messages.print("The demo's input is there already; these are the figures of its run.")
+        tell("The demo's input is there already; these are the figures of its run.")
         print_summary(Report(**orjson.loads(report.read_bytes())))
         return
     begun = report.with_suffix(BEGUN)
@@ -110,7 +110,7 @@ def _forget_half_a_demo(folder: Path, log: Path) -> None:
     """A demo that was stopped half-way would load its first half twice: begin anew."""
     begun = (folder / REPORT).with_suffix(BEGUN)
     if begun.exists():
-        messages.print(f"The last demo was stopped half-way; its records in {folder} are dropped.")
+        tell(f"The last demo was stopped half-way; its records in {folder} are dropped.")
         for path in (log, *folder.glob(log.name + "*")):
             path.unlink(missing_ok=True)
         begun.unlink()
@@ -132,8 +132,8 @@ def print_connections(stack: Stack) -> None:
     ]
     for name, text in lines:
         messages.print(f"  {name:<15}", style="bold", end="")
-        messages.print(text, markup=False, highlight=False, soft_wrap=True)
-    messages.print("Ctrl-C stops; records and state stay.")
+        tell(text)
+    tell("Ctrl-C stops; records and state stay.")
 
 
 def _apply(stack: Stack, root: Path) -> None:
@@ -141,7 +141,7 @@ def _apply(stack: Stack, root: Path) -> None:
     command = [sys.executable, "-m", "ksqlkit", "apply", "--project", str(root)]
     done = subprocess.run([*command, "--server", stack.ksql.url, "--scoring", stack.scoring.url])
     if done.returncode:
-        messages.print("The project was not applied; the servers run. Correct it and run `ksqlkit apply`.")
+        tell("The project was not applied; the servers run. Correct it and run `ksqlkit apply`.")
 
 
 def _wait(stack: Stack) -> None:

@@ -15,7 +15,7 @@ from ksqlkit.cli.options import (
     open_client,
     open_config,
 )
-from ksqlkit.cli.output import guarded, messages, print_json, progress
+from ksqlkit.cli.output import guarded, print_json, progress, tell
 from ksqlkit.errors import KsqlkitError, UserError
 
 
@@ -68,11 +68,11 @@ def load(
             )
     except (KsqlkitError, KeyboardInterrupt):
         if sent:
-            messages.print(f"{sent:,} rows of {file.name} were confirmed before that, in the file's order")
+            tell(f"{sent:,} rows of {file.name} were confirmed before that, in the file's order")
         raise
     finally:
         client.close()
     if json:
         print_json({"file": str(file), "topic": topic, "rows": rows})
     else:
-        messages.print(f"{rows:,} rows in topic {topic}")
+        tell(f"{rows:,} rows in topic {topic}")

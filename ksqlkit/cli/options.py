@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ksqlkit.cli.output import messages
+from ksqlkit.cli.output import tell
 from ksqlkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def tell_reference(config: Config) -> None:
 
     if config.root == data_path("ksqlkit.toml").parent and not Path.cwd().is_relative_to(config.root):
         text = "No ksqlkit.toml here or above: this is the reference project that comes with ksqlkit."
-        messages.print(text, soft_wrap=True, highlight=False)
+        tell(text)
 
 
 def open_loader(config: Config, var: list[str] | None = None) -> Loader:

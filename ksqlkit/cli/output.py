@@ -90,6 +90,11 @@ def print_table(
     console.print(table)
 
 
+def tell(text: str) -> None:
+    """A message, as it is: what looks like markup stands for itself."""
+    messages.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def progress() -> Progress:
     """Progress bars on standard error, with time left; quiet where nobody looks."""
     from rich.progress import (
@@ -119,7 +124,7 @@ def fail(error: KsqlkitError) -> typer.Exit:
     ):  # ksqlDB's own place is in one statement; ours is in the whole text
         error.message = _AT.sub("", _PLACE.sub("", error.message, count=1))
     messages.print("error:", style="bold red", end=" ")
-    messages.print(error.render(), markup=False, highlight=False, soft_wrap=True)
+    tell(error.render())
     return typer.Exit(error.exit_code)
 
 
@@ -135,7 +140,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
                 raise
             raise fail(exc) from None
         except KeyboardInterrupt:
-            messages.print("stopped")
+            tell("stopped")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             end_quietly()
@@ -145,16 +150,14 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             if debug:
                 raise
             place = f"{exc.filename}: " if exc.filename else ""
-            messages.print(
-                f"error: {place}{exc.strerror or exc}", markup=False, highlight=False, soft_wrap=True
-            )
+            tell(f"error: {place}{exc.strerror or exc}")
             raise typer.Exit(1) from None
         except Exception as exc:
             if debug:
                 raise
             fault = f"error: a fault of ksqlkit: {type(exc).__name__}: {exc}"
-            messages.print(fault, markup=False, highlight=False, soft_wrap=True)
-            messages.print("hint: run `ksqlkit --debug ...` to see where, and please report it", markup=False)
+            tell(fault)
+            tell("hint: run `ksqlkit --debug ...` to see where, and please report it")
             raise typer.Exit(1) from None
 
     return run

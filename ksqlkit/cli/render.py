@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ksqlkit.cli.options import JsonOption, ProjectOption, VarOption, open_config, open_loader, tell_reference
-from ksqlkit.cli.output import guarded, messages, print_json
+from ksqlkit.cli.output import guarded, print_json, tell
 
 
 @guarded
@@ -43,4 +43,4 @@ def render(
         stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in model.name.lower())
         (out / f"{i:0{width}}_{stem}.sql").write_text(model.sql + "\n", "utf-8")
     (out / "all.sql").write_text(script, "utf-8")
-    messages.print(f"{len(loaded.models)} models in {out}/, and {out}/all.sql for RUN SCRIPT")
+    tell(f"{len(loaded.models)} models in {out}/, and {out}/all.sql for RUN SCRIPT")

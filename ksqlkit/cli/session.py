@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ksqlkit.cli.entities import print_entity
-from ksqlkit.cli.output import messages, print_json_line, print_line, print_table
+from ksqlkit.cli.output import print_json_line, print_line, print_table, tell
 from ksqlkit.cli.rows import RowPrinter
 from ksqlkit.client.protocol import Client
 from ksqlkit.dialect import nodes as N
@@ -83,7 +83,7 @@ class Session:
                 self._say(f"${{{name}}} is '{value}' in this session.")
             case N.Undefine(name=name):
                 if self.variables.pop(name) is None:
-                    messages.print(f"Variable {name} is not defined.", markup=False, highlight=False)
+                    tell(f"Variable {name} is not defined.")
             case N.RunScript(path=path):
                 self.run_file(Path(path))
             case N.QueryStatement():
@@ -145,7 +145,7 @@ class Session:
 
     def _say(self, text: str) -> None:
         if self.interactive:
-            messages.print(text, markup=False, highlight=False)
+            tell(text)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ksqlkit import __version__
-from ksqlkit.cli.output import fail, messages
+from ksqlkit.cli.output import fail, messages, tell
 from ksqlkit.cli.session import Session
 from ksqlkit.dialect.lexer import EOF, UNKNOWN, tokenize
 from ksqlkit.errors import KsqlkitError, UserError
@@ -53,9 +53,7 @@ class Shell:
         prompt = self._prompt()
         told = self.session.client.info()["version"]
         self.session.interactive = True
-        messages.print(
-            f"ksqlDB {told} at {self.where}. Statements end with ;  help lists commands.", highlight=False
-        )
+        tell(f"ksqlDB {told} at {self.where}. Statements end with ;  help lists commands.")
         while True:
             try:
                 text = prompt.prompt("ksql> ").strip()
@@ -82,7 +80,7 @@ class Shell:
             elif words:
                 self._statements(text)
         except KeyboardInterrupt:
-            messages.print("Query terminated")
+            tell("Query terminated")
         except KsqlkitError as exc:
             fail(exc)
         return True
@@ -114,14 +112,14 @@ class Shell:
         return made
 
     def _help(self, _: list[str]) -> None:
-        messages.print(HELP, markup=False, highlight=False)
+        tell(HELP)
 
     def _version(self, _: list[str]) -> None:
         told = self.session.client.info()["version"]
-        messages.print(f"ksqlkit {__version__}; the server speaks for ksqlDB {told}", highlight=False)
+        tell(f"ksqlkit {__version__}; the server speaks for ksqlDB {told}")
 
     def _server(self, _: list[str]) -> None:
-        messages.print(self.where, highlight=False)
+        tell(self.where)
 
     def _clear(self, _: list[str]) -> None:
         messages.clear()
@@ -131,11 +129,11 @@ class Shell:
             raise UserError(f"output is json or table, not {words[0]!r}")
         if words:
             self.session.json = words[0].lower() == "json"
-        messages.print(f"Answers are shown as {'JSON' if self.session.json else 'tables'}.")
+        tell(f"Answers are shown as {'JSON' if self.session.json else 'tables'}.")
 
     def _history(self, history: History | None) -> None:
         for entry in history.get_strings() if history else ():
-            messages.print(entry, markup=False, highlight=False, soft_wrap=True)
+            tell(entry)
 
 
 # name -> what it does, and of how many words it is at most: `version` alone is a command
@@ -180,8 +178,6 @@ def _open_history() -> History:
         with path.open("ab"):
             path.chmod(0o600)  # statements may hold secrets
     except OSError:
-        messages.print(
-            f"{path} cannot be written: the history is kept for this session only.", highlight=False
-        )
+        tell(f"{path} cannot be written: the history is kept for this session only.")
         return InMemoryHistory()
     return FileHistory(str(path))
