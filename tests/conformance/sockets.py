@@ -83,6 +83,8 @@ def serving(*, http2: bool) -> Iterator[tuple[Server, httpx.Client]]:
 
 def run_cases(cases: list[Case], *, http2: bool) -> Iterator[tuple[Case, Outcome]]:
     """Run cases over one protocol."""
+    if not cases:
+        return
     with serving(http2=http2) as (server, client):
         for case in cases:
             yield case, run_with(partial(SocketRunner, server=server, client=client, http2=http2), case)
