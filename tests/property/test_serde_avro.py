@@ -188,6 +188,8 @@ def agree_on_rows(
     fast = avro_write.make_writer(node, row, wrapped=wrapped, filled=filled, prefix=prefix, slow=slow)
     given = data.draw(st.tuples(*(values(c.type) for c in row)))
     assert outcome(fast, given) == outcome(slow, given)
-    at = data.draw(st.integers(0, len(given) - 1)) if given else 0
-    odd = (*given[:at], data.draw(ODD_VALUES), *given[at + 1 :])
-    assert outcome(fast, odd) == outcome(slow, odd)
+    known = [i for i, c in enumerate(row) if not wrapped or c.name.replace(".", "_") in dict(node.fields)]
+    if known:  # what the schema lacks is not looked at
+        at = data.draw(st.sampled_from(known))
+        odd = (*given[:at], data.draw(ODD_VALUES), *given[at + 1 :])
+        assert outcome(fast, odd) == outcome(slow, odd)

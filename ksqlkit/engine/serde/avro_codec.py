@@ -89,7 +89,7 @@ def _encoder(node: Node, known: dict[int, list[tuple[str, Encoder]]]) -> Encoder
         codes = {symbol: write_long(i) for i, symbol in enumerate(node.symbols)}
         return lambda value: codes[value]
     if node.type == "fixed":
-        return bytes
+        return lambda value: b"" + value
     branches = [_encoder(child, known) for child in node.items]
     if node.type == "union":
         return _union_encoder(node, branches)
