@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -105,16 +106,25 @@ def _check(query: N.Query) -> None:
             )
 
 
-def _as_protobuf(source: DataSource) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
+def _as_stored(source: DataSource) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
     """What becomes of a table's values in ksqlDB's state, written in the table's format: without PROTOBUF's wrappers
-    nulls are zeros and empty strings. None for formats that keep nulls."""
+    nulls are zeros and empty strings, and a DECIMAL has its scale (the sum of no values is a plain 0). None where
+    nothing changes."""
     options = tuple(o for o in source.value_format.options if o[0] == "NULLABLE_REPRESENTATION")
-    if options or source.value_format.name not in ("PROTOBUF", "PROTOBUF_NOSR"):
+    if not options and source.value_format.name in ("PROTOBUF", "PROTOBUF_NOSR"):
+        fmt = Format("PROTOBUF_NOSR")
+        write = make_serializer(fmt, source.schema.value, is_key=False)
+        read = make_deserializer(fmt, source.schema.value, is_key=False)
+        return lambda values: read(write(values)) or values
+    units = [
+        Decimal((0, (1,), -c.type.scale)) if isinstance(c.type, T.Decimal) else None
+        for c in source.schema.value
+    ]
+    if not any(units):
         return None
-    fmt = Format("PROTOBUF_NOSR")
-    write = make_serializer(fmt, source.schema.value, is_key=False)
-    read = make_deserializer(fmt, source.schema.value, is_key=False)
-    return lambda values: read(write(values)) or values
+    return lambda values: tuple(
+        unit * 0 if unit is not None and v == 0 else v for unit, v in zip(units, values, strict=True)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +210,7 @@ class Pull:
         return self._result(self._rows(table))
 
     def _flat_rows(self, table: Materialization) -> Iterator[tuple[Any, ...]]:
-        stored = _as_protobuf(self.source)
+        stored = _as_stored(self.source)
         for row in self._candidates(table):
             yield _flat(row if stored is None else (row[0], stored(row[1]), *row[2:]))
 

@@ -158,3 +158,18 @@ def test_a_join_of_tables_whose_keys_differ_in_format(left, right) -> None:
         assert sorted(made.query("SELECT * FROM known;").rows) == [("alice", 2, "Alice"), ("bob", 1, "Bob")]
         assert made.query("SELECT name FROM known WHERE customer = 'bob';").rows == (("Bob",),)
         assert made.query("SELECT name FROM known WHERE customer > 'alice';").rows == (("Bob",),)
+
+
+def test_a_decimal_sum_of_nothing_has_its_scale() -> None:
+    with make_engine() as made:
+        made.execute(
+            "CREATE STREAM paid (id VARCHAR KEY, amount DECIMAL(6, 2)) "
+            "WITH (KAFKA_TOPIC='paid', VALUE_FORMAT='JSON', PARTITIONS=1);"
+            "CREATE TABLE sums AS SELECT id, SUM(amount) AS total FROM paid GROUP BY id;"
+            "INSERT INTO paid VALUES ('a', NULL);"
+        )
+        made.run_until_idle()
+        assert [str(total) for _, total in made.query("SELECT * FROM sums;").rows] == ["0.00"]
+        assert [str(total) for (total,) in made.query("SELECT total FROM sums WHERE id = 'a';").rows] == [
+            "0.00"
+        ]
