@@ -52,16 +52,16 @@ debug = False
 
 def print_json(data: Any) -> None:
     """Write one JSON document, indented, with a final newline."""
-    options = (
-        orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
-    )
-    sys.stdout.write(orjson.dumps(data, option=options, default=_as_json).decode())
-    sys.stdout.flush()
+    _write_json(data, orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
 
 
 def print_json_line(data: Any) -> None:
     """Write one JSON document on a line of its own, for commands that give many."""
-    options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    _write_json(data, 0)
+
+
+def _write_json(data: Any, options: int) -> None:
+    options |= orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
     sys.stdout.write(orjson.dumps(data, option=options, default=_as_json).decode())
     sys.stdout.flush()
 
