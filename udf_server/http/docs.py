@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any, Final
 
@@ -132,33 +133,54 @@ def openapi(manifest: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_STYLE: Final = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
+a{color:#0b57b0}.bad{color:#a3000a}pre,code{font:14px/1.5 ui-monospace,monospace;background:#f3f4f6}
+pre{padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere}h2{margin:2.5rem 0 .5rem}
+h3{margin:1rem 0 0;font-size:1rem}
+h2,p{overflow-wrap:anywhere}h2 a{color:inherit;text-decoration:none}h2 a:hover{text-decoration:underline}
+nav ul{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.4rem 1.2rem}.note{font-size:.9rem}
+@media print{nav{display:none}section{break-inside:avoid}}
+@media screen and (prefers-color-scheme:dark){
+body{color:#ddd;background:#16181d}a{color:#8ab8ff}.bad{color:#ff9b9b}pre,code{background:#24272e}}
+"""
+
+
 def docs_page(manifest: dict[str, Any]) -> str:
     """A page of the functions, with no script and nothing from elsewhere."""
-    cards = []
+    links, cards = [], []
     for f in manifest["functions"]:
         if f["detail_of"]:
             continue
+        name = escape(f["name"])
         lines = escape("\n".join(_signature(f["name"], o) for o in f["overloads"]))
-        example = f"<p>Example</p><pre>{escape(f['example'])}</pre>" if f["example"] else ""
+        example = f"<h3>Example</h3><pre>{escape(f['example'])}</pre>" if f["example"] else ""
         model = f"model {f['model']} version {f['model_version']}, " if f["model"] else ""
         note = escape(
             f"{model}up to {f['batch_limit']} rows a batch, {f['timeout_ms']} ms; also {f['name']}_DETAIL"
         )
+        links.append(f"<li><a href='#{name}'>{name}</a></li>")
         cards.append(
-            f"<section id={f['name']}><h2>{f['name']}</h2><p>{escape(f['description'])}</p>"
-            f"<pre>{lines}</pre>{example}<small>{note}</small></section>"
+            f"<section id='{name}'><h2><a href='#{name}'>{name}</a></h2><p>{_prose(f['description'])}</p>"
+            f"<pre>{lines}</pre>{example}<p class=note>{note}</p></section>"
         )
     broken = "".join(
-        f"<p class=bad>{escape(e['source'])}: {escape(e['message'])}</p>" for e in manifest["errors"]
+        f"<p class=bad><strong>Not loaded:</strong> {escape(e['source'])}: {escape(e['message'])}</p>"
+        for e in manifest["errors"]
     )
     return (
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Scoring server</title><style>"
-        "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-        "pre{background:#f4f4f4;padding:.6rem;overflow:auto}.bad{color:#a00}</style>"
-        f"<h1>Scoring server</h1><p>The whole API: <a href=/openapi.json>openapi.json</a>.</p>{broken}"
-        + "".join(cards)
-        + "</html>"
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Scoring server</title>"
+        "<meta name=viewport content='width=device-width'><meta name=color-scheme content='light dark'>"
+        "<link rel=icon href='data:,'>"
+        f"<style>{_STYLE}</style><main><h1>Scoring server</h1>"
+        f"<p>The whole API: <a href=/openapi.json>openapi.json</a>.</p>{broken}"
+        f"<nav aria-label=Functions><ul>{''.join(links)}</ul></nav>{''.join(cards)}</main></html>"
     )
+
+
+def _prose(text: str) -> str:
+    """Text as HTML; what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _signature(name: str, overload: dict[str, Any]) -> str:

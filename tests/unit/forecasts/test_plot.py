@@ -80,7 +80,7 @@ def test_html_is_one_page_that_needs_nothing_else(tmp_path: Path, pictures: list
     assert "<b> &" not in text
     assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
     assert "<script" not in text
-    assert (tags.seen.count("svg"), tags.seen.count("polygon"), tags.seen.count("polyline")) == (2, 4, 4)
+    assert (tags.seen.count("figure"), tags.seen.count("polygon"), tags.seen.count("polyline")) == (2, 4, 4)
 
 
 def test_every_mark_lies_within_the_picture(tmp_path: Path, pictures: list[Picture]) -> None:
