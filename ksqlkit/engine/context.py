@@ -7,9 +7,10 @@ command log.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.catalog import Catalog
@@ -24,6 +25,8 @@ from ksqlkit.errors import StatementError
 
 QueryState = Literal["RUNNING", "PAUSED", "ERROR"]
 COMMAND_TOPIC = "_confluent-ksql-{service}_command_topic"
+_LONGEST_TOPIC: Final = 249
+_TOPIC_NAME: Final = re.compile(rf"[a-zA-Z0-9._-]{{1,{_LONGEST_TOPIC}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Context:
         """Create a topic, or check that the one that exists has the same partitions and replicas."""
         existing = self.topic(info.name)
         if existing is None:
+            _check_topic_name(info.name)
             self.on_create_topic(info)
             self.topics[info.name] = info
             self.looked_up[info.name] = info
@@ -233,6 +237,20 @@ class Context:
 
     def __exit__(self, *_: object) -> None:
         self.looked_up = {}
+
+
+def _check_topic_name(name: str) -> None:
+    """Kafka's rules for names of topics. Raises StatementError."""
+    if _TOPIC_NAME.fullmatch(name) and name not in (".", ".."):
+        return
+    reason = "contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+    if name in (".", ".."):
+        reason = "cannot be '.' or '..'"
+    elif len(name) > _LONGEST_TOPIC:
+        reason = f"is longer than the max allowed length {_LONGEST_TOPIC}"
+    raise StatementError(
+        f"Failed to guarantee existence of topic {name}\nCaused by: Topic name is invalid: '{name}' {reason}"
+    )
 
 
 def retention(info: TopicInfo) -> int:

@@ -113,6 +113,15 @@ REFUSED = [
     ("INSERT INTO customers SELECT * FROM orders;", "CUSTOMERS is a table."),
     ("CREATE STREAM z WITH (PARTITIONS=0) AS SELECT * FROM orders;", "Invalid number of partitions"),
     (
+        "CREATE STREAM z (a INT) WITH (KAFKA_TOPIC='a b', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        "Topic name is invalid: 'a b' contains one or more characters other than ASCII alphanumerics",
+    ),
+    ("CREATE STREAM z WITH (KAFKA_TOPIC='..') AS SELECT * FROM orders;", "'..' cannot be '.' or '..'"),
+    (
+        f"CREATE STREAM z WITH (KAFKA_TOPIC='{'t' * 250}') AS SELECT * FROM orders;",
+        "is longer than the max allowed length 249",
+    ),
+    (
         "CREATE TABLE z AS SELECT id, COUNT(*) FROM orders WINDOW TUMBLING (SIZE 0 SECONDS) GROUP BY id;",
         "Window size (sizeMs) must be larger than zero.",
     ),
