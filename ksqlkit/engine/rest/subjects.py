@@ -12,6 +12,7 @@ import orjson
 
 from ksqlkit.engine.rest.messages import Refused, Reply, Request
 from ksqlkit.engine.rest.service import Service
+from ksqlkit.engine.serde.avro_schema import parse_schema
 from ksqlkit.engine.serde.registry import Registered, SchemaKind, SchemaRegistry
 
 KIND: Final = "application/vnd.schemaregistry.v1+json"
@@ -97,7 +98,9 @@ async def _body(request: Request) -> tuple[SchemaKind, str]:
         kind, schema = body.get("schemaType", "AVRO"), body["schema"]
         if kind not in KINDS or not isinstance(schema, str):
             raise ValueError(kind)
-        if kind != "PROTOBUF":
+        if kind == "AVRO":
+            parse_schema(schema)
+        elif kind == "JSON":
             orjson.loads(schema)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(422, 42201, f"Invalid schema: {error}", content_type=KIND) from None

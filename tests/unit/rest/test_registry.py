@@ -66,8 +66,9 @@ def test_the_registrys_calls() -> None:
         assert registry.by_id(999) is None
         assert registry.delete_subject("a/b-value") == [1]
         assert registry.subjects() == []
-        refused = httpx.post(f"{url}/subjects/x/versions", json={"schema": "not json"})
-        assert (refused.status_code, refused.json()["error_code"]) == (422, 42201)
+        for schema in ("not json", '{"type": "nope"}', "{}"):
+            refused = httpx.post(f"{url}/subjects/x/versions", json={"schema": schema})
+            assert (refused.status_code, refused.json()["error_code"]) == (422, 42201)
         assert httpx.get(f"{url}/schemas/types").json() == ["JSON", "PROTOBUF", "AVRO"]
 
 
