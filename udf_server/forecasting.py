@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The naive forecast comes first: another model must beat it.
 MODELS: Final = ("seasonal_naive", "theta", "holt_winters")
-LEVEL: Final = 90
+LEVEL: Final = 90  # percent
 FOLDS: Final = 4
 _SHORTEST: Final = 4  # values to fit on in a fold
 
@@ -21,9 +21,10 @@ Band = list[tuple[float, float, float]]
 
 
 def forecast_many(
-    histories: Sequence[Sequence[float | None]], horizon: int, season: int
+    histories: Sequence[Sequence[float | None]], horizon: int, season: int, level: int = LEVEL
 ) -> list[Band | ValueError]:
-    """(mean, lo, hi) per step for each series; a ValueError in the place of one with fewer than two known values."""
+    """(mean, lo, hi) per step for each series, `level` percent of what may come between the bounds; a
+    ValueError in the place of one with fewer than two known values."""
     import numpy as np
 
     out: list[Band | ValueError] = [ValueError("")] * len(histories)
@@ -39,13 +40,13 @@ def forecast_many(
         rows.append(row)
         members.append(filled.tolist())
     for rows, members in by_length.values():
-        mean, width = _forecast(np.array(members), horizon, season)
+        mean, width = _forecast(np.array(members), horizon, season, level)
         for row, m, w in zip(rows, mean, width, strict=True):
             out[row] = list(zip(m.tolist(), (m - w).tolist(), (m + w).tolist(), strict=True))
     return out
 
 
-def _forecast(values: Matrix, horizon: int, season: int) -> tuple[Matrix, Matrix]:
+def _forecast(values: Matrix, horizon: int, season: int, level: int) -> tuple[Matrix, Matrix]:
     """Means and half widths [series, horizon]: of each series the model with the least error on its last folds."""
     import numpy as np
 
@@ -72,7 +73,7 @@ def _forecast(values: Matrix, horizon: int, season: int) -> tuple[Matrix, Matrix
     # Past the steps that the folds reach, errors are taken to grow as those of a random walk.
     growth = np.sqrt(np.maximum(1.0, np.arange(1, horizon + 1) / ahead))
     for series, index in enumerate(best):
-        known = half_widths(misses[index][:, series : series + 1], (LEVEL,))[LEVEL][0]
+        known = half_widths(misses[index][:, series : series + 1], (level,))[level][0]
         width[series] = known[np.minimum(np.arange(horizon), ahead - 1)] * growth
     return mean, width
 

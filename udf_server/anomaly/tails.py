@@ -43,8 +43,9 @@ class Tails:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Where the usual ends, below and above."""
-        return -self.low[0], self.high[0]
+        """Where the usual ends, below and above; of few numbers, the outer quarters are past it."""
+        outer = min(len(self.high), max(1, self.count // 4))
+        return -self.low[-outer], self.high[-outer]
 
 
 def _beyond(kept: list[float], value: float, count: int, floor: float) -> float:

@@ -19,7 +19,10 @@ MAX_CHARACTERS: Final = 20_000
 _DISGUISES: Final = str.maketrans(
     {"@": "a", "4": "a", "3": "e", "1": "i", "!": "i", "0": "o", "$": "s", "5": "s", "7": "t"}
 )
-_DISGUISED: Final = re.compile(r"(?=\S*[^\W\d_])(?=\S*[@431!0$57])[\w@!$]*[\w@$]")
+_UNBROKEN: Final = re.compile(r"\S+")
+_LAST_LETTER: Final = re.compile(r".*[^\W\d_]", re.DOTALL)
+_LAST_SIGN: Final = re.compile(r".*[@431!0$57]", re.DOTALL)
+_WORD: Final = re.compile(r"[\w@!$]+")
 _SPACED: Final = re.compile(r"\b(?:[a-z][ .*_-]){2,}[a-z]\b")
 _STRETCHED: Final = re.compile(r"([a-z])\1{2,}")
 _NOISE: Final = re.compile(r"https?://\S+|&\w+;|&#\d+;")
@@ -48,9 +51,25 @@ def normal(text: str) -> str:
     """Lower case, links and entities taken out, digits and signs that stand for letters turned back, letters spelled
     apart joined, stretched ones shortened."""
     plain = _NOISE.sub(" ", text[:MAX_CHARACTERS].lower())
-    plain = _DISGUISED.sub(lambda m: m[0].translate(_DISGUISES), plain)
+    plain = _UNBROKEN.sub(_undisguised, plain)
     plain = _SPACED.sub(lambda m: re.sub(r"[ .*_-]", "", m[0]), plain)
     return _STRETCHED.sub(r"\1\1", plain)
+
+
+def _undisguised(run: re.Match[str]) -> str:
+    """Characters without a space between: words read through where a letter and a sign are in them or follow."""
+    letter, sign = _LAST_LETTER.match(run[0]), _LAST_SIGN.match(run[0])
+    if letter is None or sign is None:
+        return run[0]
+    last = min(letter.end(), sign.end())
+
+    def read(word: re.Match[str]) -> str:
+        if word.start() >= last:
+            return word[0]
+        core = word[0].rstrip("!")  # an exclamation mark at the end is one
+        return core.translate(_DISGUISES) + word[0][len(core) :]
+
+    return _WORD.sub(read, run[0])
 
 
 @cache

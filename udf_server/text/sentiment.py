@@ -43,6 +43,7 @@ _TURN: Final = 0.293  # what an intensifier adds
 _FLIP: Final = -0.74  # what a negation multiplies by
 _REACH: Final = 3  # words that a negation reaches
 _MODEL_TRUST: Final = 0.6  # of a valence the linear model guessed, next to one that people gave
+_LONGEST: Final = 200  # characters without a space that are looked through for shouting
 _NORMAL: Final = 15.0  # the sum at which the score nears one
 
 
@@ -71,7 +72,8 @@ class SentimentModel:
             if lower in self.lexicon and not lower.isalpha():
                 out.append((lower, False))
             else:
-                out += [(w, len(w) > 2 and w.upper() in chunk) for w in _WORD.findall(lower)]
+                shown = "" if chunk == lower else chunk[:_LONGEST]
+                out += [(w, len(w) > 2 and w.upper() in shown) for w in _WORD.findall(lower)]
         return out
 
     def _learn(self, words: set[str]) -> None:

@@ -158,3 +158,13 @@ def test_a_season_forgets_what_is_past_its_ring_and_takes_gaps() -> None:
     assert season.usual(24 * 200 * hour + hour) is None
     season.learn(0, 7.0)  # far too late: no effect
     assert season.usual(24 * 200 * hour + hour) is None
+
+
+def test_the_usual_has_its_low_end_below_its_high_one_from_the_start() -> None:
+    tails = Tails()
+    chance = random.Random(4)
+    for _ in range(400):
+        tails.learn(chance.gauss(0.0, 1.0))
+        low, high = tails.limits
+        assert low <= high
+    assert -1.8 < low < -1.0 < 1.0 < high < 1.8

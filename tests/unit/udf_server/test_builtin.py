@@ -33,6 +33,22 @@ def test_forecast_follows_a_season_and_bounds_hold_the_mean(tmp_path: Path) -> N
         assert band["MEAN"] == pytest.approx(10.2 + 5 * math.sin(2 * math.pi * step / 12), abs=0.6)
 
 
+def test_forecast_bounds_are_as_wide_as_the_level_asks(tmp_path: Path) -> None:
+    history = [float((t * 37) % 11) for t in range(60)]
+    rows = [
+        [history, 4, 1, 50],
+        [history, 4, 1],
+        [history, 4, 1, 90],
+        [history, 4, 1, 0],
+        [history, 4, 1, 100],
+    ]
+    answer = call(tmp_path, "FORECAST", rows)
+    half, usual, ninety, *_ = answer.values
+    assert usual == ninety
+    assert all(h["HI"] - h["LO"] < n["HI"] - n["LO"] for h, n in zip(half, ninety, strict=True))
+    assert [r for r, _, _ in answer.errors] == [3, 4]
+
+
 def test_forecast_of_a_row_does_not_depend_on_its_batch(tmp_path: Path) -> None:
     series = [[float((t * k) % 7 + k) for t in range(30 + k)] for k in range(1, 6)]
     rows = [[s, 5] for s in series]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from udf_server.text.model import harmless_class
 from udf_server.text.moderation import load_lexicon, normal
 from udf_server.text.ngrams import Kind, Ngrams, grams, split
 from udf_server.text.occlusion import word_contributions
+from udf_server.text.sentiment import load_sentiment
 from udf_server.text.training import LANGUAGE, PAYLOADS, fit_texts, train_texts
 from udf_server.train_rows import Task, train_rows
 
@@ -159,6 +161,24 @@ def test_the_lexicon_sees_through_disguises_and_leaves_plain_words_alone(tmp_pat
     ]
     answers = ask(tmp_path, ("MODERATE", [[t] for t in harmless]))[0].values
     assert [a["FLAGGED"] for a in answers] == [False] * len(harmless)
+
+
+@pytest.mark.parametrize("part", ["a", "a.", "a4", "!", "&", "http://", "Http://", "a a "])
+def test_a_text_made_to_be_slow_is_read_quickly(part: str) -> None:
+    text = part * 100_000
+    load_lexicon(), load_sentiment().scores(["read the files"])
+    start = time.process_time()
+    load_lexicon().scores(text)
+    load_sentiment().scores([text])
+    assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("sh1t!! 42", "shit!! 42"), ("4 cats", "4 cats"), ("w!!! 5", "w!!! 5"), ("a-1,x 1,a", "a-i,x i,a")],
+)
+def test_signs_stand_for_letters_only_where_letters_are_about(given: str, read: str) -> None:
+    assert normal(given) == read
 
 
 def test_embedding_is_at_unit_length_and_near_for_like_texts(tmp_path: Path) -> None:
