@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ksqlkit.cli.descriptions import (
-    print_function,
-    print_query,
-    print_source,
-    type_text,
-)
+from ksqlkit.cli.descriptions import print_function, print_query, print_source, type_text
 from ksqlkit.cli.output import print_line, print_table
 
 Entity = dict[str, Any]

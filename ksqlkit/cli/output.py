@@ -119,9 +119,8 @@ def progress() -> Progress:
 
 def fail(error: KsqlkitError) -> typer.Exit:
     """Print an error for a person; returns the exit to raise."""
-    if (
-        error.location and error.location.line
-    ):  # ksqlDB's own place is in one statement; ours is in the whole text
+    # ksqlDB's own place is in one statement; ours is in the whole text.
+    if error.location and error.location.line:
         error.message = _AT.sub("", _PLACE.sub("", error.message, count=1))
     messages.print("error:", style="bold red", end=" ")
     tell(error.render())

@@ -69,9 +69,8 @@ class Session:
         statement = parse_one(plain, testing=True)  # for RUN SCRIPT, which a server never sees
         match statement:
             case N.SetProperty(name=name, value=value):
-                self.client.execute(
-                    "SHOW PROPERTIES;", properties={**self.properties, name: value}
-                )  # is it one?
+                # Refused where it is no property.
+                self.client.execute("SHOW PROPERTIES;", properties={**self.properties, name: value})
                 self.properties[name] = value
                 self._say(f"{name} is '{value}' in this session. UNSET '{name}'; takes that back.")
             case N.UnsetProperty(name=name):

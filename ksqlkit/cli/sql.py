@@ -8,13 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ksqlkit.cli.options import (
-    ProjectOption,
-    ServerOption,
-    TargetOption,
-    open_client,
-    open_config,
-)
+from ksqlkit.cli.options import ProjectOption, ServerOption, TargetOption, open_client, open_config
 from ksqlkit.cli.output import guarded
 
 

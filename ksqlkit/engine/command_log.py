@@ -21,6 +21,9 @@ _NEXT: Final = "next-command"
 _NAMES: Final = re.compile(r"`((?:[^`]|``)+)`|\"((?:[^\"]|\"\")+)\"|([A-Za-z_][\w@-]*)")
 
 
+Lives = frozenset[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A statement as written, its number, the request's settings, and facts about topics."""
@@ -83,9 +86,7 @@ class History:
         self._queries: dict[str, object] = {}
         self._life: dict[str, int] = {}  # which life of that name it is
         self._lives = 0
-        self._done: list[
-            tuple[Command, frozenset[int], frozenset[int]]
-        ] = []  # with lives changed, lives named
+        self._done: list[tuple[Command, Lives, Lives]] = []  # with lives changed, lives named
 
     def note(self, command: Command, catalog: Catalog, queries: Mapping[str, object]) -> None:
         """Compare with what was there before the command. Sources and types that change are always named in it."""

@@ -28,9 +28,8 @@ from ksqlkit.testing.records import Reader
 
 _ASSERTIONS = (N.AssertValues, N.AssertSource, N.AssertTopic, N.AssertSchema)
 EARLIEST = {"auto.offset.reset": "earliest"}
-ALWAYS = (
-    "ksql.create.or.replace.enabled"  # tests written for ksqlDB's runner set it; a server's requests may not
-)
+# Tests written for ksqlDB's runner set it; a server's requests may not.
+ALWAYS = "ksql.create.or.replace.enabled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,9 +147,8 @@ class Pull:
         self.keys = {c.name for c in (*schema.key, *bounds)}
         self.where = None if query.where is None else self._resolved(query.where, "WHERE")
         self.shown, self.exprs = self._select()
-        self._open: dict[
-            int, tuple[str, T.SqlType]
-        ] = {}  # by id: the literals of WHERE that `look_up` gives values
+        # By id: the literals of WHERE that `look_up` gives values.
+        self._open: dict[int, tuple[str, T.SqlType]] = {}
         self._given: Mapping[int, Any] = {}
 
     def check_where(self, text: str) -> None:

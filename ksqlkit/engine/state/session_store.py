@@ -6,14 +6,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from ksqlkit.engine.state.spilling import (
-    SpillingStore,
-    prefix_of,
-    segment_interval,
-    stamp,
-    trim,
-    unstamp,
-)
+from ksqlkit.engine.state.spilling import SpillingStore, prefix_of, segment_interval, stamp, trim, unstamp
 from ksqlkit.engine.state.store import Codec, Key
 
 Session = tuple[Any, ...]  # end, start, entry: no two sessions of a key have the same bounds

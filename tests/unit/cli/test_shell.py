@@ -58,7 +58,7 @@ def test_commands_and_statements(shell: Shell, capsys: pytest.CaptureFixture[str
         ("SELECT CUSTOMER FROM ORDERS;", '{"CUSTOMER":"ann"}'),
         ("output yaml", "json or table"),
         (f"run script '{script}'", '{"CUSTOMER":"ann"}'),
-        (f"RUN SCRIPT '{script}';", "1 row, 0."),
+        (f"RUN SCRIPT '{script}';", "1 row, "),
         ("run script", "takes one file"),
         ("SELECT NOPE FROM ORDERS;", "cannot be resolved"),
         (";", ""),
@@ -86,7 +86,7 @@ def test_ctrl_c_ends_a_query_and_not_the_shell(shell: Shell, capsys: pytest.Capt
         ("SELECT * FROM OR", "ORDERS"),
         ("select * from or", "ORDERS"),
         ("SELECT  FROM ORDERS WHERE CU", "CUSTOMER"),
-        ("SELECT mi", "MIN"),
+        ("SELECT mi", "min"),
         ("SELECT ORDERS.ID, mix", "`mixed`"),
         ("DESCRIBE FUNCTION SUBSTR", "SUBSTRING"),
         ("PRINT 'ord", "orders-in"),
@@ -98,8 +98,7 @@ def test_completion(shell: Shell, typed: str, first: str) -> None:
     completer = SqlCompleter(shell.session.client)
     found = [c.text for c in completer.get_completions(Document(typed), CompleteEvent())]
     assert found
-    assert first.lower() in [found[0].lower(), found[-1].lower()]
-    assert first in found or first.lower() in found
+    assert first in (found[0], found[-1])
 
 
 def test_the_history_is_private_and_not_needed(

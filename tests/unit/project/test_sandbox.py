@@ -12,6 +12,9 @@ import pytest
 from ksqlkit.errors import TemplateError
 from ksqlkit.project.render import Renderer
 
+SOON = (
+    60  # seconds, so that a busy machine is no failure; without the budget it is hours, or all of the memory
+)
 LONG = "{% set x = 'x' * 3000000 %}"
 RUNAWAYS = [
     "{{ 'x' * 2000000000 }}",
@@ -72,7 +75,7 @@ def test_a_runaway_template_is_refused_soon(tmp_path: Path, text: str) -> None:
     begun = time.perf_counter()
     with pytest.raises(TemplateError) as caught:
         render(tmp_path, text)
-    assert time.perf_counter() - begun < 10
+    assert time.perf_counter() - begun < SOON
     assert caught.value.location is not None
     assert caught.value.location.file == str(tmp_path / "a.sql")
 
