@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from ksqlkit.errors import Location, UserError
+
+_HINT: Final = "Save it as UTF-8."
 
 
 def read_text(path: Path) -> str:
@@ -21,9 +24,8 @@ def read_text(path: Path) -> str:
 
 def decode(content: bytes, path: Path | str) -> str:
     """A file's content as text; see `read_text`."""
-    for mark, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
-        if content.startswith(mark):
-            raise UserError(f"The file is {name}, not UTF-8", location=Location(str(path), 1), hint=_HINT)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError("The file is UTF-16, not UTF-8", location=Location(str(path), 1), hint=_HINT)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -41,6 +43,3 @@ def decode(content: bytes, path: Path | str) -> str:
         line = text.count("\n", 0, at) + 1
         raise UserError("The file holds a NUL character: it is not text", location=Location(str(path), line))
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-_HINT = "Save it as UTF-8."
