@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,19 +21,13 @@ from ksqlkit.bridge.functions import generic_entries
 from ksqlkit.bridge.runtime import runtime_jar
 from ksqlkit.cli.functions import fetch_manifest
 from ksqlkit.process import ServerProcess
+from tests.support.java_bridge import NEEDS_JAVA
 from tests.support.models import linear_model
 from tests.support.scoring_server import scoring_server
 from udf_server.models.store import ModelStore
 from udf_server.portable.document import portable
 
-BUILT = Path(__file__).parents[2] / "build" / "bridge" / "test-classes"
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.checkout,
-    pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java on this machine"),
-    pytest.mark.skipif(not BUILT.is_dir(), reason="the bridge is not compiled: run `make bridge`"),
-]
+pytestmark = NEEDS_JAVA
 FUNCTIONS = '''
 from udf_server import function
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import orjson
 import pytest
 
 from benchmarks.bridge import classpath
+from tests.support.java_bridge import NEEDS_JAVA
 from udf_server.models.boosting import import_xgboost
 from udf_server.models.derive import Derived
 from udf_server.models.importing import from_estimator
@@ -20,14 +20,7 @@ from udf_server.models.loaded import LinearModel
 from udf_server.models.store import Metadata
 from udf_server.portable.document import portable
 
-BUILT = Path(__file__).parents[2] / "build" / "bridge" / "test-classes"
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.checkout,
-    pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java on this machine"),
-    pytest.mark.skipif(not BUILT.is_dir(), reason="the bridge is not compiled: run `make bridge`"),
-]
+pytestmark = NEEDS_JAVA
 WIDTH = 5
 NAMES = tuple(f"F{i}" for i in range(WIDTH))
 ROWS = 10_000
