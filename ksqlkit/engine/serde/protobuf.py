@@ -8,27 +8,28 @@ and so on).
 from __future__ import annotations
 
 import datetime
+import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.schema import Column
+from ksqlkit.engine.serde import protobuf_read
+from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.errors import SerdeError
-from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.protobuf_wire import (
     BOOL,
     BYTES,
     DOUBLE,
     INT32,
     INT64,
-    SIZED,
     STRING,
     Field,
     Kind,
-    read_message,
-    write_message,
+    Layout,
 )
 from ksqlkit.engine.serde.values import fit_decimal
 
@@ -47,13 +48,7 @@ def _message(
     kinds: Sequence[Kind], split: Callable[[Any], Sequence[Any]], join: Callable[[Sequence[Any]], Any]
 ) -> Kind:
     """A message type with fields 1, 2, ...; `split` and `join` go between the value and its fields."""
-    fields = tuple(Field(i, "", kind) for i, kind in enumerate(kinds, 1))
-    return Kind(
-        SIZED,
-        None,
-        lambda value: write_message(fields, split(value)),
-        lambda data: join(read_message(fields, data)),
-    )
+    return wire.message(wire.plain_layout(kinds), split, join)
 
 
 def _split_time(value: int) -> Sequence[int]:
@@ -104,82 +99,59 @@ def value_kind(kind: T.SqlType, nullable: str = "") -> Kind:
         case T.Decimal():
             return _decimal(kind)
         case T.Struct(fields):
-            names = [name for name, _ in fields]
-            split, join = _row_codec(fields, nullable)
-            return Kind(
-                SIZED,
-                None,
-                lambda value: split([value[name] for name in names]),
-                lambda data: dict(zip(names, join(data), strict=True)),
-            )
+            return wire.struct_message(make_layout(fields, nullable), [name for name, _ in fields])
         case T.Array() | T.Map():
             # A list of lists has no direct form: the inner one is a message of its own.
-            split, join = _row_codec((("value", kind),), nullable)
-            return Kind(SIZED, None, lambda value: split([value]), lambda data: join(data)[0])
+            layout = make_layout((("value", kind),), nullable)
+            return wire.message(layout, lambda value: [value], itemgetter(0))
     return _PRIMITIVES[kind]
 
 
-def _row_codec(
-    columns: Sequence[tuple[str, T.SqlType]], nullable: str
-) -> tuple[Callable[[Sequence[Any]], bytes], Callable[[bytes], list[Any]]]:
-    """Functions from the values of a message to its bytes and back."""
+def make_layout(columns: Sequence[tuple[str, T.SqlType]], nullable: str) -> Layout:
+    """The message of columns, with field numbers 1, 2, ..."""
     fields = []
-    maps: dict[int, str] = {}
+    maps = set()
     for i, (name, kind) in enumerate(columns):
         if isinstance(kind, T.Array):
             fields.append(Field(i + 1, name, value_kind(kind.item, nullable), repeated=True))
         elif isinstance(kind, T.Map):
             pair = _message([STRING, value_kind(kind.value, nullable)], tuple, tuple)
             fields.append(Field(i + 1, name, pair, repeated=True))
-            maps[i] = name
+            maps.add(i)
         else:
             found = value_kind(kind, nullable)
             if nullable == "WRAPPER" and found.default is not None:
-                found = _message([found], lambda value: (value,), lambda values: values[0])
+                found = _message([found], lambda value: (value,), itemgetter(0))
             fields.append(Field(i + 1, name, found, explicit=nullable == "OPTIONAL"))
-
-    def write(values: Sequence[Any]) -> bytes:
-        if maps:
-            values = [list(v.items()) if i in maps and v is not None else v for i, v in enumerate(values)]
-        return write_message(fields, values)
-
-    def read(data: bytes) -> list[Any]:
-        values = read_message(fields, data)
-        for i in maps:
-            values[i] = hash_order(dict(values[i]), 16)
-        return values
-
-    return write, read
+    return Layout(tuple(fields), tuple(range(len(fields))), frozenset(maps))
 
 
 def make_reader(
     columns: Sequence[Column], *, nullable: str, topic: str
 ) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of messages; `nullable` is "", OPTIONAL or WRAPPER."""
-    _, split = _row_codec([(c.name, c.type) for c in columns], nullable)
-    return partial(_read, split, topic)
+    layout = make_layout([(c.name, c.type) for c in columns], nullable)
+    split = protobuf_read.make_reader(layout, 0, plain_reader(layout, topic))
+    return lambda data: None if data is None else split(data, 0)
 
 
-def _read(split: Callable[[bytes], list[Any]], topic: str, data: bytes | None) -> tuple[Any, ...] | None:
-    if data is None:
-        return None
-    try:
-        return tuple(split(data))
-    except (ValueError, OverflowError) as error:
-        raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
+def plain_reader(layout: Layout, topic: str) -> protobuf_read.Reader:
+    """A reader of the message that begins at a position, without generated code."""
+
+    def read(data: bytes, at: int) -> tuple[Any, ...]:
+        try:
+            return tuple(layout.read(data[at:]))
+        except (ValueError, OverflowError, RecursionError, struct.error) as error:
+            raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
+
+    return read
 
 
 def make_writer(
     columns: Sequence[Column], *, nullable: str, wrapped: bool, topic: str
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
     """A writer of messages; None, or a null single value without a wrapper, is a tombstone."""
-    return partial(_write, row_writer(columns, nullable), wrapped, topic)
-
-
-def row_writer(columns: Sequence[Column], nullable: str) -> Callable[[Sequence[Any]], bytes]:
-    """A function from the values of columns to their message, with field numbers 1, 2, ..."""
-    write, _ = _row_codec([(c.name, c.type) for c in columns], nullable)
-    return write
+    return partial(_write, make_layout([(c.name, c.type) for c in columns], nullable).write, wrapped, topic)
 
 
 def framed(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.java_numbers import double_to_string
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import connect, protobuf
+from ksqlkit.engine.serde import connect, protobuf, protobuf_read
 from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.avro_codec import read_long, write_long
 from ksqlkit.engine.serde.errors import SerdeError
-from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.proto_schema import (
     DECIMAL,
     DEFAULT_NAME,
@@ -26,27 +26,27 @@ from ksqlkit.engine.serde.proto_schema import (
     parse_proto,
     write_proto,
 )
-from ksqlkit.engine.serde.protobuf_wire import Field, Kind
-from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, split_prefix, subject_name
+from ksqlkit.engine.serde.protobuf_wire import Field, Kind, Layout
+from ksqlkit.engine.serde.registry import PREFIX, SchemaRegistry, by_prefix, split_prefix, subject_name
 
 
 def _fixed(code: str, size: int) -> Kind:
     layout = struct.Struct("<" + code)
     return Kind(
         wire.FIXED64 if size == 8 else wire.FIXED32, layout.unpack(bytes(size))[0], layout.pack,
-        lambda data: layout.unpack(data)[0],
+        lambda data: layout.unpack(data)[0], "<" + code,
     )  # fmt: skip
 
 
 _ZIGZAG: Final = Kind(
-    wire.VARINT, 0, lambda v: wire.varint(v << 1 ^ v >> 63), lambda raw: raw >> 1 ^ -(raw & 1)
+    wire.VARINT, 0, lambda v: wire.varint(v << 1 ^ v >> 63), lambda raw: raw >> 1 ^ -(raw & 1), "zigzag"
 )
 SCALAR_KINDS: Final[dict[str, Kind]] = {
     "double": wire.DOUBLE,
     "float": _fixed("f", 4),
     "int32": wire.INT32,
     "int64": wire.INT64,
-    "uint32": Kind(wire.VARINT, 0, wire.varint, lambda raw: raw & 0xFFFFFFFF),
+    "uint32": Kind(wire.VARINT, 0, wire.varint, lambda raw: raw & 0xFFFFFFFF, "uint32"),
     "uint64": wire.INT64,
     "sint32": _ZIGZAG,
     "sint64": _ZIGZAG,
@@ -58,6 +58,7 @@ SCALAR_KINDS: Final[dict[str, Kind]] = {
     "string": wire.STRING,
     "bytes": wire.BYTES,
 }
+_SHORT: Final = PREFIX.size + 1  # the prefix and the one byte that says the schema's first message
 _NUMBERS: Final = (T.INTEGER, T.BIGINT, T.DOUBLE, T.BOOLEAN)
 
 
@@ -108,13 +109,8 @@ def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
         if kind == T.STRING and scalar in _NUMBERS:
             return _converted(SCALAR_KINDS[name], _text)
     elif (name := name.lstrip(".")) in WRAPPERS:
-        inner = Field(1, "value", _value_kind(scope, WRAPPERS[name], kind, path))
-        return Kind(
-            wire.SIZED,
-            None,
-            lambda value: wire.write_message([inner], [value]),
-            lambda data: wire.read_message([inner], data)[0],
-        )
+        inner = _value_kind(scope, WRAPPERS[name], kind, path)
+        return wire.message(wire.plain_layout([inner]), lambda value: [value], itemgetter(0))
     elif LOGICAL.get(name) == kind or (name == DECIMAL and isinstance(kind, T.Decimal)):
         return protobuf.value_kind(kind)
     else:
@@ -128,17 +124,10 @@ def _value_kind(scope: Message, name: str, kind: T.SqlType, path: str) -> Kind:
                 lambda raw: _symbol(name, symbols, wire.INT32.read(raw)),
             )
         if isinstance(found, Message) and isinstance(kind, T.Struct):
-            names = [n for n, _ in kind.fields]
-            write, read = _row_codec(found, kind.fields, path)
-            return Kind(
-                wire.SIZED,
-                None,
-                lambda value: write([value[n] for n in names]),
-                lambda data: dict(zip(names, read(data), strict=True)),
-            )
+            return wire.struct_message(message_layout(found, kind.fields, path), [n for n, _ in kind.fields])
         if isinstance(found, Message) and isinstance(kind, T.Array) and len(found.fields) == 1:
-            write, read = _row_codec(found, [(found.fields[0].name, kind)], path)
-            return Kind(wire.SIZED, None, lambda value: write([value]), lambda data: read(data)[0])
+            layout = message_layout(found, [(found.fields[0].name, kind)], path)
+            return wire.message(layout, lambda value: [value], itemgetter(0))
     raise _mismatch(scope, name, kind, path)
 
 
@@ -150,33 +139,24 @@ def _entry_kind(scope: Message, source: ProtoField, kind: T.Map, path: str) -> K
         if not isinstance(found, Message) or [f.name for f in found.fields] != ["key", "value"]:
             raise _mismatch(scope, "array" if source.label == "repeated" else source.type, kind, path)
         scope, types = found, [f.type for f in found.fields]
-    fields = [
-        Field(1, "key", _value_kind(scope, types[0], kind.key, path + "->MAP_KEY")),
-        Field(2, "value", _value_kind(scope, types[1], kind.value, path + "->MAP_VAL")),
-    ]
-    return Kind(
-        wire.SIZED,
-        None,
-        lambda pair: wire.write_message(fields, pair),
-        lambda data: wire.read_message(fields, data),
-    )
+    key = _value_kind(scope, types[0], kind.key, path + "->MAP_KEY")
+    value = _value_kind(scope, types[1], kind.value, path + "->MAP_VAL")
+    return wire.message(wire.plain_layout([key, value]), tuple, tuple)
 
 
-def _row_codec(
-    message: Message, columns: Sequence[tuple[str, T.SqlType]], path: str
-) -> tuple[Callable[[Sequence[Any]], bytes], Callable[[bytes], list[Any]]]:
-    """Functions from the values of columns to a message and back; columns that it lacks are left out, and null."""
+def message_layout(message: Message, columns: Sequence[tuple[str, T.SqlType]], path: str) -> Layout:
+    """The columns in a message; those that it lacks are null. Raises ValueError where types do not fit."""
     exact = {f.name: f for f in message.columns}
     upper = {f.name.upper(): f for f in message.columns}
     fields: list[Field] = []
     places: list[int | None] = []
     maps: set[int] = set()
-    unions: dict[int, Kind] = {}
+    unions: list[tuple[int, Kind, frozenset[int]]] = []
     for name, kind in columns:
         source = exact.get(name) or upper.get(name)
         if source is None or source.members:
             if source is not None:
-                unions[len(places)] = _union_kind(message, source, kind, f"{path}->{name}")
+                unions.append((len(places), *_union(message, source, kind, f"{path}->{name}")))
             places.append(None)
             continue
         places.append(len(fields))
@@ -193,40 +173,16 @@ def _row_codec(
             found = _value_kind(message, source.type, kind, inside)
         fields.append(Field(source.number, name, found, repeated, source.label == "optional"))
 
-    def write(row: Sequence[Any]) -> bytes:
-        values = [
-            list(value.items()) if i in maps and value is not None else value
-            for i, value in enumerate(row)
-            if places[i] is not None
-        ]
-        chosen = [kind.write(row[i]) for i, kind in unions.items() if row[i] is not None]
-        return b"".join([wire.write_message(fields, values), *chosen])
-
-    def read(data: bytes) -> list[Any]:
-        values = wire.read_message(fields, data)
-        row: list[Any] = [None if place is None else values[place] for place in places]
-        for i, kind in unions.items():
-            row[i] = kind.read(data)
-        for i in maps:
-            row[i] = hash_order(dict(row[i]), 16)
-        return row
-
-    return write, read
+    return Layout(tuple(fields), tuple(places), frozenset(maps), tuple(unions))
 
 
-def _union_kind(scope: Message, source: ProtoField, kind: T.SqlType, path: str) -> Kind:
+def _union(scope: Message, source: ProtoField, kind: T.SqlType, path: str) -> tuple[Kind, frozenset[int]]:
     """How the members of a oneof, which are fields of the message itself, read as a struct of which one has a value."""
     if not isinstance(kind, T.Struct):
         raise _mismatch(scope, "struct", kind, path)
     inner = Message("", scope, [replace(f, label="optional", oneof="") for f in source.members])
-    write, read = _row_codec(inner, kind.fields, path)
-    names = [name for name, _ in kind.fields]
-    numbers = {f.number for f in source.members}
-
-    def read_union(data: bytes) -> Any:
-        return dict(zip(names, read(data), strict=True)) if numbers & wire.split(data).keys() else None
-
-    return Kind(wire.SIZED, None, lambda value: write([value[name] for name in names]), read_union)
+    found = wire.struct_message(message_layout(inner, kind.fields, path), [name for name, _ in kind.fields])
+    return found, frozenset(f.number for f in source.members)
 
 
 def infer_struct(message: Message, within: tuple[str, ...] = ()) -> T.Struct:
@@ -303,28 +259,41 @@ def make_reader(
 ) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of records written by any schema of the registry."""
     fields = [(c.name, c.type) for c in columns]
-    known: dict[tuple[int, tuple[int, ...]], Callable[[bytes], list[Any]]] = {}
 
-    def learn(number: int, indexes: Sequence[int]) -> Callable[[bytes], list[Any]]:
+    def learn(number: int, indexes: Sequence[int], at: int) -> protobuf_read.Reader:
         entry = registry.by_id(number)
         if entry is None:
             raise ValueError(f"Error retrieving Protobuf value schema for id {number}")
         message = choose_message(parse_proto(entry.schema, entry.references), indexes)
-        _, known[number, tuple(indexes)] = _row_codec(message, fields, "")
-        return known[number, tuple(indexes)]
+        layout = message_layout(message, fields, "")
+        return protobuf_read.make_reader(layout, at, protobuf.plain_reader(layout, topic))
 
-    def read(data: bytes | None) -> tuple[Any, ...] | None:
-        if data is None:
-            return None
+    def failed(error: Exception) -> SerdeError:
+        return SerdeError(f"Error deserializing message from topic: {topic}", (str(error),))
+
+    def learn_prefix(data: bytes) -> Callable[[bytes], tuple[Any, ...] | None]:
         try:
             number, payload = split_prefix(data)
-            indexes, payload = split_indexes(payload)
-            split = known.get((number, tuple(indexes))) or learn(number, indexes)
-            return tuple(split(payload))
+            if payload[:1] == b"\x00":
+                return learn(number, [0], _SHORT)
         except (ValueError, OverflowError, RecursionError, struct.error) as error:
-            raise SerdeError(f"Error deserializing message from topic: {topic}", (str(error),)) from None
+            raise failed(error) from None
+        known: dict[tuple[int, ...], protobuf_read.Reader] = {}
 
-    return read
+        def read(data: bytes) -> tuple[Any, ...]:
+            try:
+                indexes, rest = split_indexes(data[PREFIX.size :])
+                at = len(data) - len(rest)
+                found = known.get(tuple(indexes))
+                if found is None:
+                    found = known[tuple(indexes)] = learn(number, indexes, at)
+            except (ValueError, OverflowError, RecursionError, struct.error) as error:
+                raise failed(error) from None
+            return found(data, at)
+
+        return read
+
+    return by_prefix(learn_prefix, _SHORT)
 
 
 def make_writer(
@@ -342,10 +311,11 @@ def make_writer(
     if number is not None and (given := registry.by_id(number)) is not None:
         root = parse_proto(given.schema, given.references)
         path = index_path(root, name) if name else [0]
-        write_row, _ = _row_codec(choose_message(root, path), [(c.name, c.type) for c in columns], "")
+        layout = message_layout(choose_message(root, path), [(c.name, c.type) for c in columns], "")
         shown = b"\x00" if path == [0] else b"".join(write_long(i) for i in (len(path), *path))
-        return protobuf.framed(PREFIX.pack(0, given.id) + shown, write_row, topic)
+        return protobuf.framed(PREFIX.pack(0, given.id) + shown, layout.write, topic)
     text = write_proto([(c.name, c.type) for c in columns], nullable=nullable, name=name or DEFAULT_NAME)
     entry = registry.register(subject_name(topic, is_key=is_key), "PROTOBUF", text)
     prefix = PREFIX.pack(0, entry.id) + b"\x00"
-    return protobuf.framed(prefix, protobuf.row_writer(columns, nullable), topic)
+    layout = protobuf.make_layout([(c.name, c.type) for c in columns], nullable)
+    return protobuf.framed(prefix, layout.write, topic)

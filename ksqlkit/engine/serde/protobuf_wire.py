@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from ksqlkit.engine.serde.java_map import hash_order
 
 VARINT, FIXED64, SIZED, FIXED32 = 0, 1, 2, 5
 _DOUBLE: Final = struct.Struct("<d")
@@ -21,13 +23,19 @@ _CUT_OFF: Final = (
 class Kind:
     """How one value of a field is written (without its tag and length) and read.
 
-    `default` is the value of an absent field; None where absence can be told, as for messages.
+    `default` is the value of an absent field; None where absence can be told, as for messages. What follows it is for
+    generated code: the name or the struct layout of a scalar, or a message's fields, and what its value is to them.
     """
 
     wire: int
     default: Any
     write: Callable[[Any], bytes]
     read: Callable[[Any], Any]
+    code: str = ""
+    layout: Layout | None = None
+    split: Callable[[Any], Sequence[Any]] | None = None  # the value's columns
+    join: Callable[[list[Any]], Any] | None = None  # the value of columns
+    names: tuple[str, ...] | None = None  # of the columns, where the value is a dict of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,65 @@ class Field:
     kind: Kind
     repeated: bool = False
     explicit: bool = False  # an absent value is null although the kind has a default
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A message's fields, and the columns that they are read into."""
+
+    fields: tuple[Field, ...]
+    places: tuple[int | None, ...]  # of each column its field; None where it has none, and is null
+    maps: frozenset[int] = frozenset()  # columns whose lists of pairs are maps
+    unions: tuple[tuple[int, Kind, frozenset[int]], ...] = ()  # columns of a oneof, as a struct; its numbers
+
+    def write(self, row: Sequence[Any]) -> bytes:
+        """The message with the columns' values."""
+        values = [
+            list(value.items()) if i in self.maps and value is not None else value
+            for i, value in enumerate(row)
+            if self.places[i] is not None
+        ]
+        chosen = [kind.write(row[i]) for i, kind, _ in self.unions if row[i] is not None]
+        return b"".join([write_message(self.fields, values), *chosen])
+
+    def read(self, data: bytes) -> list[Any]:
+        """The columns' values. Raises ValueError."""
+        values = read_message(self.fields, data)
+        row: list[Any] = [None if place is None else values[place] for place in self.places]
+        for i, kind, numbers in self.unions:
+            row[i] = kind.read(data) if numbers & split(data).keys() else None
+        for i in self.maps:
+            row[i] = hash_order(dict(row[i]), 16)
+        return row
+
+
+def message(layout: Layout, split: Callable[[Any], Sequence[Any]], join: Callable[[list[Any]], Any]) -> Kind:
+    """A message; `split` and `join` go between its value and its columns."""
+    return Kind(
+        SIZED,
+        None,
+        lambda value: layout.write(split(value)),
+        lambda data: join(layout.read(data)),
+        layout=layout,
+        split=split,
+        join=join,
+    )
+
+
+def struct_message(layout: Layout, names: Sequence[str]) -> Kind:
+    """A message whose value is a dict of its columns."""
+    found = message(
+        layout,
+        lambda value: [value[name] for name in names],
+        lambda row: dict(zip(names, row, strict=True)),
+    )
+    return replace(found, names=tuple(names))
+
+
+def plain_layout(kinds: Sequence[Kind]) -> Layout:
+    """Fields 1, 2, ... each a column of its own."""
+    fields = tuple(Field(i, "", kind) for i, kind in enumerate(kinds, 1))
+    return Layout(fields, tuple(range(len(fields))))
 
 
 def varint(value: int) -> bytes:
@@ -74,14 +141,14 @@ def _signed(bits: int) -> Callable[[int], int]:
     return lambda value: ((value & mask) ^ half) - half
 
 
-BOOL: Final = Kind(VARINT, False, lambda v: b"\x01" if v else b"\x00", bool)
-INT32: Final = Kind(VARINT, 0, varint, _signed(32))
-INT64: Final = Kind(VARINT, 0, varint, _signed(64))
-DOUBLE: Final = Kind(FIXED64, 0.0, _DOUBLE.pack, lambda data: _DOUBLE.unpack(data)[0])
+BOOL: Final = Kind(VARINT, False, lambda v: b"\x01" if v else b"\x00", bool, "bool")
+INT32: Final = Kind(VARINT, 0, varint, _signed(32), "int32")
+INT64: Final = Kind(VARINT, 0, varint, _signed(64), "int64")
+DOUBLE: Final = Kind(FIXED64, 0.0, _DOUBLE.pack, lambda data: _DOUBLE.unpack(data)[0], "<d")
 STRING: Final = Kind(
-    SIZED, "", lambda v: v.encode("utf-8", "replace"), lambda data: data.decode("utf-8", "replace")
+    SIZED, "", lambda v: v.encode("utf-8", "replace"), lambda data: data.decode("utf-8", "replace"), "string"
 )
-BYTES: Final = Kind(SIZED, b"", bytes, bytes)
+BYTES: Final = Kind(SIZED, b"", bytes, bytes, "bytes")
 
 
 def write_message(fields: Sequence[Field], values: Sequence[Any]) -> bytes:

@@ -111,6 +111,7 @@ def split_prefix(data: bytes) -> tuple[int, bytes]:
 
 def by_prefix(
     learn: Callable[[bytes], Callable[[bytes], tuple[Any, ...] | None]],
+    size: int = PREFIX.size,
 ) -> Callable[[bytes | None], tuple[Any, ...] | None]:
     """A reader of records that asks `learn` for the reader of a record whose prefix is new to it."""
     known: dict[bytes, Callable[[bytes], tuple[Any, ...] | None]] = {}
@@ -118,12 +119,12 @@ def by_prefix(
     def read(data: bytes | None) -> tuple[Any, ...] | None:
         if data is None:
             return None
-        found = known.get(data[:5])
+        found = known.get(data[:size])
         if found is None:
             found = learn(data)
             if len(known) >= _READERS:
                 known.pop(next(iter(known)), None)
-            known[data[:5]] = found
+            known[data[:size]] = found
         return found(data)
 
     return read
