@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo dev test lint type bench bridge kafka accuracy check conformance wheel lock clean
+.PHONY: install demo dev test lint type bench bridge kafka browser accuracy check conformance wheel lock clean
 
 install: $(STAMP)
 
@@ -50,6 +50,17 @@ bridge:
 # An Apache Kafka broker for the tests of the processor, in build/kafka; needs Maven.
 kafka:
 	@mvn -q -B -f tests/support/kafka/pom.xml dependency:copy-dependencies
+
+# A Chromium and axe-core for the tests of HTML pages, in build/browser (65 MB to fetch); needs Node.
+browser: build/browser/chromium
+
+build/browser/chromium:
+	@mkdir -p build/browser
+	@cd build/browser && npm pack --silent @sparticuz/chromium@147.0.0 axe-core@4.14.1 > /dev/null
+	@cd build/browser && for f in *.tgz; do tar -xzf $$f && rm $$f; done && mv package/axe.min.js .
+	@cd build/browser && for n in al2023.tar chromium; do \
+	  node -e 'process.stdin.pipe(zlib.createBrotliDecompress()).pipe(process.stdout)' < package/bin/$$n.br > $$n.part || exit; done
+	@cd build/browser && tar -xf al2023.tar.part && rm -rf package al2023.tar.part && chmod +x chromium.part && mv chromium.part chromium
 
 wheel: install
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .

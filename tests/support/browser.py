@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,14 @@ OPTIONS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-KEYS = {"Tab": 9, "Enter": 13, "ArrowRight": 39, "End": 35}
+# The protocol's ends are file descriptors 3 and 4 by definition.
+START = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
 
 
 def find_browser() -> str | None:
@@ -90,12 +98,19 @@ class Page:
 
     def press(self, key: str) -> None:
         """One key of `KEYS`, down and up."""
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key])
+        code, text = KEYS[key]
+        for kind, typed in (("keyDown", text), ("keyUp", "")):
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, text=typed
+            )
 
-    def point(self, x: float, y: float) -> None:
-        """Move the mouse there."""
-        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    def axe(self) -> list[str]:
+        """What axe-core finds wrong: weight, rule and where. Raises FileNotFoundError where it was not fetched."""
+        self.evaluate((FETCHED / "axe.min.js").read_text("utf-8") + ";0")
+        found: list[str] = self.evaluate(
+            "axe.run().then(r => r.violations.map(v => `${v.impact}: ${v.id}: ${v.nodes.map(n => n.html)}`))"
+        )
+        return found
 
     def screenshot(self, path: Path) -> None:
         """The whole page, not only the window, as PNG."""
@@ -160,21 +175,23 @@ def browser_page(path: str, seconds: float = 60.0) -> Iterator[Page]:
     """A tab of a browser of its own; `seconds` bound each command, its start included."""
     commands, to_browser = os.pipe()
     from_browser, answers = os.pipe()
+    # Libraries that the fetched browser needs and a bare system lacks come with it.
+    lent = {"LD_LIBRARY_PATH": str(FETCHED / "lib")} if Path(path).parent == FETCHED else {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        # The protocol's ends are file descriptors 3 and 4 by definition; a shell puts them there.
         process = subprocess.Popen(
             [
-                "sh",
+                sys.executable,
                 "-c",
-                f'exec "$@" 3<&{commands} 4>&{answers}',
-                "sh",
+                START,
+                str(commands),
+                str(answers),
                 path,
                 *OPTIONS,
                 f"--user-data-dir={profile}",
             ],
             pass_fds=(commands, answers),
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            env=os.environ | lent,
         )
         os.close(commands)
         os.close(answers)

@@ -138,7 +138,8 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 a{color:#0b57b0}.bad{color:#a3000a}pre,code{font:14px/1.5 ui-monospace,monospace;background:#f3f4f6}
 pre{padding:.6rem;white-space:pre-wrap;overflow-wrap:anywhere}h2{margin:2.5rem 0 .5rem}
 h3{margin:1rem 0 0;font-size:1rem}
-h2,p{overflow-wrap:anywhere}h2 a{color:inherit;text-decoration:none}h2 a:hover{text-decoration:underline}
+pre span{display:block;padding-left:2ch;text-indent:-2ch}h2,p{overflow-wrap:anywhere}
+h2 a{color:inherit;text-decoration:none}h2 a:hover{text-decoration:underline}
 nav ul{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.4rem 1.2rem}.note{font-size:.9rem}
 @media print{nav{display:none}section{break-inside:avoid}}
 @media screen and (prefers-color-scheme:dark){
@@ -153,7 +154,7 @@ def docs_page(manifest: dict[str, Any]) -> str:
         if f["detail_of"]:
             continue
         name = escape(f["name"])
-        lines = escape("\n".join(_signature(f["name"], o) for o in f["overloads"]))
+        lines = "".join(f"<span>{escape(_signature(f['name'], o))}\n</span>" for o in f["overloads"])
         example = f"<h3>Example</h3><pre>{escape(f['example'])}</pre>" if f["example"] else ""
         model = f"model {f['model']} version {f['model_version']}, " if f["model"] else ""
         note = escape(
