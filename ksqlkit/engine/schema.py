@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ksqlkit.dialect import types as T
@@ -19,15 +19,23 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Key columns and value columns, in order. Header columns are among the value columns."""
+    """Key columns and value columns, in order. Header columns are among the value columns. `names` is the order of a
+    declaration, for descriptions."""
 
     key: tuple[Column, ...]
     value: tuple[Column, ...]
+    names: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Key columns, then value columns."""
         return self.key + self.value
+
+    @property
+    def declared(self) -> tuple[Column, ...]:
+        """All columns as they were declared, those added later at the end."""
+        places = {name: i for i, name in enumerate(self.names)}
+        return tuple(sorted(self.columns, key=lambda c: places.get(c.name, len(places))))
 
     @property
     def headers_last(self) -> tuple[Column, ...]:

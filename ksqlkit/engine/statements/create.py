@@ -155,7 +155,7 @@ def make_schema(columns: tuple[N.ColumnDef, ...]) -> Schema:
         for c in columns
         if c.constraint not in ("KEY", "PRIMARY KEY")
     )
-    return Schema(key, value)
+    return Schema(key, value, tuple(c.name for c in columns))
 
 
 def _schema(columns: tuple[N.ColumnDef, ...]) -> Schema:

@@ -69,14 +69,13 @@ def describe_function(ctx: Context, prepared: Prepared) -> R.Result:
 
 def fields(schema: Schema) -> tuple[R.FieldInfo, ...]:
     """A schema's columns with their roles."""
-    keys = tuple(R.FieldInfo(c.name, c.type, "KEY") for c in schema.key)
-    values = tuple(
-        R.FieldInfo(c.name, c.type)
+    keys = {id(c) for c in schema.key}  # a value column may have a key's name
+    return tuple(
+        R.FieldInfo(c.name, c.type, "KEY" if id(c) in keys else None)
         if c.header is None
         else R.FieldInfo(c.name, c.type, "HEADER", c.header or None)
-        for c in schema.value
+        for c in schema.declared
     )
-    return keys + values
 
 
 def query_info(query: PersistentQuery) -> R.RunningQueryInfo:

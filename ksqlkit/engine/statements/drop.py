@@ -8,7 +8,7 @@ from ksqlkit.dialect import nodes as N
 from ksqlkit.engine.context import Context, Prepared
 from ksqlkit.engine.plan import formats
 from ksqlkit.engine.results import Result
-from ksqlkit.engine.schema import Column, Schema
+from ksqlkit.engine.schema import Column
 from ksqlkit.engine.statements.create import resolve_columns_of, resolve_type
 from ksqlkit.engine.statements.echo import terminated
 from ksqlkit.errors import StatementError
@@ -102,7 +102,7 @@ def alter_source(ctx: Context, prepared: Prepared) -> Result:
         columns = (*columns, Column(added.name, added.type))
     formats.check_value(source.value_format, columns)
     written = f"{source.sql}\n{prepared.text}"
-    changed = replace(source, schema=Schema(source.schema.key, columns), sql=written)
+    changed = replace(source, schema=replace(source.schema, value=columns), sql=written)
     ctx.catalog.put(changed)
     command_id = f"{node.kind.lower()}/{node.name}/alter"
     return ctx.command(prepared, command_id, f"{node.kind.capitalize()} {node.name} altered.")

@@ -395,3 +395,15 @@ def test_headers_come_last_in_a_star_and_where_declared_in_a_description(engine)
     described = one(engine, "DESCRIBE h;").source_description
     assert [f.name for f in described.fields] == ["K", "X", "V"]
     assert [c.name for c in engine.context.catalog.sources["ALL_OF_H"].schema.columns] == ["K", "V", "X"]
+
+
+def test_a_description_has_the_columns_as_declared(engine) -> None:
+    engine.execute(
+        "CREATE STREAM d (a INT, h BYTES HEADER('x'), k STRING KEY, b INT) "
+        "WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON', PARTITIONS=1);"
+        "ALTER STREAM d ADD COLUMN c INT;"
+    )
+    fields = one(engine, "DESCRIBE d;").source_description.fields
+    roles = [("A", None), ("H", "HEADER"), ("K", "KEY"), ("B", None), ("C", None)]
+    assert [(f.name, f.type) for f in fields] == roles
+    assert engine.query("SELECT * FROM d;").schema.startswith("`K` STRING, `A` INTEGER, `B` INTEGER")
