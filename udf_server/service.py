@@ -32,7 +32,7 @@ from udf_server.metrics import Metrics
 from udf_server.models.live import LiveModels
 from udf_server.models.store import ModelStore
 from udf_server.shadow import compare
-from udf_server.sqltype import SqlType, detail_type, parse_type
+from udf_server.sqltype import Signature, SqlType, detail_type, parse_type
 
 logger = logging.getLogger("udf_server")
 
@@ -76,7 +76,17 @@ class Target:
 class _Call:
     """A call under way: counts the parts that lanes still owe, then puts the answer together."""
 
-    __slots__ = ("_done", "_jobs", "_owed", "_service", "_target", "_version", "attributions", "results")
+    __slots__ = (
+        "_done",
+        "_jobs",
+        "_owed",
+        "_service",
+        "_target",
+        "_version",
+        "attributions",
+        "models",
+        "results",
+    )
 
     def __init__(
         self, service: Service, target: Target, version: int | None, rows: int, done: Callable[[Answer], None]
@@ -86,6 +96,7 @@ class _Call:
         self._jobs: list[Job] = []
         self.results: list[Any] = [None] * rows
         self.attributions: list[Any] = [None] * rows if target.detail else []
+        self.models: dict[int, tuple[str, int]] = {}  # by row, of rows that name theirs
 
     def put(
         self,
@@ -133,7 +144,7 @@ class _Call:
         if found.model and version:
             self._service.metrics.versions.add(len(self.results), model=found.model, version=str(version))
         self._done(
-            _detailed(found, answer, self.attributions, self._service.now())
+            _detailed(found, answer, self.attributions, self.models, self._service.now())
             if self._target.detail
             else answer
         )
@@ -235,6 +246,8 @@ class Service:
                     lane = self._lane(found, overload.body, overload.signature.returns, model_version)
                     then = self._shadowing(found, overload.body, overload.signature.returns, model_version)
                     call.put(lane, columns, indexes, deadline, then=then)
+                    if target.detail:
+                        call.models |= self._named(overload.signature, indexes, columns)
                     if target.detail and found.attributions is not None:
                         lane = self._lane(found, found.attributions, _ATTRIBUTIONS, model_version)
                         call.put(lane, columns, indexes, deadline, call.attributions)
@@ -302,6 +315,24 @@ class Service:
     def queued(self) -> int:
         """Rows that wait, over all lanes."""
         return sum(lane.queued for lane in self._lanes.values())
+
+    def _named(
+        self, signature: Signature, indexes: Sequence[int], columns: Columns
+    ) -> dict[int, tuple[str, int]]:
+        """By row, the model and version that an argument of the name MODEL asks for."""
+        at = next((i for i, (name, _) in enumerate(signature.arguments) if name.upper() == "MODEL"), None)
+        if at is None:
+            return {}
+        known: dict[Any, tuple[str, int] | None] = dict.fromkeys(columns[at])
+        for asked in known:
+            name, _, wanted = str(asked).partition("@")
+            live = self.models.serving(name)
+            if live is not None:
+                version = int(wanted) if wanted.isdecimal() else live
+                if version in self.models.store.versions(name):
+                    known[asked] = name, version
+        found = zip(indexes, map(known.__getitem__, columns[at]), strict=True)
+        return {row: model for row, model in found if model is not None}
 
     def _routed(self, found: Function) -> int | None:
         return self.models.route(found.model) if found.model else None
@@ -382,7 +413,13 @@ class Service:
             good(len(answer.values) - len(answer.errors))
 
 
-def _detailed(found: Function, answer: Answer, attributions: list[Any], seconds: float) -> Answer:
+def _detailed(
+    found: Function,
+    answer: Answer,
+    attributions: list[Any],
+    models: dict[int, tuple[str, int]],
+    seconds: float,
+) -> Answer:
     now = int(seconds * 1000)
     reasons = {row: (code, message) for row, code, message in answer.errors}
     out: list[Any] = []
@@ -392,7 +429,8 @@ def _detailed(found: Function, answer: Answer, attributions: list[Any], seconds:
             value, status = found.default, "DEFAULTED"
         why = attributions[row]
         shares = None if isinstance(why, RowError) else why
-        fields = (value, status, answer.model, answer.version, now, reason, shares)
+        model, version = models.get(row, (answer.model, answer.version))
+        fields = (value, status, model, version, now, reason, shares)
         out.append(dict(zip(_FIELDS, fields, strict=True)))
     return Answer(out, [], answer.model, answer.version)
 

@@ -80,6 +80,10 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
         from udf_server.text.training import recipe_for, train_texts
 
         labels = class_names(column(task.label))
+        if name == "sentiment":  # it would take over SENTIMENT
+            from udf_server.text.model import poles
+
+            poles(name, sorted(set(labels)))
         texts = ["" if v is None else str(v) for v in column(task.text)]
         return train_texts(texts, labels, store, name=name, recipe=recipe_for(name), description=description)
     if not task.features and CARD_COLUMNS.issubset(have):

@@ -8,13 +8,11 @@ from typing import Any, Final
 from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
-from udf_server.text.model import TextModel, optional_text_model
+from udf_server.text.model import optional_text_model, poles
 from udf_server.text.occlusion import word_contributions
 from udf_server.text.sentiment import label_of, load_sentiment
 
 MODEL: Final = "sentiment"  # the name a trained classifier must have to answer here
-_GOOD: Final = frozenset(("positive", "pos", "1", "good", "favorable"))
-_BAD: Final = frozenset(("negative", "neg", "0", "-1", "bad", "unfavorable"))
 
 
 def _warm() -> object:
@@ -26,20 +24,9 @@ def _scores(context: Context, texts: Sequence[str]) -> list[float]:
     model = optional_text_model(context.models, MODEL)
     if model is None:
         return load_sentiment().scores(texts)
-    good, bad = _poles(model)
+    good, bad = poles(MODEL, model.classes)
     found = model.of(texts)
     return [float(v) for v in found[:, good] - found[:, bad]]
-
-
-def _poles(model: TextModel) -> tuple[int, int]:
-    names = [c.lower() for c in model.classes]
-    good = next((i for i, n in enumerate(names) if n in _GOOD), None)
-    bad = next((i for i, n in enumerate(names) if n in _BAD), None)
-    if good is None or bad is None:
-        raise ModelError(
-            f"model {MODEL!r} must have the classes positive and negative; it has {', '.join(model.classes)}"
-        )
-    return good, bad
 
 
 def _attributions(context: Context, texts: Sequence[str]) -> list[dict[str, float]]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 from udf_server.errors import ModelError
 from udf_server.models.boosting import import_xgboost
@@ -141,10 +142,15 @@ def _skops(path: Path) -> Any:
         from skops.io import get_untrusted_types, load
     except ImportError as error:
         raise ModelError("scikit-learn models need skops: install ksqlkit[skops]") from error
-    unknown = sorted(set(get_untrusted_types(file=path)) - _SAFE)
-    if unknown:
-        raise ModelError(f"{path.name} holds types that are not known to be safe: {', '.join(unknown[:5])}")
-    return load(path, trusted=sorted(_SAFE))
+    try:
+        unknown = sorted(set(get_untrusted_types(file=path)) - _SAFE)
+        if unknown:
+            raise ModelError(
+                f"{path.name} holds types that are not known to be safe: {', '.join(unknown[:5])}"
+            )
+        return load(path, trusted=sorted(_SAFE))
+    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
+        raise ModelError(f"{path.name} is no file that skops wrote: {error}") from error
 
 
 def _is_forest(content: bytes) -> bool:

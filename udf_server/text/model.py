@@ -18,6 +18,9 @@ HARMLESS = frozenset(
     ("neither", "none", "normal", "norm", "ok", "safe", "clean", "benign", "neutral", "other", "0")
 )
 
+_GOOD = frozenset(("positive", "pos", "1", "good", "favorable"))
+_BAD = frozenset(("negative", "neg", "0", "-1", "bad", "unfavorable"))
+
 
 class TextModel:
     """Text in, a probability for each class out. It has no matrix of features, so PREDICT and EXPLAIN refuse it."""
@@ -68,3 +71,15 @@ def optional_text_model(models: LiveModels, name: str) -> TextModel | None:
 def harmless_class(classes: Sequence[str]) -> str | None:
     """The class that stands for 'nothing found', if the model has one."""
     return next((c for c in classes if c.lower() in HARMLESS), None)
+
+
+def poles(name: str, classes: Sequence[str]) -> tuple[int, int]:
+    """Where a model of mood has its positive and its negative class; raises ModelError for one without."""
+    names = [c.lower() for c in classes]
+    good = next((i for i, n in enumerate(names) if n in _GOOD), None)
+    bad = next((i for i, n in enumerate(names) if n in _BAD), None)
+    if good is None or bad is None:
+        raise ModelError(
+            f"model {name!r} must have the classes positive and negative; it has {', '.join(classes)}"
+        )
+    return good, bad

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,15 @@ def test_pipelines_and_gradient_boosting_answer_as_scikit_learn_does(tmp_path: P
     sio.dump(linear_model.SGDClassifier(loss="hinge").fit(x, labels), tmp_path / "hinge.skops")
     with pytest.raises(ModelError, match="no probabilities"):
         import_model(tmp_path / "hinge.skops", ModelStore(tmp_path / "models"), "hinge")
+
+
+def test_what_is_no_skops_file_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("skops.io", reason="skops is not installed")
+    with zipfile.ZipFile(tmp_path / "empty.skops", "w"):
+        pass
+    with zipfile.ZipFile(tmp_path / "none.skops", "w") as file:
+        file.writestr("schema.json", "{}")
+    (tmp_path / "junk.skops").write_bytes(b"junk")
+    for name in ("empty", "none", "junk"):
+        with pytest.raises(ModelError, match=f"{name}.skops is no file that skops wrote"):
+            import_model(tmp_path / f"{name}.skops", ModelStore(tmp_path / "models"), name)

@@ -108,6 +108,18 @@ def test_several_classes_versions_and_labels(tmp_path: Path) -> None:
     assert "no version 9" in label.errors[0][2]
 
 
+def test_the_detail_form_names_the_model_and_version_of_each_row(tmp_path: Path) -> None:
+    columns, labels = rows(200)
+    store = ModelStore(tmp_path)
+    for name in ("risk", "risk", "other"):
+        train_tabular(columns, labels, store, name, Recipe("linear"))
+    asked = ["risk", "risk@1", "other", "nope", "risk@9", None]
+    [answer] = ask(tmp_path, ("PREDICT_DETAIL", [[name, {"heat": 1.0}] for name in asked]))
+    named = [(v["MODEL"], v["VERSION"], v["STATUS"]) for v in answer.values]
+    assert named[:3] == [("risk", 2, "OK"), ("risk", 1, "OK"), ("other", 1, "OK")]
+    assert named[3:] == [(None, 1, "INVALID_INPUT")] * 3
+
+
 def test_explain_on_request_exactly_and_by_struct(tmp_path: Path) -> None:
     columns, labels = rows(300)
     train_tabular(columns, labels, ModelStore(tmp_path), "risk", Recipe(trees=30))

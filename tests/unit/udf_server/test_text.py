@@ -10,6 +10,7 @@ import pytest
 
 from ksqlkit.errors import DataError
 from tests.support.scoring import ask
+from udf_server.errors import ModelError
 from udf_server.evaluation import f1_scores
 from udf_server.models.store import ModelStore
 from udf_server.text.classifier import dump, restore
@@ -123,6 +124,13 @@ def test_a_trained_model_answers_by_name_in_every_form(tmp_path: Path) -> None:
     assert max(first["ATTRIBUTIONS"], key=first["ATTRIBUTIONS"].get) in ("card", "stolen")
     assert (second["STATUS"], second["VALUE"]) == ("UNAVAILABLE", None)
     assert predicted.values == ["card stolen"]
+
+
+def test_a_classifier_that_cannot_tell_a_mood_does_not_take_over(tmp_path: Path) -> None:
+    told = [{"BODY": "a b", "KIND": "spam"}, {"BODY": "c d", "KIND": "ham"}] * 10
+    with pytest.raises(ModelError, match="must have the classes positive and negative; it has ham, spam"):
+        train_rows(told, Task("KIND", text="BODY"), ModelStore(tmp_path), "sentiment")
+    assert ModelStore(tmp_path).names() == []
 
 
 @pytest.mark.slow
