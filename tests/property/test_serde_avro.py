@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
@@ -15,7 +14,7 @@ from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import SerdeError, avro, avro_read, avro_write, connect
 from ksqlkit.engine.serde.avro_codec import make_encoder
 from ksqlkit.engine.serde.avro_schema import Node, connect_schema, parse_schema, schema_of_row, schema_of_type
-from tests.support.serde_types import columns_of, damaged, kinds, outcome, values
+from tests.support.serde_types import ODD_VALUES, columns_of, damaged, kinds, outcome, values
 
 TEXT = st.text(max_size=5) | st.just("x" * 200)
 LONGS = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-70, 70) | st.integers(-(1 << 36), 1 << 36)
@@ -149,9 +148,6 @@ def test_generated_readers_agree_with_the_plain_one(data: st.DataObject, wrapped
         assert outcome(fast, record) == outcome(slow, record)
         record = record[:5] + data.draw(damaged(record[5:]))
         assert outcome(fast, record) == outcome(slow, record)
-
-
-ODD_VALUES = st.sampled_from([1.5, "x", b"x", "\ud800", 1 << 70, -(1 << 70), True, [], {}, Decimal("1e40")])
 
 
 @settings(max_examples=200, deadline=None)

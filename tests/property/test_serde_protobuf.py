@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ksqlkit.dialect import types as T
-from ksqlkit.engine.serde import protobuf, protobuf_read
+from ksqlkit.engine.serde import protobuf, protobuf_read, protobuf_write
 from ksqlkit.engine.serde.proto_schema import parse_proto
 from ksqlkit.engine.serde.protobuf_sr import choose_message, message_layout
 from ksqlkit.engine.serde.protobuf_wire import Layout, varint
 from tests.support.serde_cases import columns_of as columns_in
-from tests.support.serde_types import columns_of, damaged, kinds, outcome, values
+from tests.support.serde_types import ODD_VALUES, columns_of, damaged, kinds, outcome, values
 
 FOREIGN = """
 message Order {
@@ -86,3 +87,34 @@ def test_generated_readers_of_other_schemas_agree_with_the_plain_one(
 ) -> None:
     wanted: list[Any] = [(c.name, c.type) for i, c in enumerate(COLUMNS) if i not in left_out]
     agree_on_record(message_layout(choose_message(parse_proto(FOREIGN), [0]), wanted, ""), record, data)
+
+
+def agree_on_row(layout: Layout, types: Sequence[T.SqlType], wrapped: bool, data: st.DataObject) -> None:
+    slow = protobuf.plain_writer(b"xx", layout, "t", wrapped=wrapped)
+    fast = protobuf_write.make_writer(layout, prefix=b"xx", wrapped=wrapped, slow=slow)
+    row = data.draw(st.tuples(*(values(t) for t in types)))
+    assert outcome(fast, row) == outcome(slow, row)
+    known = [i for i, place in enumerate(layout.places) if place is not None]
+    if known:
+        at = data.draw(st.sampled_from(known))
+        odd = (*row[:at], data.draw(ODD_VALUES), *row[at + 1 :])
+        assert outcome(fast, odd) == outcome(slow, odd)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(kinds(), min_size=1, max_size=4), st.sampled_from(["", "OPTIONAL", "WRAPPER"]), st.data())
+def test_generated_writers_agree_with_the_plain_one(
+    types: list[T.SqlType], nullable: str, data: st.DataObject
+) -> None:
+    layout = protobuf.make_layout([(c.name, c.type) for c in columns_of(types)], nullable)
+    agree_on_row(layout, types, len(types) > 1 or data.draw(st.booleans()), data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sets(st.integers(0, len(COLUMNS) - 1)), st.data())
+def test_generated_writers_of_other_schemas_agree_with_the_plain_one(
+    left_out: set[int], data: st.DataObject
+) -> None:
+    wanted: list[Any] = [(c.name, c.type) for i, c in enumerate(COLUMNS) if i not in left_out]
+    layout = message_layout(choose_message(parse_proto(FOREIGN), [0]), wanted, "")
+    agree_on_row(layout, [t for _, t in wanted], True, data)

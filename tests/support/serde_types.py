@@ -16,6 +16,8 @@ PRIMITIVES = [T.BOOLEAN, T.INTEGER, T.BIGINT, T.DOUBLE, T.STRING, T.BYTES, T.TIM
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NAMES = st.sampled_from(["A", "a", "B", "b", "Ab", "é", 'q"', "{x}"])
 
+ODD_VALUES = st.sampled_from([1.5, "x", b"x", "\ud800", 1 << 70, -(1 << 70), True, [], {}, Decimal("1e40")])
+
 
 def kinds() -> st.SearchStrategy[T.SqlType]:
     leaves: st.SearchStrategy[T.SqlType] = st.sampled_from([*PRIMITIVES, T.Decimal(6, 2), T.Decimal(20, 10)])

@@ -128,7 +128,7 @@ def plain_writer(
             values = [adapt(value) for adapt, value in zip(convert, row, strict=True)]
             value = dict(zip(names, values, strict=True)) if wrapped else values[0]
             return prefix + encode(value if filled is None else filled(node, value))
-        except (TypeError, ValueError, AttributeError, KeyError, struct.error) as error:
+        except (TypeError, ValueError, AttributeError, KeyError, ArithmeticError, struct.error) as error:
             raise SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),)) from None
 
     return write

@@ -11,13 +11,12 @@ import datetime
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.schema import Column
-from ksqlkit.engine.serde import protobuf_read
+from ksqlkit.engine.serde import protobuf_read, protobuf_write
 from ksqlkit.engine.serde import protobuf_wire as wire
 from ksqlkit.engine.serde.errors import SerdeError
 from ksqlkit.engine.serde.protobuf_wire import (
@@ -151,28 +150,25 @@ def make_writer(
     columns: Sequence[Column], *, nullable: str, wrapped: bool, topic: str
 ) -> Callable[[Sequence[Any] | None], bytes | None]:
     """A writer of messages; None, or a null single value without a wrapper, is a tombstone."""
-    return partial(_write, make_layout([(c.name, c.type) for c in columns], nullable).write, wrapped, topic)
+    layout = make_layout([(c.name, c.type) for c in columns], nullable)
+    return framed(b"", layout, topic, wrapped=wrapped)
 
 
-def framed(
-    prefix: bytes, join: Callable[[Sequence[Any]], bytes], topic: str
-) -> Callable[[Sequence[Any] | None], bytes | None]:
+def framed(prefix: bytes, layout: Layout, topic: str, *, wrapped: bool = True) -> protobuf_write.Writer:
     """A writer of messages with a prefix."""
-    write = partial(_write, join, True, topic)
-
-    def write_framed(row: Sequence[Any] | None) -> bytes | None:
-        written = write(row)
-        return None if written is None else prefix + written
-
-    return write_framed
+    slow = plain_writer(prefix, layout, topic, wrapped=wrapped)
+    return protobuf_write.make_writer(layout, prefix=prefix, wrapped=wrapped, slow=slow)
 
 
-def _write(
-    join: Callable[[Sequence[Any]], bytes], wrapped: bool, topic: str, row: Sequence[Any] | None
-) -> bytes | None:
-    if row is None or (not wrapped and row[0] is None):
-        return None
-    try:
-        return join(row)
-    except (ValueError, OverflowError, TypeError, AttributeError) as error:
-        raise SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),)) from None
+def plain_writer(prefix: bytes, layout: Layout, topic: str, *, wrapped: bool) -> protobuf_write.Writer:
+    """The same without generated code."""
+
+    def write(row: Sequence[Any] | None) -> bytes | None:
+        if row is None or (not wrapped and row[0] is None):
+            return None
+        try:
+            return prefix + layout.write(row)
+        except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, struct.error) as error:
+            raise SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),)) from None
+
+    return write

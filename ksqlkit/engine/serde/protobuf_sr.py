@@ -313,9 +313,9 @@ def make_writer(
         path = index_path(root, name) if name else [0]
         layout = message_layout(choose_message(root, path), [(c.name, c.type) for c in columns], "")
         shown = b"\x00" if path == [0] else b"".join(write_long(i) for i in (len(path), *path))
-        return protobuf.framed(PREFIX.pack(0, given.id) + shown, layout.write, topic)
+        return protobuf.framed(PREFIX.pack(0, given.id) + shown, layout, topic)
     text = write_proto([(c.name, c.type) for c in columns], nullable=nullable, name=name or DEFAULT_NAME)
     entry = registry.register(subject_name(topic, is_key=is_key), "PROTOBUF", text)
     prefix = PREFIX.pack(0, entry.id) + b"\x00"
     layout = protobuf.make_layout([(c.name, c.type) for c in columns], nullable)
-    return protobuf.framed(prefix, layout.write, topic)
+    return protobuf.framed(prefix, layout, topic)

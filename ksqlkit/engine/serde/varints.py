@@ -64,6 +64,13 @@ def write_unsigned(z: int) -> bytes:
 _ONE: Final = tuple(bytes([i]) for i in range(128))
 
 
+def write_signed(value: int) -> bytes:
+    """The varint of an integer. Raises ValueError for one that 64 bits do not hold."""
+    if not -1 << 63 <= value < 1 << 63:
+        raise ValueError("more than 64 bits")
+    return write_unsigned(value)
+
+
 def write_zigzag(value: int) -> bytes:
     """The zigzag varint of a long."""
     return write_unsigned(value << 1 ^ value >> 63)
