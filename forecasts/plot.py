@@ -234,11 +234,11 @@ def _short(title: str) -> str:
 
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Three to seven round numbers from `low` to `high`, as values and texts."""
+    """About three to eight round numbers from `low` to `high`, as values and texts."""
     power = 10.0 ** floor(log10((high - low) / 3))
-    step = next(n * power for n in (5, 2, 1) if n * power <= (high - low) / 3)
+    step = next(n * power for n in (5, 2, 1) if n * power <= (high - low) / 3 or n == 1)
     places = max(0, -floor(log10(step)))
-    kind = f",.{places}f" if places < 8 and max(abs(low), abs(high)) < 1e15 else ".12g"
+    kind = f",.{places}f" if places < 8 and max(abs(low), abs(high)) < 1e15 else ".15g"
     return [(k * step, format(k * step, kind)) for k in range(ceil(low / step), floor(high / step) + 1)]
 
 
@@ -285,6 +285,7 @@ def _write_png(path: Path, name: str, pictures: list[Picture]) -> None:
                 color=colour,
                 linewidth=1,
                 linestyle="--" if line == "forecast" else "-",
+                marker="." if len(points) == 1 else None,
                 label=line,
             )
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", fontsize=8, ncols=5)

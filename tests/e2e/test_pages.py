@@ -108,6 +108,24 @@ def test_axe_finds_nothing(page: Page, urls: dict[str, str], kind: str, scheme: 
     assert page.axe() == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_marks_and_texts_of_a_picture_stand_out(page: Page, urls: dict[str, str], scheme: str) -> None:
+    """WCAG's contrast, which axe does not measure within pictures."""
+    page.look(scheme="dark" if scheme == "dark" else "light")
+    page.open(urls["forecast"])
+    contrasts = page.evaluate("""(() => {
+        const light = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(c => c / 255)
+          .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+          .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0.05)
+        const paper = light(getComputedStyle(document.body).backgroundColor)
+        return [['text', 'fill'], ['.history', 'stroke'], ['.forecast', 'stroke'], ['.band', 'stroke']]
+          .map(([mark, kind]) => light(getComputedStyle(document.querySelector('figure ' + mark))[kind]))
+          .map(mark => Math.max(mark, paper) / Math.min(mark, paper))
+    })()""")
+    assert contrasts[0] >= 4.5
+    assert min(contrasts[1:]) >= 3
+
+
 @pytest.mark.parametrize(
     ("body", "found"),
     [

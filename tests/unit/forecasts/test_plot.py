@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from forecasts.plot import Picture, make_pictures, write
+from forecasts.plot import Picture, _ticks, make_pictures, svg, write
 from forecasts.publish import Row, make_rows
 from forecasts.refresh import forecast_panel
 from forecasts.series import Panel
@@ -93,6 +95,27 @@ def test_every_mark_lies_within_the_picture(tmp_path: Path, pictures: list[Pictu
             x, y = map(float, pair.split(","))
             assert 0 <= x <= 900
             assert 0 <= y <= 300
+
+
+@given(st.floats(-1e12, 1e12), st.floats(1e-6, 1e12))
+@example(0.0, 3 * 999.9999999999999)
+@example(0.0, 0.3)
+def test_a_scale_has_a_few_round_numbers_each_told_as_it_is(low: float, span: float) -> None:
+    high = low + max(span, abs(low) * 1e-9)
+    ticks = _ticks(low, high)
+    assert 2 <= len(ticks) <= 9
+    step = ticks[1][0] - ticks[0][0]
+    for value, text in ticks:
+        assert low - step / 100 <= value <= high + step / 100
+        assert abs(float(text.replace(",", "")) - value) <= step / 100
+
+
+def test_nothing_is_drawn_where_values_are_missing() -> None:
+    history = [(h * HOUR, float("nan") if h in (0, 3, 5, 6) else 1.0 * h) for h in range(9)]
+    root = ElementTree.fromstring(svg([Picture("p", history, [(9 * HOUR, 9.0), (10 * HOUR, 8.0)], [])]))
+    lines = [e for e in root.iter() if e.get("points") and "history" in e.attrib["class"]]
+    assert [len(e.attrib["points"].split()) for e in lines] == [2, 2, 2]
+    assert [e.attrib["class"] for e in lines] == ["history", "history dot", "history"]
 
 
 def test_png_shows_a_line_a_forecast_and_bands(tmp_path: Path, pictures: list[Picture]) -> None:
