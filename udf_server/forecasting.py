@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MODELS: Final = ("seasonal_naive", "theta", "holt_winters")
 LEVEL: Final = 90  # percent
 FOLDS: Final = 4
+_LARGEST: Final = 1e150  # squares of larger ones are infinite
 _SHORTEST: Final = 4  # values to fit on in a fold
 
 Band = list[tuple[float, float, float]]
@@ -34,6 +35,9 @@ def forecast_many(
         known = np.flatnonzero(np.isfinite(values))
         if known.size < 2:
             out[row] = ValueError(f"a forecast needs at least 2 known values, not {known.size}")
+            continue
+        if np.abs(values[known]).max() > _LARGEST:
+            out[row] = ValueError(f"a value of the history is past {_LARGEST:g}")
             continue
         filled = np.interp(np.arange(known[0], values.size), known, values[known])
         rows, members = by_length.setdefault(filled.size, ([], []))

@@ -64,9 +64,10 @@ def test_forecast_takes_gaps_and_refuses_nonsense_by_row(tmp_path: Path) -> None
         [[1.0, 2.0], 0],
         [[1.0, 2.0], 2, 0],
         [[5.0, 5.0], 3],
+        [[1e308, -1e308, 1e308, 1e308], 2],
     ]
     answer = call(tmp_path, "FORECAST", rows)
-    assert [r for r, _, _ in answer.errors] == [1, 2, 3, 4]
+    assert [r for r, _, _ in answer.errors] == [1, 2, 3, 4, 6]
     assert len(answer.values[0]) == 2
     assert [b["MEAN"] for b in answer.values[5]] == pytest.approx([5.0, 5.0, 5.0])
 
