@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ksqlkit.engine.engine import Engine
+from ksqlkit.engine.kept_schemas import EMBEDDED
 from ksqlkit.engine.log.protocol import Commit, Output
 from ksqlkit.engine.log.sqlite import SqliteLog
 
@@ -52,7 +53,11 @@ def durable_engine() -> Iterator[Engine]:
     with TemporaryDirectory() as folder:
         engine = Engine(
             SqliteLog(Path(folder) / "log.db"),
-            properties={"auto.offset.reset": "earliest", "ksql.logging.processing.stream.auto.create": False},
+            properties={
+                "auto.offset.reset": "earliest",
+                "ksql.logging.processing.stream.auto.create": False,
+                "ksql.schema.registry.url": EMBEDDED,
+            },
         )
         try:
             yield engine
