@@ -11,7 +11,6 @@ from udf_server.sqltype import Signature, parse_signature
 
 # What a caller gets for a row: INVALID_INPUT the row is at fault, TIMEOUT its time ran out, UNAVAILABLE we
 # are.
-CODES: Final = ("INVALID_INPUT", "TIMEOUT", "UNAVAILABLE")
 FAILURE_POLICIES: Final = ("null", "default", "fail", "block")
 
 Body = Callable[..., Any]  # a sequence or a numpy array

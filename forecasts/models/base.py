@@ -77,7 +77,6 @@ NAMES = (
     "unobserved",
     "stl",
 )
-BATCHED = NAMES[:8]  # fitted for all series at once
 STL = "stl+"  # before any other name: the season taken out by STL; "stl" alone is stl+ets
 
 

@@ -23,7 +23,6 @@ STRING: Final = "string"
 INTEGER: Final = "integer number"
 DECIMAL: Final = "decimal number"
 FLOAT: Final = "float number"
-COMMENT: Final = "comment"
 UNKNOWN: Final = "unknown"
 EOF: Final = "<EOF>"
 

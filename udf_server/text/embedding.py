@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-DIMENSIONS: Final = 256
 MAX_CHARACTERS: Final = 20_000  # of a text; what is past it is not read
 
 
