@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeVar
+from typing import Final, TypeVar
 
+_MOST_KEYS: Final = 16  # of a map whose order is remembered
 K = TypeVar("K", bound="str | None")
 V = TypeVar("V")
 
@@ -38,5 +39,12 @@ def hash_order(entries: Mapping[K, V], capacity: int | None = None) -> dict[K, V
     buckets = 1 << ((size if capacity is None else capacity) - 1).bit_length()
     while size * 4 > buckets * 3:
         buckets *= 2
-    mask = buckets - 1
-    return dict(sorted(entries.items(), key=lambda entry: spread_hash(entry[0]) & mask))
+    if size > _MOST_KEYS:
+        return {key: entries[key] for key in sorted(entries, key=lambda key: spread_hash(key) & buckets - 1)}
+    return {key: entries[key] for key in _ordered(tuple(entries), buckets)}
+
+
+@lru_cache(maxsize=1024)
+def _ordered(keys: tuple[K, ...], buckets: int) -> tuple[K, ...]:
+    """The keys of a map in order; records of one topic often have the same ones."""
+    return tuple(sorted(keys, key=lambda key: spread_hash(key) & buckets - 1))
