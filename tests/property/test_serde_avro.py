@@ -128,7 +128,7 @@ def failed(error: Exception) -> SerdeError:
     return SerdeError("bad record", (str(error),))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.booleans())
 def test_generated_readers_agree_with_the_plain_one(data: st.DataObject, wrapped: bool) -> None:
     node = parse_schema(json.dumps(data.draw(records() if wrapped else schemas())))
@@ -150,7 +150,7 @@ def test_generated_readers_agree_with_the_plain_one(data: st.DataObject, wrapped
         assert outcome(fast, record) == outcome(slow, record)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(kinds(), min_size=1, max_size=4), st.data())
 def test_generated_writers_agree_with_the_plain_one(types: list[T.SqlType], data: st.DataObject) -> None:
     row = columns_of(types)
@@ -159,7 +159,7 @@ def test_generated_writers_agree_with_the_plain_one(types: list[T.SqlType], data
     agree_on_rows(schema, row, wrapped, None, data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(records(), st.data())
 def test_generated_writers_of_other_schemas_agree_with_the_plain_one(
     schema: Any, data: st.DataObject
