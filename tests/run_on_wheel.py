@@ -20,7 +20,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ksqlkit-wheel-") as folder:
         for part in ("tests", "benchmarks"):
             shutil.copytree(ROOT / part, Path(folder) / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", folder)
+        for file in ("pyproject.toml", "CONTRIBUTING.md"):  # tests are made from the table of the house
+            shutil.copy(ROOT / file, folder)
         clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         where = subprocess.run(
             [sys.executable, "-c", "import ksqlkit; print(ksqlkit.__file__)"],

@@ -8,10 +8,25 @@ from pathlib import Path
 from benchmarks.accuracy import registry
 
 
-def kept_back(pattern: str) -> list[Path]:
-    """Test files of that name pattern anywhere in the folder of those kept back; none without such a folder."""
+def kept_back(*patterns: str) -> list[Path]:
+    """Test files of those name patterns anywhere in the folder of those kept back; none without such a folder. Raises
+    FileNotFoundError for a folder that has none of them."""
     folder = registry.test_folder()
-    return [] if folder is None else sorted(p for p in folder.rglob(pattern) if p.is_file())
+    if folder is None:
+        return []
+    return _found(folder, {p for pattern in patterns for p in folder.rglob(pattern)}, patterns)
+
+
+def shown(folder: Path, pattern: str) -> list[Path]:
+    """Files of the shown part of that name pattern. Raises FileNotFoundError where there is none."""
+    return _found(folder, set(folder.glob(pattern)), (pattern,))
+
+
+def _found(folder: Path, paths: set[Path], patterns: tuple[str, ...]) -> list[Path]:
+    files = sorted(p for p in paths if p.is_file())
+    if not files:
+        raise FileNotFoundError(f"no file named {' or '.join(patterns)} in {folder}")
+    return files
 
 
 def read_csv(path: Path, first: str, second: str) -> tuple[list[str], list[str]]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.files import kept_back
+from benchmarks.accuracy.files import kept_back, shown
 from benchmarks.accuracy.registry import Score
 from udf_server.evaluation import auc, average_precision
 from udf_server.models.boosting import import_xgboost
@@ -140,16 +140,15 @@ def card_precision(rows: pd.DataFrame, scores: Floats, k: int = 100) -> float:
 def measure(folder: Path) -> list[Score]:
     """AUC, average precision and card precision at 100: with the published week and features, and with the months
     before."""
-    shown = [pd.read_csv(p) for p in sorted((folder / "fraud").glob("tx_*.csv.gz"))]
-    columns = list(shown[0].columns)
-    delay = pd.read_csv(next((folder / "fraud").glob("delay_*.csv.gz")))
-    shown.append(delay[columns])
+    months = [pd.read_csv(p) for p in shown(folder / "fraud", "tx_*.csv.gz")]
+    delay = pd.read_csv(shown(folder / "fraud", "delay_*.csv.gz")[0])
+    months.append(delay[list(months[0].columns)])
     tests = [(p.name.split(".")[0], pd.read_csv(p)) for p in kept_back("*2018*.csv.gz")]
     if not tests:
         tests = [("the week after the train week", delay)]
     out = []
     for name, test in tests:
-        rows = pd.concat([*shown, test[columns]]).drop_duplicates("TRANSACTION_ID")
+        rows = pd.concat([*months, test[list(months[0].columns)]]).drop_duplicates("TRANSACTION_ID")
         rows = rows.sort_values(["TX_TIME_SECONDS", "TRANSACTION_ID"]).reset_index(drop=True)
         asked = np.isin(rows["TRANSACTION_ID"].to_numpy(), test["TRANSACTION_ID"].to_numpy())
         end = TRAIN_WEEK[1]

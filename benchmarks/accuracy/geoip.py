@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from benchmarks.accuracy.files import kept_back, read_csv
+from benchmarks.accuracy.files import kept_back, read_csv, shown
 from benchmarks.accuracy.registry import Score
 from udf_server.errors import ModelError
 from udf_server.geoip.places import Places
@@ -20,7 +20,7 @@ def geoip(folder: Path) -> list[Score]:
     try:
         kinds = places.names()
     except ModelError:
-        places, own = Places([folder / "geoip" / "GeoLite2-City-Test.mmdb"]), False
+        places, own = Places(shown(folder / "geoip", "GeoLite2-City-Test.mmdb")), False
         kinds = places.names()
     out = []
     for path in kept_back("lookups*.csv") or [folder / "geoip" / "lookups_10k.csv"]:

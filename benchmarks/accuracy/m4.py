@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.files import kept_back
 from benchmarks.accuracy.registry import Score
 from forecasts import accuracy
 from forecasts.refresh import forecast_panel
@@ -30,8 +31,10 @@ def read(path: Path) -> tuple[list[str], list[Matrix]]:
 def load(folder: Path, name: str) -> tuple[Panel, Matrix]:
     """Training panel and test values [series, horizon]."""
     step = FREQUENCIES[name][0]
-    ids, train = read(folder / f"{name.capitalize()}-train.csv")
-    test_ids, test = read(folder / f"{name.capitalize()}-test.csv")
+    (ids, train), (test_ids, test) = (
+        read((kept_back(file) or [folder / file])[0])
+        for file in (f"{name.capitalize()}-train.csv", f"{name.capitalize()}-test.csv")
+    )
     assert ids == test_ids
     width = max(map(len, train))
     values = np.full((len(train), width), np.nan)

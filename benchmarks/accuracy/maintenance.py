@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy.registry import Score, test_folder
+from benchmarks.accuracy.files import kept_back
+from benchmarks.accuracy.registry import Score
 from udf_server.maintenance.life import CAP, fit_life, remaining
 from udf_server.maintenance.rolling import features_of_runs
 from udf_server.models.boosting import import_xgboost
@@ -41,9 +42,8 @@ def measure_life(folder: Path) -> list[Score]:
         "cap": CAP,
         "peers": "random forest 19.2, LSTM 15.2, deep CNN 12.6",
     }
-    test = test_folder()
-    if test is not None and (found := sorted(test.rglob("*test_FD001*"))):
-        truth = np.loadtxt(next(iter(test.rglob("*RUL_FD001*")))).ravel()
+    if found := kept_back("*test_FD001*"):
+        truth = np.loadtxt(kept_back("*RUL_FD001*")[0]).ravel()
         tested, given = read_runs(found[0])
         ends = [at for at, unit in enumerate(tested) if at + 1 == len(tested) or tested[at + 1] != unit]
         predicted = _predict(fit_life(units, sensors, left), tested, given)[ends]
@@ -103,8 +103,7 @@ def read_failures(path: Path) -> Table:
 def measure_failures(folder: Path) -> list[Score]:
     """F1 on the test file; without one, of five folds. The threshold is chosen on folds of the training rows."""
     shown = read_failures(folder / "maintenance" / "ai4i2020-70.csv")
-    test = test_folder()
-    files = [] if test is None else sorted(test.rglob("*ai4i*.csv"))
+    files = kept_back("*ai4i*.csv")
     rows = np.arange(len(shown.target))
     if files:
         held = read_failures(files[0])

@@ -11,6 +11,7 @@ from typing import Any
 
 # Modules of this folder; each has SETS, a dict from name to a function that measures and gives scores.
 MODULES = ("m4", "load", "nab", "maintenance", "fraud", "text", "threat", "geoip", "drift")
+SHOWN = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,7 @@ Measure = Callable[[Path], list[Score]]
 
 def data_folder() -> Path:
     """Where the data sets lie: ACCURACY_DATA, or `shared/data` beside the checkout."""
-    default = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return Path(os.environ.get("ACCURACY_DATA", default))
+    return Path(os.environ.get("ACCURACY_DATA", SHOWN))
 
 
 def test_folder() -> Path | None:

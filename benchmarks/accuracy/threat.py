@@ -44,7 +44,7 @@ def columns_of(rows: Connections) -> dict[str, list[Any]]:
 def connections(folder: Path) -> list[Score]:
     """Accuracy of attack or not on the test files; without them, what attacks of kinds left out tell."""
     shown = read_kdd(folder / "threat" / "kdd-train20.csv")
-    tests = [(path.stem, read_kdd(path)) for p in ("kdd*", "KDD*") for path in kept_back(p)]
+    tests = [(path.stem, read_kdd(path)) for path in kept_back("kdd*", "KDD*")]
     rows = shown
     if not tests:
         order = np.random.default_rng(11).permutation(len(shown))
