@@ -119,7 +119,7 @@ def _decode_arrow(body: bytes, rows: int) -> Answer:
 
     try:
         table = pa.ipc.open_stream(body).read_all()
-        values, codes = table["value"].to_pylist(), table["error_code"]
+        values, codes = table["value"].to_pylist(maps_as_pydicts="strict"), table["error_code"]
         failures: Failures = {}
         if codes.null_count < len(codes):
             messages = table["error"].to_pylist()

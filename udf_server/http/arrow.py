@@ -17,21 +17,20 @@ _SIMPLE: Final = {
 
 @cache
 def arrow_type(declared: SqlType | None) -> Any:
-    """Arrow's type of a SQL type; None, to be told from the values, for one that is not known or has a MAP in it, whose
-    entries go as the fields of a struct."""
+    """Arrow's type of a SQL type; None, to be told from the values, for one that is not known."""
     import pyarrow as pa
 
-    if declared is None or declared.name == "MAP":
+    if declared is None:
         return None
     if declared.name == "DECIMAL":
         return pa.decimal128(declared.precision, declared.scale)
     if declared.name in _SIMPLE:
         return getattr(pa, _SIMPLE[declared.name])()
     inside = [arrow_type(item) for item in declared.items]
-    if None in inside:
-        return None
     if declared.name == "ARRAY":
         return pa.list_(inside[0])
+    if declared.name == "MAP":
+        return pa.map_(*inside)
     return pa.struct(list(zip(declared.fields, inside, strict=True)))
 
 

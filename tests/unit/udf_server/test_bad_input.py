@@ -114,7 +114,7 @@ def test_numbers_give_the_same_scores_in_every_form(models: Path, function: str,
         writer.write_table(table)
     request = Request("POST", f"/v1/functions/{function}:batch", {"content-type": ARROW}, sink.getvalue())
     response = ask(models, lambda app: app.handle(request))
-    arrow = pa.ipc.open_stream(response.body).read_all().column("value").to_pylist()
+    arrow = pa.ipc.open_stream(response.body).read_all().column("value").to_pylist(maps_as_pydicts="strict")
     _, detailed = score(models, rows, f"{function}_DETAIL")
     structs = [[*words, dict(zip("abc", row, strict=True))] for row in NUMBERS]
     assert None not in single
