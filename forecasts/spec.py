@@ -12,6 +12,7 @@ from typing import Any
 from forecasts.cron import STALE, parse_cron
 from forecasts.models.base import NAMES, is_model
 from ksqlkit.errors import Location, ProjectError
+from ksqlkit.files import read_text
 
 MODELS = NAMES
 DEFAULT_MODELS = ("theta", "holt_winters", "autoregression", "direct", "xgboost")
@@ -109,12 +110,10 @@ def parse_frequency(text: str) -> int:
 
 
 def load_spec(path: Path) -> Spec:
-    """Read one file. Raises ProjectError naming the key and its line."""
+    """Read one file. Raises ProjectError naming the key and its line, UserError for a file that is no text."""
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
         data = tomllib.loads(text)
-    except OSError as exc:
-        raise ProjectError(f"{path} cannot be read: {exc.strerror}") from exc
     except tomllib.TOMLDecodeError as exc:
         raise ProjectError(f"Not valid TOML: {exc}", location=Location(str(path))) from exc
     known = {f.name: f for f in fields(Spec) if f.name != "name"}

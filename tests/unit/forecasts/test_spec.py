@@ -7,7 +7,7 @@ import pytest
 from forecasts.publish import table_statements
 from forecasts.spec import load_spec, parse_frequency
 from ksqlkit.dialect import parse
-from ksqlkit.errors import ProjectError
+from ksqlkit.errors import ProjectError, UserError
 
 GOOD = "source = 'S'\nseries = ['K']\nvalue = 'V'\ntarget = 'T'\n"
 
@@ -77,3 +77,12 @@ def test_the_tables_are_sql(tmp_path: Path) -> None:
     statements = parse("\n".join(table_statements(spec)))
     names = ["T_ROWS", "T_RUNS", "T_SCORES", "T", "T_LATEST", "T_STATUS", "T_ACCURACY"]
     assert [s.name for s in statements] == names
+
+
+def test_a_file_that_is_not_utf_8_is_placed(tmp_path: Path) -> None:
+    path = tmp_path / "f.toml"
+    path.write_bytes(b'source = "S"\nvalue = "W\xe4rme"\n')
+    with pytest.raises(UserError) as caught:
+        load_spec(path)
+    assert caught.value.location is not None
+    assert (caught.value.location.line, caught.value.location.column) == (2, 11)
