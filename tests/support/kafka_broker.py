@@ -143,7 +143,12 @@ class Broker:
         from confluent_kafka import Producer
 
         producer = Producer(
-            {"bootstrap.servers": self.address, "linger.ms": "5", "queue.buffering.max.messages": "2000000"}
+            {
+                "bootstrap.servers": self.address,
+                "linger.ms": "5",
+                "queue.buffering.max.messages": "2000000",
+                "enable.idempotence": True,  # else a batch that is sent again may come after later ones
+            }
         )
         for partition, key, value, *rest in records:
             timestamp = rest[0] if rest else 0
