@@ -15,7 +15,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.java_numbers import single_to_string
 from ksqlkit.engine.serde import connect
 from ksqlkit.engine.serde.avro_schema import Node, connect_schema
-from ksqlkit.engine.serde.codegen import compile_function, indented
+from ksqlkit.engine.serde.codegen import Source, compile_function, indented
 from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.registry import PREFIX
 from ksqlkit.engine.serde.values import fit_decimal
@@ -82,27 +82,15 @@ def make_reader(node: Node, kind: T.SqlType, *, wrapped: bool, slow: Reader) -> 
         return slow
 
 
-class _Source:
+class _Source(Source):
     """Collects functions and the names they use. Code reads `data` from `at`, which it moves.
 
     It may move it beyond the end of the data; who calls looks at that when all is read. It never moves it back.
     """
 
     def __init__(self) -> None:
-        self.functions: list[str] = []
-        self.names: dict[str, object] = {}
+        super().__init__()
         self.skippers: dict[int, str] = {}
-        self.count = 0
-
-    def unique(self, prefix: str) -> str:
-        self.count += 1
-        return f"{prefix}{self.count}"
-
-    def bind(self, value: object, prefix: str) -> str:
-        """A name of the value."""
-        name = self.unique(prefix)
-        self.names[name] = value
-        return name
 
     def fields(
         self, node: Node, columns: Sequence[tuple[str, T.SqlType]]
@@ -196,7 +184,7 @@ class _Source:
             case "fixed":
                 return [f"{v} = data[at:at + {node.size}]", f"at += {node.size}"]
             case "enum":
-                symbols = self.bind(node.symbols, "symbols")
+                symbols = self.bind("symbols", node.symbols)
                 return [*self.varint(), "if b & 1: raise ValueError", f"{v} = {symbols}[b >> 1]"]
         raise Unfit
 
@@ -223,7 +211,7 @@ class _Source:
                 f"{v} = Decimal(b){shifted}",
             ]
         else:
-            lines.append(f"{v} = fit_decimal(unscaled({v}, {node.scale}), {self.bind(kind, 'kind')})")
+            lines.append(f"{v} = fit_decimal(unscaled({v}, {node.scale}), {self.bind('kind', kind)})")
         return lines
 
     def blocks(self, body: list[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde.avro_codec import make_encoder, write_long
 from ksqlkit.engine.serde.avro_read import ODD, Unfit
 from ksqlkit.engine.serde.avro_schema import Node
-from ksqlkit.engine.serde.codegen import compile_function
+from ksqlkit.engine.serde.codegen import Source, compile_function
 from ksqlkit.engine.serde.varints import sizes, small_zigzags, write_zigzag
 
 Writer = Callable[[Sequence[Any] | None], bytes | None]
@@ -57,23 +57,12 @@ def unscaled(value: Decimal, scale: int) -> bytes:
     return whole.to_bytes(size, "big", signed=True)
 
 
-class _Source:
+class _Source(Source):
     """Makes expressions for the bytes of values, and collects the names that these use."""
 
     def __init__(self, filled: Callable[[Node, Any], Any] | None) -> None:
+        super().__init__()
         self.filled = filled
-        self.names: dict[str, object] = {}
-        self.count = 0
-
-    def unique(self, prefix: str) -> str:
-        self.count += 1
-        return f"{prefix}_{self.count}"
-
-    def bind(self, prefix: str, value: object) -> str:
-        """A name of the value."""
-        name = self.unique(prefix)
-        self.names[name] = value
-        return name
 
     def table(self, kind: str, tag: bytes, make: Callable[[bytes], tuple[bytes, ...]]) -> str:
         """The name of one of the tables of small numbers."""

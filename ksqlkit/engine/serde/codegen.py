@@ -22,6 +22,26 @@ def _compiled(name: str, source: str) -> CodeType:
     return compile(source, f"<ksqlkit {name}>", "exec")
 
 
+class Source:
+    """Collects the text of functions, and the names that they use."""
+
+    def __init__(self) -> None:
+        self.functions: list[str] = []
+        self.names: dict[str, object] = {}
+        self._count = 0
+
+    def unique(self, prefix: str) -> str:
+        """A name that nothing has yet."""
+        self._count += 1
+        return f"{prefix}_{self._count}"
+
+    def bind(self, prefix: str, value: object) -> str:
+        """A name of the value."""
+        name = self.unique(prefix)
+        self.names[name] = value
+        return name
+
+
 def indented(lines: Iterable[str]) -> list[str]:
     """The lines, one level deeper."""
     return ["    " + line for line in lines]

@@ -19,7 +19,7 @@ import orjson
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import json_exact
-from ksqlkit.engine.serde.codegen import compile_function
+from ksqlkit.engine.serde.codegen import Source, compile_function
 from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.values import DAY_MILLIS, INT_MAX, LONG_MAX
 
@@ -136,18 +136,12 @@ def uses_decimal(kind: T.SqlType) -> bool:
     return False
 
 
-class _Source:
+class _Source(Source):
     """Collects the text of the conversion functions and the names they use."""
 
     def __init__(self, as_they_are: bool = False) -> None:
+        super().__init__()
         self.as_they_are = as_they_are  # names of fields
-        self.functions: list[str] = []
-        self.names: dict[str, object] = {}
-        self.count = 0
-
-    def unique(self, prefix: str) -> str:
-        self.count += 1
-        return f"{prefix}_{self.count}"
 
     def fields(self, value: str, fields: Sequence[tuple[str, T.SqlType]]) -> list[str]:
         """Lines that set v0, v1, ... to the converted fields of an object."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ksqlkit.engine.serde.avro_read import ODD, Unfit
-from ksqlkit.engine.serde.codegen import compile_function, indented
+from ksqlkit.engine.serde.codegen import Source, compile_function, indented
 from ksqlkit.engine.serde.java_map import hash_order
 from ksqlkit.engine.serde.protobuf_wire import (
     FIXED32,
@@ -73,23 +73,8 @@ def skip(data: bytes, at: int, end: int, tags: frozenset[int], numbers: frozense
     return at
 
 
-class _Source:
+class _Source(Source):
     """Collects functions of messages, and the names they use. Code reads `d`, the data and a zero, from `at` to `n`."""
-
-    def __init__(self) -> None:
-        self.functions: list[str] = []
-        self.names: dict[str, object] = {}
-        self.count = 0
-
-    def unique(self, prefix: str) -> str:
-        self.count += 1
-        return f"{prefix}_{self.count}"
-
-    def bind(self, prefix: str, value: object) -> str:
-        """A name of the value."""
-        name = self.unique(prefix)
-        self.names[name] = value
-        return name
 
     def fields(self, layout: Layout) -> tuple[list[str], list[str]]:
         """Lines that read a message of `data`, and the texts of its columns."""

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from ksqlkit.engine.serde.avro_read import ODD
-from ksqlkit.engine.serde.codegen import compile_function, indented
+from ksqlkit.engine.serde.codegen import Source, compile_function, indented
 from ksqlkit.engine.serde.protobuf_wire import SIZED, Field, Kind, Layout, varint, write_message
 from ksqlkit.engine.serde.varints import write_signed
 
@@ -47,23 +47,8 @@ def _zero(tag: bytes, pack: Callable[..., bytes], value: float) -> bytes:
     return written if any(written[len(tag) :]) else b""
 
 
-class _Source:
+class _Source(Source):
     """Makes expressions for the bytes of fields, and collects the functions and names that these use."""
-
-    def __init__(self) -> None:
-        self.functions: list[str] = []
-        self.names: dict[str, object] = {}
-        self.count = 0
-
-    def unique(self, prefix: str) -> str:
-        self.count += 1
-        return f"{prefix}_{self.count}"
-
-    def bind(self, prefix: str, value: object) -> str:
-        """A name of the value."""
-        name = self.unique(prefix)
-        self.names[name] = value
-        return name
 
     def pieces(self, layout: Layout, values: Sequence[str]) -> list[str]:
         """Expressions for a message's fields; `values` are the variables of its columns."""
