@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -178,14 +178,19 @@ class Metrics:
 
     def render(self) -> str:
         """The page that Prometheus reads."""
-        out: list[str] = []
-        for family in vars(self).values():
-            out += [
-                f"# HELP {family.name} {family.text}",
-                f"# TYPE {family.name} {family.kind}",
-                *family.lines(),
-            ]
-        return "\n".join(out) + "\n"
+        return render(vars(self).values())
+
+
+def render(families: Iterable[Counter | Histogram]) -> str:
+    """Families in Prometheus' text format."""
+    out: list[str] = []
+    for family in families:
+        out += [
+            f"# HELP {family.name} {family.text}",
+            f"# TYPE {family.name} {family.kind}",
+            *family.lines(),
+        ]
+    return "\n".join(out) + "\n"
 
 
 def _shown(labels: Labels) -> str:

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
 from ksqlkit.errors import UserError
-from udf_server.metrics import ROWS, SECONDS, Counter, Gauge, Histogram
+from udf_server.metrics import ROWS, SECONDS, Counter, Gauge, Histogram, render
 
 
 class Counters:
@@ -33,14 +33,7 @@ class Counters:
 
     def render(self) -> str:
         """The page."""
-        out: list[str] = []
-        for family in vars(self).values():
-            out += [
-                f"# HELP {family.name} {family.text}",
-                f"# TYPE {family.name} {family.kind}",
-                *family.lines(),
-            ]
-        return "\n".join(out) + "\n"
+        return render(vars(self).values())
 
 
 class MetricsPage:
