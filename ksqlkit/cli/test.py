@@ -41,7 +41,8 @@ def run_tests(
 
     INSERT INTO ... VALUES gives input, ASSERT VALUES takes the next record of a stream or table and compares it,
     ASSERT NULL VALUES ... KEY a tombstone, ASSERT STREAM and ASSERT TABLE columns and properties. `--@test: name`
-    begins a test where a file holds several, `--@expected.message: text` says that it has to be refused.
+    begins a test where a file holds several, `--@expected.message: text` says that it has to be refused, and
+    `--@stub: NAME(A) = expression` what a function answers, such as one of the scoring server.
 
     Example: ksqlkit test --junit build/tests.xml
     """

@@ -25,6 +25,7 @@ from ksqlkit.project.loader import Loader
 from ksqlkit.project.model import Model, Project
 from ksqlkit.testing.cases import Case, Step
 from ksqlkit.testing.records import Reader
+from ksqlkit.testing.stubs import replace_calls, with_details
 
 _ASSERTIONS = (N.AssertValues, N.AssertSource, N.AssertTopic, N.AssertSchema)
 EARLIEST = {"auto.offset.reset": "earliest"}
@@ -78,21 +79,29 @@ class Runner:
             )
         project = self._project = self._project or self.loader.load()
         needed = needed_models(project, case)
-        texts = [m.sql for m in needed] + [s.text for s in case.steps]
+        stubs = with_details(case.stubs)
+        try:
+            models = [replace_calls(m.sql, m.statement, stubs) for m in needed]
+            steps = [s._replace(text=replace_calls(s.text, s.node, stubs)) for s in case.steps]
+        except SqlError as exc:
+            return Outcome(case, "error", 0.0, exc.message, Location(str(case.file), case.line))
+        texts = [*models, *(s.text for s in steps)]
         called = {name for text in texts for name in _called(text)} - _names(project, case)
         remote = any(self._builtin.kind(name) is None for name in called)
         client = EmbeddedClient.open(":memory:", self.scoring_url if remote else None)
         begun = time.perf_counter()
         place: Location | None = None
         try:
-            for model in needed:
+            for model, text in zip(needed, models, strict=True):
                 place = model.location
                 try:
-                    client.execute(model.sql, properties=EARLIEST)
+                    client.execute(text, properties=EARLIEST)
                 except SqlError as exc:
+                    if text is not model.sql:  # places in a text with stubs are none of the template
+                        exc = SqlError(exc.message, hint=exc.hint)
                     raise self.loader.locate(model, exc) from None
             run = _Run(client)
-            for step in case.steps:
+            for step in steps:
                 place = step.place
                 run.step(step)
         except Unequal as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -58,6 +59,18 @@ CREATE STREAM SMALL AS SELECT * FROM ORDERS WHERE AMOUNT < 10;
 CREATE STREAM BIG (A INT KEY, B INT) WITH (KAFKA_TOPIC='mine', VALUE_FORMAT='JSON', PARTITIONS=1);
 INSERT INTO BIG VALUES (1, 2); ASSERT VALUES BIG (A, B) VALUES (1, 2);
 INSERT INTO ORDERS (ID, AMOUNT) VALUES ('1', 5); ASSERT VALUES SMALL (ID) VALUES ('1');""",
+    "a stub": """--@stub: a_remote_function(X) = CASE WHEN X > 100 THEN 0.75e0 ELSE 0e0 END
+INSERT INTO ORDERS (ID, AMOUNT) VALUES ('1', 200); INSERT INTO ORDERS (ID, AMOUNT) VALUES ('2', 2);
+ASSERT VALUES SCORED (ID, SCORE) VALUES ('1', 0.75); ASSERT VALUES SCORED (ID, SCORE) VALUES ('2', 0.0);""",
+    "a stub of one test over one for all, in a statement of the test's own, with the DETAIL form": """
+--@stub: F = 1
+--@stub: A_REMOTE_FUNCTION = 0.5e0
+--@test: x
+--@stub: F(A, B) = CONCAT(B, CAST(A + 1 AS VARCHAR))
+CREATE STREAM DERIVED AS SELECT ID, F(2, ID, 3) AS WHICH, REDUCE(TAGS, '', (S, T) => F(1, T)) AS LAST,
+  F_DETAIL(AMOUNT, ID)->STATUS AS STATUS, F_DETAIL(1, 'v')->VALUE AS TOLD FROM ORDERS;
+INSERT INTO ORDERS (ID, AMOUNT, TAGS) VALUES ('1', 200, ARRAY['a', 'b']);
+ASSERT VALUES DERIVED (STATUS, TOLD, LAST) VALUES ('OK', 'v2', 'b2');""",
     "a refusal": """--@test: refused
 --@expected.error: io.confluent.ksql.util.KsqlException
 --@expected.message: Column name `NOPE` does not exist
@@ -106,6 +119,7 @@ WRONG = {
     "ASSERT STREAM BIG WITH (REPLICAS=1);": "ASSERT does not look at REPLICAS",
     "INSERT INTO ORDERS (NOPE) VALUES (1); ASSERT STREAM BIG;": "Column name `NOPE` does not exist",
     "ASSERT VALUES SCORED (ID) VALUES ('1');": "Can't find any functions with the name 'A_REMOTE_FUNCTION'",
+    "--@stub: A_REMOTE_FUNCTION(A) = A + 'x'\nASSERT VALUES SCORED (ID) VALUES ('1');": "Error processing expression",
 }
 
 
@@ -153,6 +167,33 @@ def test_a_syntax_error_is_placed_in_its_file(tmp_path: Path) -> None:
         read_cases(path)
     assert caught.value.location is not None
     assert (caught.value.location.file, caught.value.location.line) == (str(path), 4)
+
+
+@pytest.mark.parametrize(
+    ("stub", "message"),
+    [
+        ("F", "Not a stub: F"),
+        ("F(A = 1", "Not a stub: F(A = 1"),
+        ("F = ", "In the stub of F: "),
+        ("F(A) = A + B", "In the stub of F: B is not one of its parameters"),
+        ("F(A) = T.A", "In the stub of F: A is not one of its parameters"),
+    ],
+)
+def test_a_wrong_stub_is_placed_in_its_file(tmp_path: Path, stub: str, message: str) -> None:
+    path = tmp_path / "a.sql"
+    path.write_text(f"ASSERT STREAM X;\n--@stub: {stub}\n")
+    with pytest.raises(ParseError, match=re.escape(message)) as caught:
+        read_cases(path)
+    assert caught.value.location is not None
+    assert (caught.value.location.file, caught.value.location.line) == (str(path), 2)
+
+
+def test_a_stub_is_called_with_what_it_names(tmp_path: Path) -> None:
+    (found,) = outcomes(tmp_path, "--@stub: A_REMOTE_FUNCTION(A, B) = A\nASSERT STREAM SCORED;")
+    assert (found.status, found.message) == (
+        "error",
+        "The stub of A_REMOTE_FUNCTION has 2 parameters, and is called with 1 arguments",
+    )
 
 
 @pytest.mark.parametrize("text", ["", "-- nothing", ROW])
