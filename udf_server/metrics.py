@@ -159,6 +159,11 @@ class Metrics:
         self.loss = Latest("udf_model_loss", "Mean squared error of the last window of labelled rows")
         self.firing = Latest("udf_alert_firing", "1 while an alert lasts")
         self.alerts = Counter("udf_alerts_total", "Alerts that began")
+        self.alerts_sent = Counter("udf_alerts_sent_total", "Alerts that a receiver took, repeats included")
+        self.alert_retries = Counter("udf_alert_retries_total", "Times that sending alerts failed")
+        self.alerts_dropped = Counter(
+            "udf_alerts_dropped_total", "Alerts never sent: queue full, refused, too old, or server closed"
+        )
         self.parse = Histogram("udf_parse_seconds", "Time to decode a call", SECONDS)
         self.queue = Histogram("udf_queue_seconds", "Time the oldest row of a batch waited", SECONDS)
         self.score = Histogram("udf_score_seconds", "Time a batch took in the function", SECONDS)

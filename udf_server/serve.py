@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from udf_server.drift.alerts import to_topic, to_webhook
+from udf_server.drift.outbox import Outbox
 from udf_server.http.app import App
 from udf_server.http.auth import Tokens
 from udf_server.http.wire import Connections
+from udf_server.metrics import Metrics
 from udf_server.service import Service
 from udf_server.workers import Peers, reserve, supervise
 
@@ -52,9 +54,13 @@ async def serve(options: ServeOptions, port: int, peers: Peers | None = None) ->
     certificate, functions and models again; connections stay."""
     tokens = Tokens.read(options.token_file) if options.token_file else None
     context = _tls(options)
-    sends = [to_webhook(options.alert_webhook)] if options.alert_webhook else []
-    sends += [to_topic(options.alert_ksqldb)] if options.alert_ksqldb else []
-    service = Service(options.models, options.functions, threads=options.threads, sends=sends)
+    metrics = Metrics()
+    targets = {"webhook": to_webhook(options.alert_webhook)} if options.alert_webhook else {}
+    targets |= {"ksqldb": to_topic(options.alert_ksqldb)} if options.alert_ksqldb else {}
+    outboxes = [Outbox(send, target, metrics) for target, send in targets.items()]
+    service = Service(
+        options.models, options.functions, threads=options.threads, metrics=metrics, sends=outboxes
+    )
     app = App(service, tokens, peers)
     connections = Connections(app)
     loop = asyncio.get_running_loop()
@@ -76,6 +82,7 @@ async def serve(options: ServeOptions, port: int, peers: Peers | None = None) ->
         listening.close()
         if not await service.drain():
             logger.warning("some calls were still under way at the end of the drain")
+        await asyncio.gather(*(asyncio.to_thread(box.close) for box in outboxes))
         connections.close()
         for _ in range(100):
             if not connections.open:

@@ -162,13 +162,14 @@ class Service:
         queue_rows: int = QUEUE_ROWS,
         now: Callable[[], float] = time.time,
         memory: Memory | None = None,
+        metrics: Metrics | None = None,
         sends: Sequence[Send] = (),
         drift: DriftSettings | None = None,
     ) -> None:
         self.catalog = Catalog(functions)
         self.models = LiveModels(ModelStore(models))
         self.memory = memory or SqliteMemory(models / ".memory" / "states.db")
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         kept = SqliteMemory(models / ".memory" / "drift.db")
         self.drift = DriftWatch(self.models.store, self.metrics, sends, drift, now, kept)
         self.models.note = self.drift.note
