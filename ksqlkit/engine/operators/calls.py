@@ -141,23 +141,10 @@ class Calls:
 
 def guarded(gen: Generator, step: Aggregate, row: Row, computed: list[tuple[str, str, N.Expression]]) -> None:
     """Write assignments of (name, text, expression); those that fail assign null and are reported."""
-    if not computed:
-        return
-    with gen.block("try:"):
-        for name, text, _ in computed:
-            gen.line(f"{name} = {text}")
-    with gen.block("except Exception:"):
-        for index, (name, text, expr) in enumerate(computed):
-            with gen.block("try:"):
-                gen.line(f"{name} = {text}")
-            with gen.block("except Exception as error:"):
-                gen.line(f"{name} = None")
-                column = f"KSQL_INTERNAL_COL_{index}"
-                gen.fail(
-                    step,
-                    f"Error computing expression {sql(expr)} for column {column} with index {index}",
-                    row,
-                )
+    message = "Error computing expression {} for column KSQL_INTERNAL_COL_{} with index {}"
+    gen.attempt_all(
+        [(name, text, message.format(sql(e), i, i)) for i, (name, text, e) in enumerate(computed)], step, row
+    )
 
 
 def _literal_type(value: Any) -> T.SqlType | None:

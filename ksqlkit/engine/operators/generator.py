@@ -236,6 +236,36 @@ class Generator:
         shown = "" if row.values is None else f", {tuple_text((*row.values, *row.key))}"
         self.line(f"env.fail({step.name!r}, {message!r}, error, {row.topic}, partition, {row.offset}{shown})")
 
+    def attempt(self, name: str, text: str, step: Step, message: str, row: Row) -> None:
+        """Write an assignment; one that fails assigns null and is reported."""
+        with self.block("try:"):
+            self.line(f"{name} = {text}")
+        with self.block("except Exception as error:"):
+            self.line(f"{name} = None")
+            self.fail(step, message, row)
+
+    def attempt_all(self, computed: Sequence[tuple[str, str, str]], step: Step, row: Row) -> None:
+        """Write assignments of (name, text, message): quick together, and where that fails, one by one."""
+        if not computed:
+            return
+        with self.block("try:"):
+            for name, text, _ in computed:
+                self.line(f"{name} = {text}")
+        with self.block("except Exception:"):
+            for name, text, message in computed:
+                self.attempt(name, text, step, message, row)
+
+    def attempt_key(
+        self, expr: N.Expression, column: Column, scope: Scope, step: Step, message: str, row: Row
+    ) -> str:
+        """A key column's text, or the name it was assigned to."""
+        text = self.expression(expr, scope, column.type)
+        if text.isidentifier() and text != "None":
+            return text
+        name = self.fresh("k")
+        self.attempt(name, text, step, message, row)
+        return name
+
     def key_bytes(self, columns: Sequence[Column], fmt: Format, topic: str = "") -> str:
         """A global name of the serializer of a key (tuple -> bytes)."""
         return self.bind(self.key_writer(fmt, columns, topic), "write_key")

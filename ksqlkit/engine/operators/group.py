@@ -62,19 +62,10 @@ def _values(step: GroupBy, scope: Scope, key: tuple[str, ...]) -> tuple[str, ...
 
 
 def _keys(gen: Generator, step: GroupBy, row: Row, scope: Scope) -> tuple[str, ...]:
-    texts = []
-    for index, (expr, column) in enumerate(zip(step.by, step.schema.key, strict=True)):
-        text = gen.expression(expr, scope, column.type)
-        if not text.isidentifier() or text == "None":
-            name = gen.fresh("k")
-            with gen.block("try:"):
-                gen.line(f"{name} = {text}")
-            with gen.block("except Exception as error:"):
-                gen.line(f"{name} = None")
-                gen.fail(step, FAILED.format(index), row)
-            text = name
-        texts.append(text)
-    return tuple(texts)
+    return tuple(
+        gen.attempt_key(expr, column, scope, step, FAILED.format(index), row)
+        for index, (expr, column) in enumerate(zip(step.by, step.schema.key, strict=True))
+    )
 
 
 def _grouper(gen: Generator, step: GroupBy) -> str:

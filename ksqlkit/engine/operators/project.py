@@ -35,26 +35,15 @@ def _select(gen: Generator, step: Project, row: Row) -> tuple[str, ...]:
     """Write the computed columns; returns the text of every column."""
     scope = gen.scope(step.input.schema, row)
     texts: list[str] = []
-    computed: list[tuple[str, int]] = []
+    computed: list[tuple[str, str, str]] = []
     for index, (expr, column) in enumerate(zip(step.value, step.schema.value, strict=True)):
         text = gen.expression(expr, scope, column.type)
         if isinstance(expr, N.ColumnRef) and text == scope[expr.name].source:
             texts.append(text)
         else:
             texts.append(gen.fresh("x"))
-            computed.append((text, index))
-    if computed:
-        with gen.block("try:"):
-            for text, index in computed:
-                gen.line(f"{texts[index]} = {text}")
-        with gen.block("except Exception:"):
-            # The slow way round, one column at a time, to find which of them failed.
-            for text, index in computed:
-                with gen.block("try:"):
-                    gen.line(f"{texts[index]} = {text}")
-                with gen.block("except Exception as error:"):
-                    gen.line(f"{texts[index]} = None")
-                    gen.fail(step, _message(step, index), row)
+            computed.append((texts[-1], text, _message(step, index)))
+    gen.attempt_all(computed, step, row)
     return tuple(texts)
 
 

@@ -57,19 +57,12 @@ def _keys(
     first: int = 0,
 ) -> tuple[str, ...]:
     """Write the key columns from `first` on."""
-    texts = []
-    for index, (expr, column) in enumerate(zip(exprs, step.schema.key[first:], strict=False), first):
-        text = gen.expression(expr, scope, column.type)
-        if not text.isidentifier() or text == "None":
-            name = gen.fresh("k")
-            with gen.block("try:"):
-                gen.line(f"{name} = {text}")
-            with gen.block("except Exception as error:"):
-                gen.line(f"{name} = None")
-                gen.fail(step, f"Error computing new key from expression {sql(step.key[index])}", row)
-            text = name
-        texts.append(text)
-    return tuple(texts)
+    return tuple(
+        gen.attempt_key(
+            expr, column, scope, step, f"Error computing new key from expression {sql(step.key[index])}", row
+        )
+        for index, (expr, column) in enumerate(zip(exprs, step.schema.key[first:], strict=False), first)
+    )
 
 
 def _table(gen: Generator, step: SelectKey, row: Row) -> None:

@@ -39,7 +39,6 @@ def emit(gen: Generator, step: SinkStep, row: Row, _side: str) -> None:
     with gen.block("try:"):
         moment = gen.fresh("moment")
         gen.line(f"{moment} = {_timestamp(gen, step, row)}")
-        gen.line(f"if {moment} < 0: raise ValueError(f'Invalid timestamp {{{moment}}}')")
         with gen.block(f"if {moment} < 0:"):
             gen.line(f"raise ValueError(f'Invalid timestamp: {{{moment}}}. It must not be negative.')")
     with gen.block("except Exception as error:"):
