@@ -98,19 +98,19 @@ async def get_cluster_status(_service: Service, request: Request) -> Reply:
 
 async def post_heartbeat(_service: Service, request: Request) -> Reply:
     """Accepted, though there is no cluster to keep."""
-    request.negotiate(ANSWERS, JSON)
-    body = await request.json("HeartbeatMessage")
-    if not isinstance(body.get("hostInfo"), str):
-        raise Refused(400, 40000, 'Invalid JSON in request: "hostInfo" must be text: host:port')
-    return json_reply({"isOk": True})
+    return await _accept(request, "HeartbeatMessage", "hostInfo")
 
 
 async def post_lag(_service: Service, request: Request) -> Reply:
     """Accepted likewise."""
+    return await _accept(request, "LagReportingMessage", "ksqlHost")
+
+
+async def _accept(request: Request, message: str, sender: str) -> Reply:
     request.negotiate(ANSWERS, JSON)
-    body = await request.json("LagReportingMessage")
-    if not isinstance(body.get("ksqlHost"), str):
-        raise Refused(400, 40000, 'Invalid JSON in request: "ksqlHost" must be text: host:port')
+    body = await request.json(message)
+    if not isinstance(body.get(sender), str):
+        raise Refused(400, 40000, f'Invalid JSON in request: "{sender}" must be text: host:port')
     return json_reply({"isOk": True})
 
 
