@@ -48,6 +48,7 @@ class Function:
     batch_limit: int = 10_000
     timeout: float = 10.0
     model: str | None = None
+    trained: str | None = None
     warm: Callable[[], object] | None = None
     attributions: Body | None = None
     context: bool = False
@@ -94,6 +95,7 @@ def function(
     batch_limit: int = 10_000,
     timeout: float = 10.0,
     model: str | None = None,
+    trained: str | None = None,
     warm: Callable[[], object] | None = None,
     attributions: Body | None = None,
     context: bool = False,
@@ -102,11 +104,12 @@ def function(
     """Make a SQL function of a vectorised Python callable; its docstring becomes the description.
 
     The body takes one list per argument, all of the same length, and returns that many values. With `model`,
-    the loaded model of that name comes first; with `context`, the server's `Context` does. `nulls`: 'null'
-    answers NULL for a row with a NULL argument, 'call' hands None to the body. `on_failure` is what SQL does
-    when a row cannot be answered: 'null', 'default', 'fail', 'block'. `timeout` is in seconds. `warm` loads
-    what the body needs. `attributions` takes what the body takes and returns a dict of contributions for each
-    row, for the `_DETAIL` form.
+    the loaded model of that name comes first; with `context`, the server's `Context` does. `trained` names the
+    model that the body asks in place of its own rules once there is one. `nulls`: 'null' answers NULL for a row
+    with a NULL argument, 'call' hands None to the body. `on_failure` is what SQL does when a row cannot be
+    answered: 'null', 'default', 'fail', 'block'. `timeout` is in seconds. `warm` loads what the body needs.
+    `attributions` takes what the body takes and returns a dict of contributions for each row, for the `_DETAIL`
+    form.
     """
     if nulls not in ("null", "call"):
         raise SignatureError(f"nulls must be 'null' or 'call', not {nulls!r}")
@@ -131,6 +134,7 @@ def function(
             batch_limit=batch_limit,
             timeout=timeout,
             model=model,
+            trained=trained,
             warm=warm,
             attributions=attributions,
             context=context,

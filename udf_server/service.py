@@ -248,7 +248,7 @@ class Service:
                     then = self._shadowing(found, overload.body, overload.signature.returns, model_version)
                     call.put(lane, columns, indexes, deadline, then=then)
                     if target.detail:
-                        call.models |= self._named(overload.signature, indexes, columns)
+                        call.models |= self._named(found, overload.signature, indexes, columns)
                     if target.detail and found.attributions is not None:
                         lane = self._lane(found, found.attributions, _ATTRIBUTIONS, model_version)
                         call.put(lane, columns, indexes, deadline, call.attributions)
@@ -287,14 +287,15 @@ class Service:
         """Load every model and resource, one after another, so that the first call finds them."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._pool, _import_arrow)
-        pending = [f for f in self.catalog.functions.values() if f.warm or f.model]
+        pending = [f for f in self.catalog.functions.values() if f.warm or f.model or f.trained]
         self.warming = [f.name for f in pending]
         for found in pending:
             try:
                 if found.warm:
                     await loop.run_in_executor(self._pool, found.warm)
-                if found.model and self.models.serving(found.model):
-                    await loop.run_in_executor(self._pool, self.models.get, found.model)
+                model = found.model or found.trained
+                if model and self.models.serving(model):
+                    await loop.run_in_executor(self._pool, self.models.get, model)
             except Exception as error:
                 logger.warning("%s cannot be warmed: %s", found.name, error)
             self.warming.remove(found.name)
@@ -318,13 +319,15 @@ class Service:
         return sum(lane.queued for lane in self._lanes.values())
 
     def _named(
-        self, signature: Signature, indexes: Sequence[int], columns: Columns
+        self, found: Function, signature: Signature, indexes: Sequence[int], columns: Columns
     ) -> dict[int, tuple[str, int]]:
-        """By row, the model and version that an argument of the name MODEL asks for."""
+        """By row, the model and version that an argument of the name MODEL asks for, or that answers in place of the
+        function's own rules."""
         at = next((i for i, (name, _) in enumerate(signature.arguments) if name.upper() == "MODEL"), None)
-        if at is None:
+        if at is None and found.trained is None:
             return {}
-        known: dict[Any, tuple[str, int] | None] = dict.fromkeys(columns[at])
+        named = [found.trained] * len(indexes) if at is None else columns[at]
+        known: dict[Any, tuple[str, int] | None] = dict.fromkeys(named)
         for asked in known:
             name, _, wanted = str(asked).partition("@")
             live = self.models.serving(name)
@@ -332,8 +335,8 @@ class Service:
                 version = int(wanted) if wanted.isdecimal() else live
                 if version in self.models.store.versions(name):
                     known[asked] = name, version
-        found = zip(indexes, map(known.__getitem__, columns[at]), strict=True)
-        return {row: model for row, model in found if model is not None}
+        by_row = zip(indexes, map(known.__getitem__, named), strict=True)
+        return {row: model for row, model in by_row if model is not None}
 
     def _routed(self, found: Function) -> int | None:
         return self.models.route(found.model) if found.model else None

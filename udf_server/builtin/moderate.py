@@ -54,6 +54,7 @@ def _attributions(context: Context, texts: Sequence[str]) -> list[dict[str, floa
 @function(
     "MODERATE(text VARCHAR) -> STRUCT<FLAGGED BOOLEAN, CATEGORIES MAP<VARCHAR, DOUBLE>>",
     warm=_warm,
+    trained=MODEL,
     context=True,
     batch_limit=2000,
     timeout=30.0,

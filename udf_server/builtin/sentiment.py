@@ -36,6 +36,7 @@ def _attributions(context: Context, texts: Sequence[str]) -> list[dict[str, floa
 @function(
     "SENTIMENT(text VARCHAR) -> STRUCT<LABEL VARCHAR, SCORE DOUBLE>",
     warm=_warm,
+    trained=MODEL,
     context=True,
     batch_limit=2000,
     timeout=30.0,

@@ -108,6 +108,7 @@ def _payload_attributions(context: Context, texts: Sequence[str]) -> list[dict[s
 
 @function(
     f"PAYLOAD_THREAT(text VARCHAR) -> {_RESULT}",
+    trained=PAYLOAD_MODEL,
     context=True,
     batch_limit=2000,
     timeout=30.0,

@@ -126,6 +126,32 @@ def test_a_trained_model_answers_by_name_in_every_form(tmp_path: Path) -> None:
     assert predicted.values == ["card stolen"]
 
 
+@pytest.mark.parametrize(
+    ("function", "name", "classes"),
+    [
+        ("SENTIMENT", "sentiment", ("positive", "negative")),
+        ("MODERATE", "moderation", ("neither", "spam")),
+        ("PAYLOAD_THREAT", "payload", ("norm", "sqli")),
+    ],
+)
+def test_the_detail_form_names_the_trained_model_that_took_over(
+    tmp_path: Path, function: str, name: str, classes: tuple[str, str]
+) -> None:
+    def said() -> list[tuple[str, str | None, int]]:
+        [answer] = ask(tmp_path, (f"{function}_DETAIL", [["zorp"], [None], ["blick"], [7]]))
+        return [(v["STATUS"], v["MODEL"], v["VERSION"]) for v in answer.values]
+
+    wrong = ("INVALID_INPUT", None, 1)  # a number never got to a model
+    assert said() == [("OK", None, 1)] * 3 + [wrong]
+    store = ModelStore(tmp_path)
+    small = replace(LANGUAGE, folds=2, members=("bayes",))
+    texts = ["zorp is up today"] * 10 + ["blick is down now"] * 10
+    for _ in range(2):
+        train_texts(texts, [c for c in classes for _ in range(10)], store, name=name, recipe=small)
+    # The text that was NULL is NULL by the function's rule, without the model.
+    assert said() == [("OK", name, 2), ("OK", None, 1), ("OK", name, 2), wrong]
+
+
 def test_a_classifier_that_cannot_tell_a_mood_does_not_take_over(tmp_path: Path) -> None:
     told = [{"BODY": "a b", "KIND": "spam"}, {"BODY": "c d", "KIND": "ham"}] * 10
     with pytest.raises(ModelError, match="must have the classes positive and negative; it has ham, spam"):
