@@ -14,6 +14,7 @@ from ksqlkit.cli.demo import demo
 from ksqlkit.cli.dev import dev
 from ksqlkit.cli.forecast import forecast
 from ksqlkit.cli.functions import functions
+from ksqlkit.cli.geoip import geoip
 from ksqlkit.cli.load import load
 from ksqlkit.cli.models import models
 from ksqlkit.cli.process import process
@@ -37,6 +38,7 @@ app.command("test")(run_tests)
 app.add_typer(forecast, name="forecast")
 app.add_typer(models, name="models")
 app.add_typer(functions, name="functions")
+app.add_typer(geoip, name="geoip")
 
 
 @app.callback()

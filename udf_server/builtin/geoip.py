@@ -25,7 +25,9 @@ def places() -> Places:
 )
 def geoip(addresses: Sequence[str]) -> list[dict[str, Any] | RowError]:
     """Country code, region, city, coordinates and network number of an IPv4 or IPv6 address, NULL where no database
-    knows; from the files in MaxMind's format (.mmdb) in the folder `geoip`, or that GEOIP_DATABASE names."""
+    knows, as of private ones. Databases are files in MaxMind's format (.mmdb) in the folder `geoip`, or that
+    GEOIP_DATABASE names; `ksqlkit geoip fetch` gets a free one of countries (IP Geolocation by DB-IP,
+    https://db-ip.com, CC BY 4.0)."""
     try:
         found = places().look_up(addresses)
     except ModelError as error:

@@ -2,10 +2,8 @@
 
 MaxMind's own files and DB-IP's nest records (`country.iso_code`); ip-location-db, IPinfo and others are flat
 (`country_code`). Both are read. Files are looked for in the GEOIP_DATABASE variable (files or folders, `:` between),
-else in the folder `geoip` and the system's usual ones, and read again when they change.
-
-None comes with us: they age. FETCH gets one that is free to use and to pass on (country; made of what the registries of
-addresses publish), and the package `dbip-city-mmdb` of the same makers has cities (CC BY 4.0, DB-IP.com to be named).
+else in the folder `geoip`, the system's usual ones, and last where `ksqlkit geoip fetch` puts its one; they are read
+again when they change. None comes along: they age, and their makers want to be named.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,11 +27,12 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "GEOIP_DATABASE"
 USUAL: Final = ("geoip", "/usr/share/GeoIP", "/var/lib/GeoIP", "/usr/local/share/GeoIP")
-FETCH: Final = "npm pack @ip-location-db/geo-whois-asn-country-mmdb"
+FETCH: Final = "ksqlkit geoip fetch"
 LOOK_AGAIN: Final = 10.0  # seconds between looks for new files
 # The reader takes what C's library does, `1.2.3` and octal numbers too; anything but this is parsed here first.
 _PLAIN: Final = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}")
 _CACHED: Final = 100_000  # addresses
+_LONGEST: Final = 64  # characters; what is longer is none, and would fill the memory
 _NOWHERE: Final = {
     "COUNTRY": None,
     "REGION": None,
@@ -47,6 +47,20 @@ _NOWHERE: Final = {
 class _Open:
     reader: Reader
     stamp: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A file that answers: its kind as it says itself (GeoLite2-City), and when it was made, epoch seconds."""
+
+    path: Path
+    kind: str
+    built: int
+
+
+def default_folder() -> Path:
+    """Where `ksqlkit geoip fetch` keeps its database: one for all projects of a user."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "ksqlkit" / "geoip"
 
 
 class Places:
@@ -71,15 +85,16 @@ class Places:
                 out.append(cache[address])
                 continue
             found = self._one(address)
-            if len(cache) < _CACHED:
+            if len(cache) < _CACHED and len(address) <= _LONGEST:
                 cache[address] = found
             out.append(found)
         return out
 
-    def names(self) -> list[str]:
-        """Kinds of the open databases, such as GeoLite2-City."""
+    def databases(self) -> list[Database]:
+        """The open databases, in the order in which they are asked. Raises ModelError where there is none."""
         self._refresh()
-        return [o.reader.metadata().database_type for o in self._open.values()]
+        about = {path: o.reader.metadata() for path, o in self._open.items()}
+        return [Database(path, m.database_type, m.build_epoch) for path, m in about.items()]
 
     def forget(self) -> None:
         """Drop remembered answers."""
@@ -89,14 +104,19 @@ class Places:
         place: dict[str, Any] | None = None
         try:
             if not _PLAIN.fullmatch(text):
-                address = ip_address(text.strip())
+                address = ip_address(
+                    text.strip().partition("%")[0]
+                )  # %eth0: the link it was seen on, not the place
                 text = str(getattr(address, "ipv4_mapped", None) or address)
             for reader, ipv4 in self._readers:
                 if ipv4 and ":" in text:
                     continue
                 record = reader.get(text)
                 if isinstance(record, dict):
-                    found = fields_of(record)
+                    try:
+                        found = _flat(tuple(record.items()))
+                    except TypeError:  # nested: cannot be a key
+                        found = fields_of(record)
                     place = (
                         found
                         if place is None
@@ -121,8 +141,8 @@ class Places:
         paths = list(self._paths())
         if not paths:
             raise ModelError(
-                f"GEOIP has no database: put a .mmdb file into the folder {USUAL[0]}, or name one by {VARIABLE}; "
-                f"`{FETCH}` gets an archive with a free one"
+                f"GEOIP has no database: `{FETCH}` gets a free one of countries; or put a .mmdb file into the folder "
+                f"`{USUAL[0]}`, or name one by {VARIABLE}"
             )
         opened: dict[Path, _Open] = {}
         for path in paths:
@@ -146,7 +166,9 @@ class Places:
         given = self._given
         if given is None:
             named = os.environ.get(VARIABLE)
-            given = [Path(p) for p in (named.split(os.pathsep) if named else USUAL)]
+            given = (
+                [Path(p) for p in named.split(os.pathsep)] if named else [*map(Path, USUAL), default_folder()]
+            )
         for path in given:
             yield from sorted(path.glob("*.mmdb")) if path.is_dir() else [path] if path.exists() else []
 
@@ -164,15 +186,21 @@ def fields_of(record: Mapping[str, Any]) -> dict[str, Any]:
         )
     at = place if isinstance(place, Mapping) else record
     first = region[0] if isinstance(region, list) and region else None
-    number = record.get("autonomous_system_number") or record.get("asn")
+    number = str(record.get("autonomous_system_number") or record.get("asn") or "").upper().removeprefix("AS")
     return {
         "COUNTRY": code,
         "REGION": _name(first) or _text(record, "state1", "region", "region_name"),
         "CITY": _name(city) or _text(record, "city", "city_name"),
         "LATITUDE": _number(at.get("latitude", at.get("lat"))),
         "LONGITUDE": _number(at.get("longitude", at.get("lng"))),
-        "ASN": int(str(number).upper().removeprefix("AS")) if number else None,
+        "ASN": int(number) if number.isdecimal() else None,
     }
+
+
+@lru_cache(4096)
+def _flat(items: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """`fields_of` a record without parts; a file of countries has few that differ."""
+    return fields_of(dict(items))
 
 
 def _name(part: Any) -> str | None:
