@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,7 +66,9 @@ class Batch:
         width = len(rows[0]) if rows else 0
         if width < 2 + words or (len(rows) > 1 and set(map(len, rows)) != {width}):
             return None
-        flat = list(chain.from_iterable(rows))
+        flat: list[Any] = []
+        for row in rows:
+            flat += row
         texts: Columns = [flat[1 + at :: width] for at in range(words)]
         for given in texts:
             if set(map(type, given)) != {str}:
@@ -76,14 +77,14 @@ class Batch:
             width -= 1
         kinds = {int, float} if plain else set(map(type, flat))
         try:
-            # An array takes numbers only: text, lists and maps raise, as does an integer past the range of a double.
+            # Text, lists and maps raise, as does an integer past the range of a double.
             if kinds <= {int, float}:
-                found = np.frombuffer(array("d", flat))
+                found = np.frombuffer(struct.pack(f"{len(flat)}d", *flat))
             elif kinds <= {int, float, type(None)}:
                 found = np.array(flat, dtype=np.float64)
             else:
                 return None
-        except (TypeError, OverflowError):
+        except (TypeError, OverflowError, struct.error):
             return None
         matrix = found.reshape(len(rows), width)
         if len(rows) == 1:
