@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.engine.log.protocol import TopicInfo
-from ksqlkit.errors import ProjectError, ServerError, Unreachable
+from ksqlkit.errors import ProjectError, ServerError
+from ksqlkit.processor.rights import Connections, Rights
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Producer
+    from confluent_kafka import Consumer, KafkaError, Producer
     from confluent_kafka.admin import AdminClient
 
 logger = logging.getLogger("ksqlkit.processor")
@@ -22,6 +23,7 @@ TRANSACTION_MS: Final = 15_000  # after which the broker aborts what a dead proc
 POLL_MS: Final = 300_000
 WAITING: Final = 100_000  # records that may wait to be sent
 _ANSWER: Final = 5.0  # seconds for a question to the cluster
+_FIRST_ANSWER: Final = 1.5  # for the first, so that a wrong password is soon told of
 
 
 def require() -> Any:
@@ -87,25 +89,30 @@ def make_reader(properties: Mapping[str, str]) -> Consumer:
     return _made(require().Consumer, given)  # type: ignore[no-any-return]
 
 
-def make_admin(properties: Mapping[str, str]) -> AdminClient:
-    """A client for topics."""
+def make_admin(
+    properties: Mapping[str, str], told: Callable[[KafkaError], None] | None = None
+) -> AdminClient:
+    """A client for topics; `told` is handed the errors of its connections."""
     from confluent_kafka.admin import AdminClient
 
-    return _made(AdminClient, _common(properties))  # type: ignore[no-any-return]
+    given: dict[str, Any] = _common(properties)
+    if told is not None:
+        given["error_cb"] = told
+    return _made(AdminClient, given)  # type: ignore[no-any-return]
 
 
-def find_topics(
-    admin: AdminClient, wanted: str | None, patience: float, pause: Callable[[float, str], None]
-) -> dict[str, TopicInfo]:
-    """All topics, asked for again until a broker answers, and has the one that is wanted. After `patience` seconds they
-    are what there is; without a broker, raises Unreachable."""
+def find_topics(rights: Rights, patience: float, pause: Callable[[float, str], None]) -> dict[str, TopicInfo]:
+    """All topics, asked for again until a broker answers, and has the one that is to be read. After `patience` seconds
+    they are what there is. Without a broker, raises Unreachable; ServerError where it does not let us in."""
     from confluent_kafka import KafkaException
 
     until = time.monotonic() + patience
-    wait = 0.1
+    wait, answer = 0.1, _FIRST_ANSWER
+    connections = Connections(rights.kafka)
+    admin = make_admin(rights.kafka, connections.note)
     while True:
         try:
-            found = admin.list_topics(timeout=max(1.0, min(_ANSWER, until - time.monotonic())))
+            found = admin.list_topics(timeout=max(1.0, min(answer, until - time.monotonic())))
             topics = {
                 str(t.topic): TopicInfo(
                     str(t.topic), len(t.partitions), len(next(iter(t.partitions.values())).replicas)
@@ -113,17 +120,37 @@ def find_topics(
                 for t in found.topics.values()
                 if t.topic and t.partitions
             }
-            if wanted is None or wanted in topics or time.monotonic() >= until:
+            if rights.source is None or rights.source in topics:
                 return topics
-            why = f"Kafka has no topic {wanted} yet"
-        except KafkaException as error:
+            _see(admin, rights, rights.source)
             if time.monotonic() >= until:
-                raise Unreachable(
-                    f"No Kafka broker answers ({words(error)})", hint="Start it, or correct --brokers."
-                ) from error
-            why = f"no Kafka broker answers ({words(error)})"
+                return topics
+            why = f"Kafka has no topic {rights.source} yet"
+        except KafkaException as error:
+            admin.poll(0.0)  # hands over what its connections came to
+            refused = connections.refusal(rights)
+            if refused is not None:
+                raise refused from error
+            away = connections.away()
+            if time.monotonic() >= until:
+                raise away from error
+            why = away.message
+            answer = _ANSWER
         pause(wait, why)
         wait = min(wait * 2, 5.0)
+
+
+def _see(admin: AdminClient, rights: Rights, topic: str) -> None:
+    """Raises ServerError where the topic may be there, and is hidden from us."""
+    from confluent_kafka import KafkaException, TopicCollection
+
+    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)
+    try:
+        asked[topic].result(_ANSWER)
+    except KafkaException as error:
+        refused = rights.refusal(error.args[0])
+        if refused is not None:
+            raise refused from error
 
 
 def create_topic(admin: AdminClient, info: TopicInfo) -> None:
@@ -137,7 +164,10 @@ def create_topic(admin: AdminClient, info: TopicInfo) -> None:
         logger.info("made the topic %s with %d partitions", info.name, info.partitions)
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise ServerError(f"The topic {info.name} cannot be made: {words(error)}") from error
+            raise ServerError(
+                f"The topic {info.name} cannot be made: {words(error)}",
+                hint=f"Make it yourself, of {info.partitions} partitions; or allow CREATE on it.",
+            ) from error
 
 
 def words(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from ksqlkit.processor.deadletter import dead_letter
 from ksqlkit.processor.kafka import make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.restore import restore
+from ksqlkit.processor.rights import Rights
 from ksqlkit.processor.scoring import Caller
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.sizing import BatchSize
@@ -137,8 +138,15 @@ class Processor:
         self._planned, self._topics = planned, topics
         self._source = planned.source.topic
         self._size = BatchSize(self.settings.latency, self.settings.max_rows)
+        writes = [t for t in (planned.sink.topic, topics.dead, topics.state) if t is not None]
+        self._rights = Rights(self.settings.kafka, self.group, self._source, writes)
         self._transactions = Transactions(
-            self.settings.kafka, self.group, self.settings.instance, self.pause, self._make_producer
+            self.settings.kafka,
+            self.group,
+            self.settings.instance,
+            self.pause,
+            self._make_producer,
+            self._rights,
         )
         consumer = self._consumer = make_consumer(
             self.settings.kafka, self.group, self.settings.instance, to_end=self.settings.to_end
@@ -361,7 +369,6 @@ class Processor:
         from confluent_kafka import KafkaError as Codes
 
         code = error.code()
-        final = (Codes._FATAL, Codes.TOPIC_AUTHORIZATION_FAILED, Codes.GROUP_AUTHORIZATION_FAILED)
         if code == Codes._PARTITION_EOF:
             self._at_end.add(message.partition() or 0)
         elif "group.instance.id" in error.str():
@@ -369,10 +376,14 @@ class Processor:
                 f"Another process runs as instance {self.settings.instance!r} of {self.group}",
                 hint="Give each process an --instance of its own.",
             )
-        elif error.fatal() or code in final:
-            raise ServerError(f"Kafka: {error.str()}")
         else:
-            self._say(error.name(), f"Kafka: {error.str()}")
+            refused = self._rights.refusal(error)
+            if error.fatal() or (refused is not None and code != Codes._AUTHENTICATION):
+                raise refused or ServerError(f"Kafka: {error.str()}")
+            # A password may be set right again, as a broker may come back: rows wait for either.
+            self._say(
+                error.name(), f"{refused.message}. {refused.hint}" if refused else f"Kafka: {error.str()}"
+            )
 
     def _finished(self) -> bool:
         return self.settings.to_end and bool(self._owned) and self._owned <= self._at_end

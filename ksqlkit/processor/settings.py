@@ -70,6 +70,11 @@ def kafka_properties(
             f"The Kafka property {name!r} is set by the processor",
             hint="Use --group or --instance, or leave it out.",
         )
+    for name, value in found.items():
+        # librdkafka's own words on these are OpenSSL's.
+        if name.startswith("ssl.") and name.endswith(".location") and not os.access(value, os.R_OK):
+            why = "is not to be read" if os.path.exists(value) else "is not there"
+            raise ProjectError(f"The Kafka property {name!r} names {value}, which {why}")
     if "bootstrap.servers" not in found:
         raise ProjectError("No Kafka broker is named", hint="Give --brokers HOST:PORT, or KSQLKIT_BROKERS.")
     return found

@@ -16,6 +16,7 @@ from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.kafka import create_topic, find_topics, make_admin, make_producer
 from ksqlkit.processor.planning import Planned, plain_details, plan, source_topic
 from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
+from ksqlkit.processor.rights import Rights
 from ksqlkit.processor.scoring import wait_for
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.spec import Spec
@@ -80,8 +81,13 @@ def run_one(
     processor = Processor(settings, group, counters, stop, scoring.memory, producer)
     transport = scoring.open()
     try:
-        admin = make_admin(settings.kafka)
-        topics = find_topics(admin, source_topic(spec), settings.start_timeout, processor.pause)
+        rights = Rights(settings.kafka, group, source_topic(spec))
+        topics = find_topics(rights, settings.start_timeout, processor.pause)
+        if rights.source is not None and rights.source not in topics:
+            raise ProjectError(
+                f"Kafka has no topic {rights.source}, which {spec.name} reads",
+                hint="Create its stream in ksqlDB first, or correct --brokers.",
+            )
         entries = wait_for(transport, scoring.url, processor, settings.start_timeout)
         plain = {
             n: entries[e.detail_of]
@@ -102,8 +108,10 @@ def run_one(
         )
         kept = _topics(planned, settings, topics, scoring)
         missing = _missing(planned, kept, topics)
-        for info in missing:
-            create_topic(admin, info)
+        if missing:
+            admin = make_admin(settings.kafka)
+            for info in missing:
+                create_topic(admin, info)
         started(processor)
         return processor.run(planned, kept)
     except Stopped:
@@ -137,11 +145,6 @@ def _topics(
     planned: Planned, settings: Settings, topics: Mapping[str, TopicInfo], scoring: Scoring
 ) -> Topics:
     source, sink = planned.source, planned.sink
-    if source.topic not in topics:
-        raise ProjectError(
-            f"Kafka has no topic {source.topic}, which {source.name} reads",
-            hint="Create the stream in ksqlDB first, or correct --brokers.",
-        )
     count = topics[source.topic].partitions
     dead = settings.dead_topic or f"{sink.topic}_DEAD"
     state = settings.state_topic or f"{sink.topic}_STATE"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from ksqlkit.engine.log.protocol import Output
 from ksqlkit.errors import ServerError
 from ksqlkit.processor.kafka import make_producer, words
+from ksqlkit.processor.rights import Rights
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer, TopicPartition
@@ -40,7 +41,9 @@ class Transactions:
         instance: str | None,
         pause: Callable[[float, str], None],
         make: MakeProducer = make_producer,
+        rights: Rights | None = None,
     ) -> None:
+        self._rights = rights or Rights(properties, group, None)
         self._properties, self._group, self._instance = properties, group, instance
         self._name = f"{group}-{instance or uuid.uuid4()}"
         self._pause, self._make = pause, make
@@ -48,9 +51,15 @@ class Transactions:
         self._fenced: list[float] = []
 
     def open(self) -> None:
-        """Be ready; ends what a predecessor of this name left open."""
+        """Be ready; ends what a predecessor of this name left open. Raises ServerError where Kafka refuses."""
+        from confluent_kafka import KafkaException
+
         producer = self._make(self._properties, self._name)
-        self._insist("init_transactions", producer.init_transactions)
+        try:
+            self._insist("init_transactions", producer.init_transactions)
+        except KafkaException as error:
+            refused = self._rights.refusal(error.args[0], writing=True)
+            raise refused or ServerError(f"Kafka: no transaction can begin: {words(error)}") from error
         self._producer = producer
 
     @property
@@ -77,7 +86,7 @@ class Transactions:
             self._insist("commit", producer.commit_transaction)
         except KafkaException as error:
             self._after(producer, error.args[0])
-            raise Aborted(words(error)) from error
+            raise self._rights.refusal(error.args[0], writing=True) or Aborted(words(error)) from error
         except BaseException:
             self._abort(producer)
             raise

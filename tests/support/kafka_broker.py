@@ -11,7 +11,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,6 +43,8 @@ def free_port() -> int:
 class Broker:
     """A broker over a folder; `stop` and `start` keep what it has and its address."""
 
+    format_options: Sequence[str] = ()  # of kafka.tools.StorageTool
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self._controller = free_port(), free_port()
@@ -54,6 +56,7 @@ class Broker:
         )
         name = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         format_storage = ["kafka.tools.StorageTool", "format", "-t", name, "-c", str(self._properties)]
+        format_storage += self.format_options
         subprocess.run(self._java(*format_storage), check=True, capture_output=True)
         self._process: subprocess.Popen[bytes] | None = None
         self.start()

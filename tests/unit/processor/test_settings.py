@@ -15,12 +15,12 @@ from ksqlkit.processor.sizing import FIRST, BatchSize
 
 def test_the_environment_wins_over_the_file_and_the_option_over_both(tmp_path: Path) -> None:
     file = tmp_path / "client.properties"
-    file.write_text("# ours\n\nbootstrap.servers = file:1\nsasl.password=a=b\nssl.ca.location = /ca.pem\n")
+    file.write_text(f"# ours\n\nbootstrap.servers = file:1\nsasl.password=a=b\nssl.ca.location = {file}\n")
     environment = {"KSQLKIT_KAFKA_SASL_PASSWORD": "secret", "KSQLKIT_OTHER": "x"}
     assert kafka_properties(file, "option:1", environment) == {
         "bootstrap.servers": "option:1",
         "sasl.password": "secret",
-        "ssl.ca.location": "/ca.pem",
+        "ssl.ca.location": str(file),
     }
 
 
@@ -34,6 +34,7 @@ def test_secrets_are_not_shown() -> None:
         ("nonsense\n", "NAME=VALUE"),
         ("group.id=x\nbootstrap.servers=a\n", "group.id"),
         ("", "No Kafka broker"),
+        ("bootstrap.servers=a\nssl.ca.location=nowhere.pem\n", "ssl.ca.location.*nowhere.pem"),
     ],
 )
 def test_properties_that_are_wrong(tmp_path: Path, text: str, words: str) -> None:
