@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +16,16 @@ from ksqlkit.cli.options import (
     open_config,
     open_loader,
 )
-from ksqlkit.cli.output import guarded, messages, print_json
+from ksqlkit.cli.output import guarded, print_json, tell
+
+if TYPE_CHECKING:
+    import threading
+
+    from ksqlkit.processor.counters import Counters
+    from ksqlkit.processor.processor import Processor, Tally
+    from ksqlkit.processor.spec import Spec
+    from ksqlkit.processor.start import Scoring
+    from ksqlkit.project.config import Config
 
 
 @guarded
@@ -75,6 +86,14 @@ def process(
             help="While the scoring server is away: `wait` for it, or follow the function's `policy`.",
         ),
     ] = "wait",
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pin",
+            help="FUNCTION keeps the version that is live at the start, FUNCTION@VERSION takes that one, `all` each its"
+            " own; else what is promoted answers from the next transaction on. May be repeated.",
+        ),
+    ] = None,
     dead_topic: Annotated[
         str | None, typer.Option("--dead-topic", help="Where dead letters go; by default RESULT_DEAD.")
     ] = None,
@@ -105,23 +124,19 @@ def process(
 
     Example: ksqlkit process FRAUD_SCORES --brokers localhost:29092
     """
-    import contextlib
     import os
     import threading
-    from dataclasses import asdict
 
-    from ksqlkit.errors import ProjectError, UserError
-    from ksqlkit.processor.console import follow, logging_to_stderr, stopping_on_signals
-    from ksqlkit.processor.counters import Counters, MetricsPage
+    from ksqlkit.errors import UserError
+    from ksqlkit.processor.counters import Counters
     from ksqlkit.processor.kafka import require
     from ksqlkit.processor.settings import Settings, kafka_properties
-    from ksqlkit.processor.spec import find, read_file
-    from ksqlkit.processor.start import Scoring, run_all
+    from ksqlkit.processor.start import run_all
+    from ksqlkit.processor.versions import Pins
 
     if unavailable not in ("wait", "policy"):
         raise UserError(f"--unavailable is wait or policy, not {unavailable!r}")
     require()
-    config = open_config(project)
     settings = Settings(
         kafka=kafka_properties(kafka, brokers),
         group=group,
@@ -133,41 +148,78 @@ def process(
         dead_topic=dead_topic,
         state_topic=state_topic,
         start_timeout=start_timeout,
+        pins=Pins(pin or ()),
         registry=registry,
         registry_user_info=os.environ.get("KSQLKIT_REGISTRY_USER_INFO"),
     )
-    files = [s for s in specs if s.endswith(".sql")]
-    names = [s for s in specs if not s.endswith(".sql")]
-    chosen = [read_file(Path(f)) for f in files] + (find(open_loader(config), names) if names else [])
+    config = open_config(project)
+    chosen = _find_specs(specs, config)
     if len(chosen) > 1 and (group or dead_topic or state_topic):
         raise UserError(
             "--group, --dead-topic and --state-topic are for one processor", hint="Start one each."
         )
-
-    def source() -> Scoring:
-        if here:
-            return Scoring.here(config.models, config.functions)
-        url = scoring or config.scoring_url
-        if url is None:
-            raise ProjectError("No scoring server is named", hint="Give --scoring URL, or --here.")
-        token = os.environ.get(config.scoring_token_env) if config.scoring_token_env else None
-        return Scoring(url, token)
-
     counters, stop = Counters(), threading.Event()
+    with _watched(counters, stop, metrics_host, metrics) as started:
+        tallies = run_all(
+            chosen, settings, lambda: _open_scoring(config, scoring, here), counters, stop, started
+        )
+    _report(tallies, json=json)
+
+
+def _find_specs(specs: list[str], config: Config) -> list[Spec]:
+    """The queries: files first, then those that the project names."""
+    from ksqlkit.processor.spec import find, read_file
+
+    files = [s for s in specs if s.endswith(".sql")]
+    names = [s for s in specs if not s.endswith(".sql")]
+    return [read_file(Path(f)) for f in files] + (find(open_loader(config), names) if names else [])
+
+
+def _open_scoring(config: Config, url: str | None, here: bool) -> Scoring:
+    """Where functions are answered. Raises ProjectError where nothing says so."""
+    import os
+
+    from ksqlkit.errors import ProjectError
+    from ksqlkit.processor.start import Scoring
+
+    if here:
+        return Scoring.here(config.models, config.functions)
+    found = url or config.scoring_url
+    if found is None:
+        raise ProjectError("No scoring server is named", hint="Give --scoring URL, or --here.")
+    variable = config.scoring_token_env
+    return Scoring(found, os.environ.get(variable) if variable else None)
+
+
+@contextmanager
+def _watched(
+    counters: Counters, stop: threading.Event, host: str, port: int | None
+) -> Iterator[Callable[[Processor], None]]:
+    """Logging, metrics where a port is given, and signals that set `stop`, until the block ends; what it takes are
+    processors that have started."""
+    import contextlib
+
+    from ksqlkit.processor.console import follow, logging_to_stderr, stopping_on_signals
+    from ksqlkit.processor.counters import MetricsPage
+
     with contextlib.ExitStack() as stack:
         stack.enter_context(logging_to_stderr())
-        if metrics is not None:
-            page = stack.enter_context(MetricsPage(counters, metrics_host, metrics))
-            messages.print(f"metrics at http://{metrics_host}:{page.port}/metrics", soft_wrap=True)
+        if port is not None:
+            page = stack.enter_context(MetricsPage(counters, host, port))
+            tell(f"metrics at http://{host}:{page.port}/metrics")
         stack.enter_context(stopping_on_signals(stop))
-        running = stack.enter_context(follow(messages))
-        tallies = run_all(chosen, settings, source, counters, stop, running)
+        yield stack.enter_context(follow(tell))
+
+
+def _report(tallies: dict[str, Tally], *, json: bool) -> None:
+    """What was done."""
+    from dataclasses import asdict
+
     if json:
         print_json({name: asdict(tally) for name, tally in tallies.items()})
-    else:
-        for name, tally in tallies.items():
-            messages.print(
-                f"{name}: {tally.read:,} records read, {tally.written:,} results, {tally.dead:,} dead letters, "
-                f"{tally.transactions:,} transactions",
-                soft_wrap=True,
-            )
+        return
+    for name, tally in tallies.items():
+        tell(
+            f"{name}: {tally.read:,} records read, {tally.written:,} results, {tally.dead:,} dead letters, "
+            f"{tally.transactions:,} transactions"
+        )

@@ -17,8 +17,6 @@ from ksqlkit.process import stop_with_parent
 from ksqlkit.processor.settings import PREFIX
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ksqlkit.processor.processor import Processor
 
 EVERY: Final = 10.0  # seconds between two lines of counts
@@ -86,7 +84,7 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def follow(messages: Console) -> Iterator[Callable[[Processor], None]]:
+def follow(tell: Callable[[str], None]) -> Iterator[Callable[[Processor], None]]:
     """A function that takes processors which have started: their counts are written every ten seconds, while they
     change."""
     running: list[Processor] = []
@@ -100,14 +98,13 @@ def follow(messages: Console) -> Iterator[Callable[[Processor], None]]:
                 if tally.read != said.get(processor.group, 0):
                     rate = (tally.read - said.get(processor.group, 0)) / EVERY
                     said[processor.group] = tally.read
-                    messages.print(
-                        f"{processor.group}: {tally.read:,} records ({rate:,.0f}/s), {tally.dead:,} dead letters",
-                        soft_wrap=True,
+                    tell(
+                        f"{processor.group}: {tally.read:,} records ({rate:,.0f}/s), {tally.dead:,} dead letters"
                     )
 
     def started(processor: Processor) -> None:
         running.append(processor)
-        messages.print(f"{processor.group}: started; Ctrl-C ends it", soft_wrap=True)
+        tell(f"{processor.group}: started; Ctrl-C ends it")
 
     thread = threading.Thread(target=write, name="counts", daemon=True)
     thread.start()

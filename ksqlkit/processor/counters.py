@@ -24,6 +24,7 @@ class Counters:
         self.partitions = Gauge("ksqlkit_process_partitions", "Input partitions that this process has")
         self.size = Gauge("ksqlkit_process_batch_limit", "Records that the next transaction may hold")
         self.states = Gauge("ksqlkit_process_series", "Series whose state this process keeps")
+        self.versions = Gauge("ksqlkit_process_model_version", "Model version that answers, by function")
         self.lag = Gauge("ksqlkit_process_lag", "Records behind the end of the input")
         self.batch = Histogram("ksqlkit_process_batch_rows", "Records per transaction", ROWS)
         self.scoring = Histogram(

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ksqlkit.engine.log.protocol import Output, Record
 from ksqlkit.errors import ServerError, Unreachable
@@ -18,12 +18,13 @@ from ksqlkit.processor.kafka import make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.restore import restore
 from ksqlkit.processor.rights import Rights
-from ksqlkit.processor.scoring import Caller
+from ksqlkit.processor.scoring import Caller, Gone
 from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.sizing import BatchSize
 from ksqlkit.processor.state import SeriesState, TopicMemory
 from ksqlkit.processor.tasks import Batch, Task
 from ksqlkit.processor.transactions import Aborted, MakeProducer, Transactions
+from ksqlkit.processor.versions import Versions
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import Transport
 
@@ -34,6 +35,15 @@ logger = logging.getLogger("ksqlkit.processor")
 
 _TICK: Final = 0.2  # seconds: how soon a stop is noticed
 _AGAIN: Final = 10.0  # seconds between two lines on the same trouble
+_TRIES: Final = 3  # batches in a row whose version the scoring server does not know
+
+
+class MakeConsumer(Protocol):
+    """Makes a consumer of a group; see `make_consumer`."""
+
+    def __call__(
+        self, properties: Mapping[str, str], group: str, instance: str | None, *, to_end: bool
+    ) -> Consumer: ...
 
 
 class Stopped(Exception):
@@ -78,13 +88,14 @@ class Processor:
         stop: threading.Event,
         memory: TopicMemory | None = None,
         make_producer: MakeProducer = make_producer,
+        make_consumer: MakeConsumer = make_consumer,
     ) -> None:
         self.settings, self.group, self.counters = settings, group, counters
         self.tally = Tally()
         self._callers: list[Caller] = []
         self._stop = stop
         self._memory = memory
-        self._make_producer = make_producer
+        self._make_producer, self._make_consumer = make_producer, make_consumer
         self._consumer: Consumer | None = None
         self._current: Task | None = None
         self._tasks: dict[int, Task] = {}
@@ -96,6 +107,7 @@ class Processor:
         self._moved = False
         self._began = 0.0
         self._lag_due = 0.0
+        self._gone = 0  # times in a row
         self._said: dict[str, float] = {}
 
     # ---------------------------------------------------------------- what callers of functions are given
@@ -105,6 +117,11 @@ class Processor:
         made = Caller(entry, transport, self, self.note, wait=self.settings.wait, plain=plain)
         self._callers.append(made)
         return made
+
+    def adopt(self, entries: Mapping[str, Entry]) -> None:
+        """Call functions as these say: other versions of those that are called, maybe."""
+        for caller in self._callers:
+            caller.adopt(entries)
 
     def note(self, offset: int, function: str, code: str, message: str) -> None:
         """A function failed for a record of the partition that is worked on."""
@@ -132,10 +149,10 @@ class Processor:
 
     # ---------------------------------------------------------------- the loop
 
-    def run(self, planned: Planned, topics: Topics) -> Tally:
+    def run(self, planned: Planned, topics: Topics, versions: Versions) -> Tally:
         """Work until `stop` is set, or with `to_end` until the input's end. Raises ServerError for what does not
-        pass."""
-        self._planned, self._topics = planned, topics
+        pass, Changed when the query has to be planned anew."""
+        self._planned, self._topics, self._versions = planned, topics, versions
         self._source = planned.source.topic
         self._size = BatchSize(self.settings.latency, self.settings.max_rows)
         writes = [t for t in (planned.sink.topic, topics.dead, topics.state) if t is not None]
@@ -148,9 +165,10 @@ class Processor:
             self._make_producer,
             self._rights,
         )
-        consumer = self._consumer = make_consumer(
+        consumer = self._consumer = self._make_consumer(
             self.settings.kafka, self.group, self.settings.instance, to_end=self.settings.to_end
         )
+        self._count_versions()
         try:
             self._transactions.open()
             consumer.subscribe(
@@ -164,6 +182,8 @@ class Processor:
             self._consumer = None
             self._transactions.close()
             consumer.close()
+            self._callers.clear()
+            self._forget(set(self._tasks))
         return self.tally
 
     def _turn(self) -> None:
@@ -172,16 +192,20 @@ class Processor:
         self._firsts = {}
         gc.disable()  # a batch makes many small tuples and no cycles
         try:
+            self._adopt()
             records = self._read()
             if not records:
                 return
             self._process(records, start)
-        except (Aborted, Moved, Unreachable) as error:
+            self._gone = 0
+        except (Aborted, Moved, Unreachable, Gone) as error:
+            if isinstance(error, Gone):
+                self._seek_anew(error)
             self.tally.aborted += 1
             self.counters.commits.add(processor=self.group, outcome="aborted")
             self._rewind()
             if not isinstance(error, Moved):
-                self._rest(2.0 if isinstance(error, Unreachable) else 0.2, str(error))
+                self._rest(0.2 if isinstance(error, Aborted) else 2.0, str(error))
             return
         finally:
             gc.enable()
@@ -191,6 +215,31 @@ class Processor:
         self.counters.size.set(self._size.rows, processor=self.group)
         self.counters.batch.observe(count, processor=self.group)
         self.counters.total.observe(seconds, processor=self.group)
+
+    def _adopt(self) -> None:
+        """Take up what was promoted or rolled back since the last batch: no row is answered by two versions."""
+        fresh = self._versions.fresh()
+        if fresh:
+            before = {c.entry.name: c.entry.pinned for c in self._callers}
+            self.adopt(fresh)
+            for name, entry in fresh.items():
+                if entry.pinned != before[name]:
+                    logger.info(
+                        "%s: %s is answered by version %s from here on", self.group, name, entry.pinned
+                    )
+            self._count_versions()
+
+    def _count_versions(self) -> None:
+        for entry in (caller.entry for caller in self._callers):
+            if entry.name in self._planned.functions and entry.pinned is not None:
+                self.counters.versions.set(entry.pinned, processor=self.group, function=entry.name)
+
+    def _seek_anew(self, error: Gone) -> None:
+        """A version is not there any more, or not yet on the server that was asked. Raises what does not pass."""
+        self._gone += 1
+        if self._gone >= _TRIES:
+            raise error
+        self._versions.look()
 
     def _rest(self, seconds: float, why: str) -> None:
         """`pause` between two batches, when partitions may come and go."""

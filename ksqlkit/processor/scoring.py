@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import orjson
 
 from ksqlkit.errors import ServerError, Unreachable
 from ksqlkit.processor.columns import ARROW, JSON, Answer, NoSense, Rows, arrow_types, decode, encode
+from ksqlkit.processor.versions import read_manifest
 from ksqlkit.scoring import RowFailed
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import NoReply, Transport
@@ -24,6 +25,10 @@ _AWAY: Final = frozenset((401, 403, 429, 500, 502, 503))
 _PATIENCE: Final = 3  # how often a batch that runs out of time is halved before its rows are given up
 
 Note = Callable[[int, str, str, str], None]  # offset, function, code, message
+
+
+class Gone(ServerError):
+    """The scoring server does not know the function, or not that version."""
 
 
 class Keeper(Protocol):
@@ -52,15 +57,23 @@ class Caller:
         wait: bool,
         plain: Entry | None = None,
     ) -> None:
-        self.entry = entry
         self._transport, self._keeper, self._note = transport, keeper, note
-        self._wait = wait or entry.on_failure == "block"
-        self._plain = plain
+        self._patient = wait
+        self._kinds: dict[int, tuple[str, ...] | None] = {}
+        self.seconds = 0.0  # spent in calls so far
+        self._take(entry, plain)
+
+    def adopt(self, entries: Mapping[str, Entry]) -> None:
+        """Ask for what the function is now: the same arguments, maybe another version."""
+        plain = self._plain and entries.get(self._plain.name, self._plain)
+        self._take(entries.get(self.entry.name, self.entry), plain)
+
+    def _take(self, entry: Entry, plain: Entry | None) -> None:
+        self.entry, self._plain = entry, plain
+        self._wait = self._patient or entry.on_failure == "block"
         self._asked = asked = plain or entry
         version = "" if asked.pinned is None else f"@{asked.pinned}"
         self._path = f"/v1/functions/{asked.name}{version}:batch"
-        self._kinds: dict[int, tuple[str, ...] | None] = {}
-        self.seconds = 0.0  # spent in calls so far
 
     def call(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """One value per row, in order; a RowFailed in its place where SQL gets NULL for a failure."""
@@ -145,6 +158,10 @@ class Caller:
                     why = str(error)
                 if reply.status in (400, 413):
                     raise RowFailed("INVALID_INPUT", why)
+                if reply.status == 404:
+                    raise Gone(
+                        why, hint="See `ksqlkit functions`; a version that --pin names has to be there."
+                    )
                 if reply.status != 200 and reply.status not in _AWAY:
                     raise ServerError(why, hint="See `ksqlkit functions`, and start the processor again.")
                 pause = max(pause, _seconds(reply.headers.get("retry-after", "")))
@@ -203,7 +220,7 @@ def wait_for(transport: Transport, url: str, keeper: Keeper, patience: float) ->
         try:
             reply = transport.send("GET", "/v1/functions", b"", {}, 5.0)
             if reply.status == 200:
-                return {e.name: e for e in map(Entry.read, orjson.loads(reply.body)["functions"])}
+                return read_manifest(reply.body)
             why = f"{url}/v1/functions answered {reply.status}: {_message(reply.body)}"
             if reply.status in (401, 403):
                 raise ServerError(

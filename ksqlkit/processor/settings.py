@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ksqlkit.errors import Location, ProjectError
+from ksqlkit.processor.versions import Pins
 
 PREFIX: Final = "KSQLKIT_KAFKA_"
 # What exactly-once rests on.
@@ -29,7 +30,7 @@ class Settings:
     """`kafka` are librdkafka's properties. `instance` is a name that stays with this process over restarts; a process
     of that name takes over at once what the one before left. `latency` is how long a transaction may take, in seconds.
     With `wait`, rows wait for a scoring server that is away; else their function's policy decides. With `to_end` the
-    processor ends when it has worked off what was there at its start.
+    processor ends when it has worked off what was there at its start. `pins` are functions that keep their version.
     """
 
     kafka: Mapping[str, str]
@@ -42,6 +43,7 @@ class Settings:
     dead_topic: str | None = None
     state_topic: str | None = None
     start_timeout: float = 30.0
+    pins: Pins = field(default_factory=Pins)
     registry: str | None = None
     registry_user_info: str | None = field(default=None, repr=False)
 

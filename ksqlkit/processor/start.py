@@ -22,6 +22,7 @@ from ksqlkit.processor.settings import Settings
 from ksqlkit.processor.spec import Spec
 from ksqlkit.processor.state import TopicMemory
 from ksqlkit.processor.transactions import MakeProducer
+from ksqlkit.processor.versions import Changed, Versions
 from ksqlkit.scoring.transport import HttpTransport, Transport
 
 logger = logging.getLogger("ksqlkit.processor")
@@ -81,43 +82,62 @@ def run_one(
     processor = Processor(settings, group, counters, stop, scoring.memory, producer)
     transport = scoring.open()
     try:
-        rights = Rights(settings.kafka, group, source_topic(spec))
-        topics = find_topics(rights, settings.start_timeout, processor.pause)
-        if rights.source is not None and rights.source not in topics:
-            raise ProjectError(
-                f"Kafka has no topic {rights.source}, which {spec.name} reads",
-                hint="Create its stream in ksqlDB first, or correct --brokers.",
-            )
-        entries = wait_for(transport, scoring.url, processor, settings.start_timeout)
-        plain = {
-            n: entries[e.detail_of]
-            for n in plain_details(spec.query)
-            if (e := entries.get(n)) and e.detail_of
-        }
-        planned = _patiently(
-            settings.start_timeout,
-            processor,
-            lambda: plan(
-                spec,
-                entries,
-                lambda entry: processor.caller(entry, transport, plain.get(entry.name)),
-                topics,
-                _registry(settings),
-                processor.expression_failed,
-            ),
-        )
-        kept = _topics(planned, settings, topics, scoring)
-        missing = _missing(planned, kept, topics)
-        if missing:
-            admin = make_admin(settings.kafka)
-            for info in missing:
-                create_topic(admin, info)
-        started(processor)
-        return processor.run(planned, kept)
+        while True:
+            planned, kept, versions = _prepare(spec, settings, scoring, processor, transport)
+            started(processor)
+            started = _said
+            try:
+                with versions:
+                    return processor.run(planned, kept, versions)
+            except Changed as error:
+                logger.info("%s: %s: planned anew", group, error)
     except Stopped:
         return processor.tally
     finally:
         transport.close()
+
+
+def _said(_: Processor) -> None:
+    """It has been told that the processor started."""
+
+
+def _prepare(
+    spec: Spec, settings: Settings, scoring: Scoring, processor: Processor, transport: Transport
+) -> tuple[Planned, Topics, Versions]:
+    """The plan, with all topics there."""
+    rights = Rights(settings.kafka, processor.group, source_topic(spec))
+    topics = find_topics(rights, settings.start_timeout, processor.pause)
+    if rights.source is not None and rights.source not in topics:
+        raise ProjectError(
+            f"Kafka has no topic {rights.source}, which {spec.name} reads",
+            hint="Create its stream in ksqlDB first, or correct --brokers.",
+        )
+    entries = wait_for(transport, scoring.url, processor, settings.start_timeout)
+    plain = {
+        n: entries[e.detail_of] for n in plain_details(spec.query) if (e := entries.get(n)) and e.detail_of
+    }
+    planned = _patiently(
+        settings.start_timeout,
+        processor,
+        lambda: plan(
+            spec,
+            entries,
+            lambda entry: processor.caller(entry, transport, plain.get(entry.name)),
+            topics,
+            _registry(settings),
+            processor.expression_failed,
+        ),
+    )
+    asked = sorted({*planned.functions, *(e.name for n, e in plain.items() if n in planned.functions)})
+    entries = settings.pins.apply(entries, asked)
+    processor.adopt(entries)
+    kept = _topics(planned, settings, topics, scoring)
+    missing = _missing(planned, kept, topics)
+    if missing:
+        admin = make_admin(settings.kafka)
+        for info in missing:
+            create_topic(admin, info)
+    return planned, kept, Versions(transport, entries, asked, settings.pins)
 
 
 def _patiently(seconds: float, processor: Processor, make: Callable[[], Planned]) -> Planned:

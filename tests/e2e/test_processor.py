@@ -19,7 +19,9 @@ from ksqlkit.engine.serde.remote_registry import RemoteRegistry
 from ksqlkit.process import ServerProcess
 from tests.support.kafka_broker import Broker, free_port, missing
 from tests.support.kafka_processor import Processing, wait_until
+from tests.support.models import linear_model
 from tests.support.scoring_server import scoring_server
+from udf_server.models.store import ModelStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.checkout]
 FUNCTIONS = '''
@@ -278,6 +280,30 @@ def test_the_broker_goes_away_and_comes_back(scoring: ServerProcess, tmp_path: P
             broker.produce("HERE", numbers(2_000, 4_000, 2))
             check_all_there(broker, "HERE_OUT", 4_000, 2)
             process.end()
+
+
+def test_a_promoted_model_answers_from_the_next_transaction_on(
+    broker: Broker, folder: Path, scoring: ServerProcess, tmp_path: Path
+) -> None:
+    store = ModelStore(folder / "models")
+    linear_model(store, "fraud", [1.0])
+    second = linear_model(store, "fraud", [-1.0], promote=False)
+    broker.create("LIVE", 1)
+    query = write_query(tmp_path, "LIVE", "K, X, FRAUD_SCORE(X) AS S, FRAUD_SCORE_DETAIL(X)->VERSION AS V")
+    with Processing(query, broker.address, "--scoring", scoring.url, "--max-rows", "20") as process:
+        process.says("took partitions")
+        broker.produce("LIVE", numbers(0, 300, 1))
+        store.promote("fraud", second)
+        process.says("FRAUD_SCORE is answered by version 2")
+        broker.produce("LIVE", numbers(300, 600, 1))
+        check_all_there(broker, "LIVE_OUT", 600, 1)
+        process.end()
+    rows = [orjson.loads(m.value()) for m in broker.read("LIVE_OUT")[0]]
+    versions = [row["V"] for row in rows]
+    assert versions == sorted(versions)
+    assert versions[0] == 1
+    assert set(versions[300:]) == {2}
+    assert all((row["S"] > 0.5) == (row["V"] == 1) for row in rows if row["X"])
 
 
 def test_two_processes_of_one_name(broker: Broker, scoring: ServerProcess, tmp_path: Path) -> None:
