@@ -205,7 +205,7 @@ class Processor:
             self.counters.commits.add(processor=self.group, outcome="aborted")
             self._rewind()
             if not isinstance(error, Moved):
-                self._rest(0.2 if isinstance(error, Aborted) else 2.0, str(error))
+                self._rest(2.0 if isinstance(error, Unreachable) else 0.2 * 3**self._gone, str(error))
             return
         finally:
             gc.enable()
@@ -392,6 +392,7 @@ class Processor:
     def _rewind(self) -> None:
         """Read the batch's records again, as far as they are still ours. Where it is not known whether the transaction
         is through, Kafka is asked what was committed, as at the start."""
+        self._at_end -= self._firsts.keys()  # which may have been reached with these records
         if self._transactions.lost:
             self._forget(set(self._firsts))
         for partition, offset in self._firsts.items():

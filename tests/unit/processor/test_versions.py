@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-import orjson
 import pytest
 
 from ksqlkit.errors import ProjectError
 from ksqlkit.processor.versions import Changed, Pins, Versions
-from ksqlkit.scoring.entry import Entry
-from ksqlkit.scoring.transport import NoReply, Reply
 from tests.support.processor_parts import entry
+from tests.support.whole_processor import Manifest
 
 FRAUD = entry("FRAUD", model="fraud", pinned=1)
 DETAIL = entry("FRAUD_DETAIL", model="fraud", pinned=1, detail_of="FRAUD")
 ENTRIES = {"FRAUD": FRAUD, "FRAUD_DETAIL": DETAIL}
-
-
-def raw(found: Entry) -> dict[str, Any]:
-    kept = {
-        n: getattr(found, n) for n in ("name", "description", "deterministic", "batch_limit", "on_failure")
-    }
-    more = {n: getattr(found, n) for n in ("default", "version", "model", "detail_of")}
-    return kept | more | {
-        "overloads": [dict(o) for o in found.overloads],
-        "timeout_ms": found.timeout * 1000,
-        "model_version": found.pinned,
-    }  # fmt: skip
-
-
-class Manifest:
-    """A transport that answers with the functions it is told."""
-
-    def __init__(self, *functions: Entry) -> None:
-        self.functions = functions
-        self.away = False
-        self.asked: list[str | None] = []
-
-    def send(self, _: str, path: str, __: bytes, headers: Mapping[str, str], ___: float) -> Reply:
-        assert path == "/v1/functions"
-        self.asked.append(headers.get("if-none-match"))
-        if self.away:
-            raise NoReply("gone")
-        body = orjson.dumps({"functions": [raw(f) for f in self.functions]})
-        tag = f'"{hash(body)}"'
-        return Reply(304, {}, b"") if headers.get("if-none-match") == tag else Reply(200, {"etag": tag}, body)
-
-    def close(self) -> None: ...
 
 
 def versions(manifest: Manifest, *pins: str) -> Versions:
