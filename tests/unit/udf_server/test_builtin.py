@@ -33,6 +33,32 @@ def test_forecast_follows_a_season_and_bounds_hold_the_mean(tmp_path: Path) -> N
         assert band["MEAN"] == pytest.approx(10.2 + 5 * math.sin(2 * math.pi * step / 12), abs=0.6)
 
 
+@pytest.mark.parametrize("size", [4, 5, 12, 50])
+@pytest.mark.parametrize("slope", [1.0, -2.5, 0.0])
+def test_forecast_goes_on_with_a_straight_line(tmp_path: Path, size: int, slope: float) -> None:
+    line = [100 + slope * t for t in range(size + 6)]
+    saw = [v + (0.0, 5.0, -3.0)[t % 3] for t, v in enumerate(line)]
+    [plain, long, seasonal] = call(
+        tmp_path, "FORECAST", [[line[:size], 6], [line[:size], 6, 24], [saw[: size + 2], 4, 3]]
+    ).values
+    for found, true in (
+        (plain, line[size:]),
+        (long, line[size:]),
+        *([(seasonal, saw[size + 2 :])] * (size > 9)),
+    ):
+        for band, value in zip(found, true, strict=True):
+            assert band["MEAN"] == pytest.approx(value)
+            assert band["LO"] - 1e-9 <= value <= band["HI"] + 1e-9
+
+
+def test_forecast_of_a_walk_is_no_line(tmp_path: Path) -> None:
+    walk = [0.0]
+    for t in range(80):
+        walk.append(walk[-1] + ((t * 7919) % 13 - 6))
+    [bands] = call(tmp_path, "FORECAST", [[walk, 5]]).values
+    assert all(abs(b["MEAN"] - walk[-1]) < 6 for b in bands)
+
+
 def test_forecast_bounds_are_as_wide_as_the_level_asks(tmp_path: Path) -> None:
     history = [float((t * 37) % 11) for t in range(60)]
     rows = [
