@@ -9,6 +9,7 @@ from ksqlkit.errors import DataError
 from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc, average_precision, brier, precision_at
 from udf_server.features import FRAUD_FEATURES
+from udf_server.frame import FLAG, NUMBER, WHOLE, Column
 from udf_server.models.boosting import import_xgboost
 from udf_server.models.loaded import Calibration, to_matrix
 from udf_server.models.store import Metadata, ModelStore
@@ -119,15 +120,20 @@ def train_fraud(
 
 def labels_of_two(labels: Sequence[Any]) -> list[int]:
     """Labels of two classes as 0 and 1, from numbers or booleans; raises DataError naming the first that is neither."""
-    for row, label in enumerate(labels, 1):
-        if label is None:
-            raise DataError(f"row {row} has no label", hint="Leave such rows out.")
-        if label not in (0, 1):
-            raise DataError(
-                f"labels of two classes are 0 and 1; row {row} has {str(label)[:40]!r}",
-                hint="Make it 0 or 1, or say --task classes where there are more kinds.",
-            )
-    return [int(label) for label in labels]
+    import numpy as np
+
+    from udf_server.tabular import check_labels  # it builds on this module
+
+    column = Column.of(labels)
+    check_labels(column)
+    of_two = column.kind in (FLAG, WHOLE, NUMBER) and np.isin(column.values, (0.0, 1.0)).all()
+    if not of_two:
+        row, label = next((r, v) for r, v in enumerate(column, 1) if v not in (0, 1))
+        raise DataError(
+            f"labels of two classes are 0 and 1; row {row} has {str(label)[:40]!r}",
+            hint="Make it 0 or 1, or say --task classes where there are more kinds.",
+        )
+    return [int(label) for label in column]
 
 
 def platt(probabilities: NDArray[np.float64], labels: NDArray[np.float64], steps: int = 50) -> dict[str, Any]:

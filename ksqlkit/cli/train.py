@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from ksqlkit.errors import UserError
 
 if TYPE_CHECKING:
     from ksqlkit.project.config import Config
+    from udf_server.frame import Frame
 
 
 @guarded
@@ -103,16 +104,19 @@ def train(
     messages.print(f"live in {config.models}")
 
 
-def read_source(source: str, config: Config, target: str | None, server: str | None) -> list[dict[str, Any]]:
+def read_source(source: str, config: Config, target: str | None, server: str | None) -> Frame:
     """The rows of a query or a file, column names in upper case."""
+    from udf_server.frame import Frame
+
     if source.lstrip()[:6].upper() == "SELECT":
         client, _ = open_client(None if server else config, target, server)
         try:
-            found = client.query(source if source.rstrip().endswith(";") else source + ";").dicts()
+            return Frame.of(client.query(source if source.rstrip().endswith(";") else source + ";").dicts())
         finally:
             client.close()
-        return [{k.upper(): v for k, v in row.items()} for row in found]
     from ksqlkit.loading.readers import infer, read_rows
 
-    _, read = read_rows(Path(source))
-    return [{k.upper(): infer(v) if isinstance(v, str) else v for k, v in row.items()} for row in read]
+    path = Path(source)
+    columns, _ = read_rows(path)
+    texts = columns is not None and ".csv" in path.suffixes
+    return Frame.read(lambda: read_rows(path)[1], infer if texts else None)

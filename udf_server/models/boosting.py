@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,13 @@ def _frame(library: Any) -> ctypes.c_void_p:
     if found is None:
         found = _frames.own = _Frame(library)
     return found.handle
+
+
+def free_cores() -> int:
+    """How many threads are worth starting now. Trees do not depend on it; but threads that have to wait for a core that
+    others use make each other wait at every step, and are slower than one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, 8, round(cores - os.getloadavg()[0])))
 
 
 class Predictor:
