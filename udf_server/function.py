@@ -13,16 +13,28 @@ from udf_server.sqltype import Signature, parse_signature
 # are.
 FAILURE_POLICIES: Final = ("null", "default", "fail", "block")
 
+LONGEST_MESSAGE: Final = 500  # characters; what is wrong may be a value of a megabyte
+LONGEST_NAME: Final = 500  # of what is remembered
+
 Body = Callable[..., Any]  # a sequence or a numpy array
 
 
 class RowError(Exception):
-    """The error of one row. A function may return (or raise, for a single row) one in a value's place."""
+    """The error of one row. A function may return (or raise, for a single row) one in a value's place. A message is cut
+    at LONGEST_MESSAGE characters."""
 
     def __init__(self, message: str, code: str = "INVALID_INPUT") -> None:
+        message = message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 3]}..."
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+def too_long(what: str, name: str | None) -> RowError | None:
+    """The error of a name that would be remembered and is longer than LONGEST_NAME characters."""
+    if name is None or len(name) <= LONGEST_NAME:
+        return None
+    return RowError(f"{what} of {len(name)} characters; the limit is {LONGEST_NAME}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

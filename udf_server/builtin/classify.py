@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from udf_server.builtin.named import refusal
 from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
@@ -56,7 +57,7 @@ def _by_model(context: Context, names: Sequence[str], texts: Sequence[str]) -> _
             model = text_model(context.models, name)
         except ModelError as error:
             for row in rows:
-                out[row] = RowError(str(error), "UNAVAILABLE")
+                out[row] = refusal(context, name, error)
             continue
         found = model.of([texts[row] for row in rows]).tolist()
         for row, probabilities in zip(rows, found, strict=True):
@@ -75,7 +76,7 @@ def _by_encoder(
             chances = encoder_model(context.models, name).label_probabilities
         except ModelError as error:
             for row in rows:
-                out[row] = RowError(str(error), "UNAVAILABLE")
+                out[row] = refusal(context, name, error)
             continue
         found = _by_labels([texts[row] for row in rows], [labels[row] for row in rows], chances)
         for row, probabilities in zip(rows, found, strict=True):

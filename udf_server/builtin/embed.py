@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from udf_server.builtin.named import refusal
 from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
@@ -40,7 +41,7 @@ def _by_encoder(context: Context, names: Sequence[str], texts: Sequence[str]) ->
             found = encoder_model(context.models, name).embed([texts[row] for row in rows])
         except ModelError as error:
             for row in rows:
-                out[row] = RowError(str(error), "UNAVAILABLE")
+                out[row] = refusal(context, name, error)
             continue
         for row, vector in zip(rows, found.astype("float64").tolist(), strict=True):
             out[row] = vector

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from udf_server.context import Context
-from udf_server.function import function
+from udf_server.function import function, too_long
 from udf_server.maintenance.life import Row, score_life
 from udf_server.models.loaded import LoadedModel
 from udf_server.rows import attributions_of, checked_matrix, matrix_of
@@ -53,8 +53,15 @@ def _rows(columns: Sequence[Sequence[Any]]) -> list[Row]:
     return [(n, t, s) for n, t, s in zip(names, times, zip(*sensors, strict=True), strict=True)]
 
 
+def _life(context: Context, model: LoadedModel, columns: Sequence[Sequence[Any]], explain: bool) -> list[Any]:
+    out: list[Any] = [too_long("a series' name", name) for name in columns[0]]
+    rows = [row for row, error in zip(_rows(columns), out, strict=True) if error is None]
+    answers = iter(score_life(context.memory, model, rows, explain))
+    return [next(answers) if error is None else error for error in out]
+
+
 def _life_parts(context: Context, model: LoadedModel, *columns: Sequence[Any]) -> list[Any]:
-    return score_life(context.memory, model, _rows(columns), explain=True)
+    return _life(context, model, columns, explain=True)
 
 
 @function(
@@ -71,4 +78,4 @@ def remaining_life(context: Context, model: LoadedModel, *columns: Sequence[Any]
     """How many more rows (cycles, hours: as it was trained) a machine has, from the live `remaining-life` model; 125
     also stands for all that is further away. It remembers each series: give every row once, in order of time; one that
     comes again is answered again. Sensors in the model's order. The DETAIL form's attributions say what each adds."""
-    return score_life(context.memory, model, _rows(columns))
+    return _life(context, model, columns, explain=False)

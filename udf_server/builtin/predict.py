@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from udf_server.builtin.named import refusal
 from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
@@ -50,7 +51,7 @@ def _grouped(
             model = _model(context, name)
             values = answer(model, features(model, rows))
         except ModelError as error:
-            values = [RowError(str(error), "INVALID_INPUT")] * len(rows)
+            values = [refusal(context, name, error)] * len(rows)
         if len(groups) == 1:
             return values
         for row, value in zip(rows, values, strict=True):
@@ -64,7 +65,12 @@ def _model(context: Context, name: str | None) -> LoadedModel:
     known, at, version = name.partition("@")
     if at and not version.isdecimal():
         raise RowError(f"{name[:40]!r} is no model: write NAME or NAME@VERSION")
-    return context.models.get(known, int(version) if at else None)
+    model = context.models.get(known, int(version) if at else None)
+    if not model.metadata.features:
+        raise RowError(
+            f"model {known} is of kind {model.metadata.kind}, which takes no features: PREDICT is not for it"
+        )
+    return model
 
 
 def _classes(model: LoadedModel) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from udf_server.context import Context
-from udf_server.function import RowError, function
+from udf_server.function import RowError, function, too_long
 from udf_server.memory.packing import pack, unpack
 from udf_server.routing.bandit import MOST_ROUTES, Bandit, encode
 
@@ -49,7 +49,12 @@ def _policies(context: Context, change: bool) -> Iterator[_Policies]:
             found.save()
 
 
-def _refusal(given: Mapping[str, float | None], routes: Sequence[str | None]) -> RowError | None:
+def _refusal(
+    policy: str, given: Mapping[str, float | None], routes: Sequence[str | None], mark: str | None = None
+) -> RowError | None:
+    for what, name in (("a policy's name", policy), ("an id", mark), *(("a route", r) for r in routes)):
+        if error := too_long(what, name):
+            return error
     if not 1 <= len(routes) <= MOST_ROUTES or None in routes:
         return RowError(f"give 1 to {MOST_ROUTES} routes, none of them NULL")
     if any(v is not None and not math.isfinite(v) for v in given.values()):
@@ -62,7 +67,9 @@ def _expected(
 ) -> list[dict[str, float] | None]:
     with _policies(context, change=False) as policies:
         return [
-            None if _refusal(given, some) else {r: policies[name][0].expected(encode(given), r) for r in some}
+            None
+            if _refusal(name, given, some)
+            else {r: policies[name][0].expected(encode(given), r) for r in some}
             for name, given, some in zip(names, contexts, routes, strict=True)
         ]
 
@@ -96,7 +103,7 @@ def _chosen(
     with _policies(context, change=True) as policies:
         for name, given, some in zip(names, contexts, routes, strict=True):
             seed = zlib.crc32(name.encode())
-            out.append(_refusal(given, some) or policies[name][0].choose(encode(given), some, seed))
+            out.append(_refusal(name, given, some) or policies[name][0].choose(encode(given), some, seed))
     return out
 
 
@@ -122,14 +129,15 @@ def route_feedback(
     out: list[Any] = []
     with _policies(context, change=True) as policies:
         for name, given, taken, reward, mark in zip(names, contexts, routes, rewards, ids, strict=True):
-            error = _refusal(given, [taken])
+            error = _refusal(name, given, [taken], mark)
             if error is None and not (math.isfinite(reward) and abs(reward) < 1e12):
                 error = RowError("the reward is NaN, infinite or past 1e12")
-            bandit, seen = policies[name]
-            if error is None and taken not in bandit.precision and len(bandit.precision) >= MOST_ROUTES:
-                error = RowError(f"policy {name[:40]!r} knows {MOST_ROUTES} routes already")
             if error is not None:
                 out.append(error)
+                continue
+            bandit, seen = policies[name]
+            if taken not in bandit.precision and len(bandit.precision) >= MOST_ROUTES:
+                out.append(RowError(f"policy {name[:40]!r} knows {MOST_ROUTES} routes already"))
                 continue
             vector = encode(given)
             if mark is None or mark not in seen:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from udf_server.builtin.named import refusal
 from udf_server.context import Context
 from udf_server.errors import ModelError
 from udf_server.function import RowError, function
@@ -44,7 +45,7 @@ def validate(context: Context, rows: Sequence[Mapping[str, Any]], names: Sequenc
                 raise ModelError(f"model {name} is of kind {model.metadata.kind}, not profile")
             profiles[name] = model.profile
         except ModelError as error:
-            profiles[name] = RowError(str(error))
+            profiles[name] = refusal(context, name, error)
     out: list[Any] = []
     with context.memory.transaction(SPACE) as space:
         seen: dict[str, dict[bytes, None]] = {}

@@ -13,7 +13,7 @@ import orjson
 from ksqlkit.errors import DataError
 from udf_server.errors import ModelError
 from udf_server.models.store import Metadata, ModelStore
-from udf_server.validate.rules import FieldRule, Problem, _number, shape
+from udf_server.validate.rules import FieldRule, Problem, _number, shape, short
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,9 @@ class Profile:
         found = [p for name, rule in self.fields.items() for p in rule.problems(name, given.get(name))]
         if self.closed:
             unknown = sorted(given.keys() - self.fields.keys())
-            found += [Problem(name, "UNKNOWN_FIELD", f"{name} is not among the fields") for name in unknown]
+            found += [
+                Problem(name, "UNKNOWN_FIELD", f"{short(name)} is not among the fields") for name in unknown
+            ]
         for low, high in self.ordered:
             a, b = _number(given.get(low)), _number(given.get(high))
             if a is not None and b is not None and a > b:

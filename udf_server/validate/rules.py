@@ -47,9 +47,9 @@ class FieldRule:
             if number is None:
                 found.append(Problem(field, "TYPE", f"{field} is {_shown(value)}, not a number"))
             elif self.low is not None and number < self.low:
-                found.append(Problem(field, "RANGE", f"{field} is {value}, below {self.low:g}"))
+                found.append(Problem(field, "RANGE", f"{field} is {short(value)}, below {self.low:g}"))
             elif self.high is not None and number > self.high:
-                found.append(Problem(field, "RANGE", f"{field} is {value}, above {self.high:g}"))
+                found.append(Problem(field, "RANGE", f"{field} is {short(value)}, above {self.high:g}"))
         if self.values and str(value) not in self.values:
             known = ", ".join(self.values[:5]) + (" ..." if len(self.values) > 5 else "")
             found.append(Problem(field, "VALUE", f"{field} is {_shown(value)}, none of {known}"))
@@ -106,10 +106,17 @@ def parse_rule(text: str) -> FieldRule:
         elif name.lower() == "form":
             given["pattern"] = value.strip()
         elif name.lower() == "longest":
-            given["longest"] = int(value)
+            given["longest"] = int(_parsed(term, value, whole=True))
         else:
-            given[{"min": "low", "max": "high"}[name.lower()]] = float(value)
+            given[{"min": "low", "max": "high"}[name.lower()]] = _parsed(term, value)
     return FieldRule(**given)
+
+
+def _parsed(term: str, value: str, whole: bool = False) -> float:
+    number = _number(value)
+    if number is None or (whole and not (number.is_integer() and number >= 0)):
+        raise ValueError(f"{term!r} is no rule: {value!r} is not {_ARTICLE['whole' if whole else 'number']}")
+    return number
 
 
 def shape(text: str) -> str:
@@ -138,5 +145,10 @@ def _number(value: Any) -> float | None:
 
 
 def _shown(value: Any) -> str:
-    shown = repr(value)
+    return short(repr(value))
+
+
+def short(text: object) -> str:
+    """As a message shows it: 40 characters at most."""
+    shown = str(text)
     return shown if len(shown) <= 40 else shown[:37] + "..."

@@ -69,7 +69,7 @@ def test_labels_are_chosen_by_it(folder: Path) -> None:
     assert detail.values[0]["VALUE"] == "flight"
     assert detail.values[0]["ATTRIBUTIONS"]["plane"] > detail.values[0]["ATTRIBUTIONS"]["help"]
     assert wrong.values[2:] == [None, "lost_card", "flight"]
-    assert [(row, code) for row, code, _ in wrong.errors] == [(0, "UNAVAILABLE"), (1, "INVALID_INPUT")]
+    assert [(row, code) for row, code, _ in wrong.errors] == [(0, "INVALID_INPUT"), (1, "INVALID_INPUT")]
 
 
 def test_the_first_token_on_request_and_a_long_text_is_cut(folder: Path) -> None:

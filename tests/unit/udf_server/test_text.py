@@ -118,11 +118,11 @@ def test_a_trained_model_answers_by_name_in_every_form(tmp_path: Path) -> None:
         ("CLASSIFY", [["card stolen", ["card stolen", "weather"]]]),
     )
     assert bare.values == ["card", None, None]
-    assert [(r, c) for r, c, _ in bare.errors] == [(1, "UNAVAILABLE")]
+    assert [(r, c) for r, c, _ in bare.errors] == [(1, "INVALID_INPUT")]
     assert sum(chances.values[0].values()) == pytest.approx(1.0, abs=1e-5)
     first, second = detail.values
     assert max(first["ATTRIBUTIONS"], key=first["ATTRIBUTIONS"].get) in ("card", "stolen")
-    assert (second["STATUS"], second["VALUE"]) == ("UNAVAILABLE", None)
+    assert (second["STATUS"], second["VALUE"]) == ("INVALID_INPUT", None)
     assert predicted.values == ["card stolen"]
 
 
