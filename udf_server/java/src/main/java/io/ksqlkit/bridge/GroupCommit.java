@@ -13,7 +13,7 @@ import java.util.concurrent.locks.LockSupport;
  * Group commit for one function and version. With a connection free, a row is sent at once by its own thread; with
  * all busy, rows wait together, and the first of them sends all when a connection gets free. So one row alone pays
  * for nothing, and sixteen threads cost hardly more calls than one. The threads that a call answers come back together:
- * the first of them waits a moment for the rest, a fraction of a call's time, and whoever makes them complete sends all.
+ * they wait for each other while they keep coming, at most for a call's time, and whoever makes them complete sends all.
  *
  * <p>Each function has calls of its own: ksqlDB asks for the functions of a row one after another, so they never wait
  * together, and rows of different functions in one call would wait for the slowest and cost the server no less.
@@ -25,8 +25,8 @@ final class GroupCommit {
     private static final long FIRST_PAUSE_MS = 50;
     private static final long LONGEST_PAUSE_MS = 1_000;
     private static final long SLICE_NS = 25_000_000L;
-    private static final int MANY = 4;
-    private static final long GATHER_NS = 200_000L;
+    /** After so long without another row, those who wait go without the rest. */
+    private static final long GAP_NS = 150_000L;
     private static final byte[] OPEN = "{\"data\":[".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CLOSE = "]}".getBytes(StandardCharsets.US_ASCII);
 
@@ -46,9 +46,9 @@ final class GroupCommit {
         final long deadline;
         final Thread thread = Thread.currentThread();
         volatile Object result; // an Answer or a RowFailed
-        volatile boolean leads;
-        /** Until when the row waits for others although a connection is free; 0 while none is. */
-        volatile long gathersUntil;
+        boolean leads; // of its own thread
+        /** Whether this row is to send when those expected do not come. */
+        volatile boolean gathers;
 
         Row(byte[] arguments, long deadline) {
             this.arguments = arguments;
@@ -68,7 +68,11 @@ final class GroupCommit {
     private int busy;
     /** Rows that are about to come, by how many the last call answered and how many waited meanwhile. */
     private int expected;
-    private long lastNs;
+    /** How long a call takes. */
+    private long callNs;
+    /** When the rows that gather began to, and when the last of them came. */
+    private long gatheringSince;
+    private long lastCame;
 
     GroupCommit(Endpoint endpoint, Spec spec, int version, int connections, int cacheEntries, Counters counters) {
         this.endpoint = endpoint;
@@ -93,65 +97,74 @@ final class GroupCommit {
                     + " bytes; the scoring server takes 8 MiB in a call");
         }
         Row row = new Row(arguments, deadline);
-        boolean leads;
-        synchronized (waiting) {
-            boolean free = busy < connections;
-            leads = free && complete(1);
-            if (leads) {
-                busy++;
-            } else {
-                row.gathersUntil = free ? gatherEnd() : 0;
-                waiting.add(row);
-            }
-        }
-        if (leads || await(row, graceMs)) {
+        if (leads(row) || await(row, graceMs)) {
             lead(row, graceMs);
         }
-        if (row.result instanceof RowFailed) {
-            throw (RowFailed) row.result;
+        Object result = row.result;
+        if (result instanceof RowFailed) {
+            throw (RowFailed) result;
         }
-        return (Answer) row.result;
+        return (Answer) result;
+    }
+
+    /** Whether a row that comes is to send, as the last of those expected; else it waits. */
+    private boolean leads(Row row) {
+        synchronized (waiting) {
+            boolean free = busy < connections;
+            if (free && waiting.size() + 1 >= expected) {
+                busy++;
+                return true;
+            }
+            waiting.add(row);
+            if (free) {
+                lastCame = System.nanoTime();
+                if (waiting.size() == 1) {
+                    gatheringSince = lastCame;
+                    row.gathers = true;
+                }
+            }
+            return false;
+        }
     }
 
     /** Waits until the row is answered (false) or it is its turn to send (true). */
     private boolean await(Row row, long graceMs) {
         while (row.result == null && !row.leads) {
-            long left = row.deadline - System.nanoTime();
+            long now = System.nanoTime();
+            long left = row.deadline - now;
             Long stop = Stopping.deadline(row.thread, graceMs);
-            boolean stopped = stop != null && System.nanoTime() - stop >= 0;
+            boolean stopped = stop != null && now - stop >= 0;
             if (left <= 0 || stopped) {
                 return leave(row, stopped);
             }
-            long gathers = row.gathersUntil;
-            if (gathers == 0) {
-                LockSupport.parkNanos(this, Math.min(left, SLICE_NS));
-            } else if (gathers - System.nanoTime() > 0) {
-                LockSupport.parkNanos(this, Math.min(left, gathers - System.nanoTime()));
-            } else {
-                synchronized (waiting) {
-                    row.gathersUntil = 0;
-                    if (busy < connections && waiting.remove(row)) {
-                        busy++;
-                        return true; // the others do not come: go without them
-                    }
-                }
+            long slice = Math.min(left, SLICE_NS);
+            if (row.gathers) {
+                slice = Math.min(slice, patience(row, now));
+            }
+            if (slice > 0) {
+                LockSupport.parkNanos(this, slice);
             }
         }
         return row.result == null;
     }
 
-    /** Whether those who wait, with some more, are all that can be expected soon. Under the lock. */
-    private boolean complete(int more) {
-        return expected < MANY || waiting.size() + more >= expected;
-    }
-
-    /** For how long rows wait for each other: a fraction of a call's time, since it may save them a call. */
-    private long gatherEnd() {
-        long end = System.nanoTime() + Math.min(GATHER_NS, lastNs / 4);
-        return end == 0 ? 1 : end;
+    /** For how much longer the row that gathers does; with no time left it no more does, and leads where it can. */
+    private long patience(Row row, long now) {
+        synchronized (waiting) {
+            long left = Math.min(lastCame - now + GAP_NS, gatheringSince - now + callNs);
+            if (left <= 0) {
+                row.gathers = false;
+                if (busy < connections && waiting.remove(row)) {
+                    busy++;
+                    row.leads = true;
+                }
+            }
+            return left;
+        }
     }
 
     private boolean leave(Row row, boolean stopped) {
+        Thread next = null;
         synchronized (waiting) {
             waiting.remove(row);
             if (row.result == null) {
@@ -159,35 +172,29 @@ final class GroupCommit {
                         ? new RowFailed(RowFailed.UNAVAILABLE, "the query is stopping")
                         : new RowFailed(RowFailed.TIMEOUT, "no answer in time: the scoring server is behind");
             }
-            if (row.leads) {
-                pass();
-            } else if (busy < connections && !waiting.isEmpty()) { // the others wait for this one to go
-                waiting.peek().gathersUntil = System.nanoTime() | 1;
-                LockSupport.unpark(waiting.peek().thread);
+            if (row.gathers) {
+                next = gather();
             }
         }
+        LockSupport.unpark(next);
         return false;
     }
 
-    /** Hands the connection on to the row that waits longest, or sets it free. Under the lock. */
-    private void pass() {
-        Row next = waiting.peek();
-        if (next == null) {
-            busy--;
-        } else if (complete(0)) {
-            waiting.poll();
-            next.leads = true;
-            LockSupport.unpark(next.thread);
-        } else {
-            busy--;
-            next.gathersUntil = gatherEnd();
-            LockSupport.unpark(next.thread);
+    /** Where rows wait though a connection is free: has the first of them gather, and names its thread. Under the lock. */
+    private Thread gather() {
+        Row first = waiting.peek();
+        if (first == null || busy >= connections) {
+            return null;
         }
+        lastCame = gatheringSince = System.nanoTime();
+        first.gathers = true;
+        return first.thread;
     }
 
     private void lead(Row first, long graceMs) {
         List<Row> batch = new ArrayList<>();
         batch.add(first);
+        Thread next;
         synchronized (waiting) {
             int size = first.arguments.length;
             for (Row row = waiting.peek(); row != null && batch.size() < spec.batchLimit; row = waiting.peek()) {
@@ -197,29 +204,31 @@ final class GroupCommit {
                 }
                 batch.add(waiting.poll());
             }
+            next = gather();
         }
+        LockSupport.unpark(next);
         long started = System.nanoTime();
+        Object[] results = null;
         RowFailed failure = new RowFailed(RowFailed.UNAVAILABLE, "the call ended without an answer");
         try {
             long deadline = first.deadline;
             for (Row row : batch) {
                 deadline = row.deadline - deadline > 0 ? row.deadline : deadline; // nobody's time is cut by the first's
             }
-            deliver(batch, ask(batch, deadline, graceMs));
+            results = read(batch.size(), ask(batch, deadline, graceMs));
         } catch (RowFailed e) {
             failure = e;
         } finally {
             synchronized (waiting) {
                 expected = batch.size() + waiting.size();
-                lastNs = System.nanoTime() - started;
-                pass();
-                for (Row row : batch) {
-                    if (row.result == null) {
-                        row.result = failure;
-                    }
-                }
+                callNs = System.nanoTime() - started;
+                busy--;
+                next = gather();
             }
-            for (Row row : batch) {
+            LockSupport.unpark(next);
+            for (int i = 0; i < batch.size(); i++) {
+                Row row = batch.get(i);
+                row.result = results == null ? failure : results[i];
                 if (row != first) {
                     LockSupport.unpark(row.thread);
                 }
@@ -328,9 +337,9 @@ final class GroupCommit {
                 "the scoring server refused the call: " + message);
     }
 
-    /** Gives each row its own answer. Never guesses which row an answer belongs to: what does not fit fails them all. */
-    private void deliver(List<Row> batch, HttpConnection.Reply reply) {
-        Object[] results = new Object[batch.size()];
+    /** What each row gets. Never guesses which row an answer belongs to: what does not fit fails them all. */
+    private Object[] read(int rows, HttpConnection.Reply reply) {
+        Object[] results = new Object[rows];
         boolean late;
         try {
             Map<?, ?> document = (Map<?, ?>) Json.parse(reply.body);
@@ -364,8 +373,6 @@ final class GroupCommit {
         } else {
             own.success();
         }
-        for (int i = 0; i < results.length; i++) {
-            batch.get(i).result = results[i];
-        }
+        return results;
     }
 }

@@ -9,7 +9,7 @@ import java.util.concurrent.CompletableFuture;
  * call. Split by hash, since many stream threads ask at once. Only answers are kept, never failures.
  */
 final class ResultCache {
-    private static final int PARTS = 16;
+    private static final int PARTS = 16; // four bits of a hash
 
     private static final class Part extends LinkedHashMap<Object, CompletableFuture<Object>> {
         private final int limit;
@@ -34,8 +34,8 @@ final class ResultCache {
     }
 
     private Part part(Object key) {
-        int hash = key.hashCode();
-        return parts[(hash ^ hash >>> 16) & PARTS - 1];
+        // By other bits than a map's own buckets are chosen by, most of which would else stay empty.
+        return parts[key.hashCode() * 0x9E3779B9 >>> 28];
     }
 
     /**

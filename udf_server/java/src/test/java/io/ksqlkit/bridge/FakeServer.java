@@ -31,10 +31,12 @@ final class FakeServer implements AutoCloseable {
     private volatile int liveForm;
     final AtomicInteger calls = new AtomicInteger();
     final AtomicInteger rows = new AtomicInteger();
+    final AtomicInteger largest = new AtomicInteger();
     final List<String> paths = Collections.synchronizedList(new ArrayList<>());
     final List<String> keys = Collections.synchronizedList(new ArrayList<>());
     final List<String> tokens = Collections.synchronizedList(new ArrayList<>());
     private final ServerSocket listener;
+    private final Thread accept;
     private final String scheme;
     private final List<Socket> open = Collections.synchronizedList(new ArrayList<>());
 
@@ -45,7 +47,7 @@ final class FakeServer implements AutoCloseable {
     FakeServer(ServerSocketFactory sockets, String scheme) throws IOException {
         this.scheme = scheme;
         listener = sockets.createServerSocket(0, 100, InetAddress.getLoopbackAddress());
-        Thread accept = new Thread(() -> {
+        accept = new Thread(() -> {
             while (!listener.isClosed()) {
                 try {
                     Socket socket = listener.accept();
@@ -126,6 +128,7 @@ final class FakeServer implements AutoCloseable {
         int number = calls.incrementAndGet();
         List<?> data = (List<?>) ((Map<?, ?>) Json.parse(body)).get("data");
         rows.addAndGet(data.size());
+        largest.accumulateAndGet(data.size(), Math::max);
         Thread.sleep(mode == Mode.SLOW ? 3_000 : delayMs);
         switch (mode) {
             case RESET:
@@ -213,6 +216,11 @@ final class FakeServer implements AutoCloseable {
     @Override
     public void close() throws IOException {
         listener.close();
+        try {
+            accept.join(); // until then the system may still take connections for it
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         hangUp();
     }
 }

@@ -8,13 +8,24 @@ import org.apache.kafka.connect.data.Struct;
 final class Functions {
     private Functions() {}
 
-    static final class Echo extends RemoteFunction {
+    static class Echo extends RemoteFunction {
         Echo() {
-            super("ECHO");
+            this("ECHO");
+        }
+
+        Echo(String name) {
+            super(name);
         }
 
         Long of(Long x) {
             return (Long) call(0, new Object[] {x});
+        }
+    }
+
+    /** Echo, three rows a call. */
+    static final class Few extends Echo {
+        Few() {
+            super("FEW");
         }
     }
 

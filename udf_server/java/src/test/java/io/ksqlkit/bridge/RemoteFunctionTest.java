@@ -19,6 +19,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RemoteFunctionTest {
     private FakeServer server;
@@ -33,16 +34,14 @@ class RemoteFunctionTest {
         server.close();
     }
 
-    @Test
-    void sixteenThreadsEachGetTheirOwnAnswers() throws Exception {
-        Functions.Echo echo = Functions.at(server, new Functions.Echo());
-        server.delayMs = 1;
+    /** Rows of 16 threads, each of which must get its own answers. */
+    private static void sixteenThreads(Functions.Echo echo, int rows) throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(16);
         List<Future<Boolean>> found = new ArrayList<>();
         for (int t = 0; t < 16; t++) {
             long base = t * 1_000_000L;
             Callable<Boolean> work = () -> {
-                for (long i = 0; i < 300; i++) {
+                for (long i = 0; i < rows; i++) {
                     assertEquals(base + i, echo.of(base + i));
                 }
                 return true;
@@ -53,8 +52,22 @@ class RemoteFunctionTest {
             assertTrue(one.get());
         }
         pool.shutdown();
+    }
+
+    @Test
+    void sixteenThreadsEachGetTheirOwnAnswers() throws Exception {
+        server.delayMs = 1;
+        sixteenThreads(Functions.at(server, new Functions.Echo()), 300);
         assertEquals(4800, server.rows.get());
-        assertTrue(server.calls.get() < 2400, server.calls + " calls for 4800 rows");
+        assertTrue(server.calls.get() < 1200, server.calls + " calls for 4800 rows");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"1", "2", "8"})
+    void moreRowsThanACallTakesGoInSeveral(String connections) throws Exception {
+        sixteenThreads(Functions.at(server, new Functions.Few(), "few.connections", connections), 100);
+        assertEquals(1600, server.rows.get());
+        assertEquals(3, server.largest.get());
     }
 
     @Test
