@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
+import struct
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import starmap
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -87,10 +87,10 @@ def _numbers(rows: Rows, width: int) -> list[Any] | None:
     import pyarrow as pa
 
     try:
-        flat = array("d", list(chain.from_iterable(rows)))
-    except TypeError:
+        packed = b"".join(starmap(struct.Struct(f"{width}d").pack, rows))
+    except struct.error:
         return None
-    matrix = np.frombuffer(flat).reshape(len(rows), width)
+    matrix = np.frombuffer(packed).reshape(len(rows), width)
     return [pa.array(column) for column in matrix.T.copy()]
 
 
@@ -114,12 +114,23 @@ def _decode_json(body: bytes, rows: int) -> Answer:
     return Answer(values, failures, model, version)
 
 
+def _listed(column: Any) -> list[Any]:
+    """A column's values; numbers without gaps many times faster than one by one."""
+    import pyarrow as pa
+
+    if column.null_count or not (pa.types.is_float64(column.type) or pa.types.is_integer(column.type)):
+        found: list[Any] = column.to_pylist(maps_as_pydicts="strict")
+    else:
+        found = column.to_numpy().tolist()
+    return found
+
+
 def _decode_arrow(body: bytes, rows: int) -> Answer:
     import pyarrow as pa
 
     try:
         table = pa.ipc.open_stream(body).read_all()
-        values, codes = table["value"].to_pylist(maps_as_pydicts="strict"), table["error_code"]
+        values, codes = _listed(table["value"]), table["error_code"]
         failures: Failures = {}
         if codes.null_count < len(codes):
             messages = table["error"].to_pylist()

@@ -95,6 +95,11 @@ def plan(
     partitions = {
         source.topic: topics[source.topic].partitions if source.topic in topics else source.partitions
     }
+    if partitions[source.topic] == sink.partitions:
+        # What is keyed alike stays together, and in order even without keys.
+        sink = replace(sink, in_place=True)
+        assert isinstance(found.root, SinkStep)
+        found = replace(found, sink=sink, root=replace(found.root, sink=sink))
     found = lift_remote(found, registry)
     compiled = compile_plan(found, registry, partitions, on_error, queryable=False, schemas=schemas)
     return Planned(spec.name, found, compiled, source, sink, tuple(used))

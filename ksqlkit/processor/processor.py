@@ -16,6 +16,7 @@ from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.deadletter import dead_letter
 from ksqlkit.processor.kafka import make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
+from ksqlkit.processor.predecessors import Predecessors, note
 from ksqlkit.processor.restore import restore
 from ksqlkit.processor.rights import Rights
 from ksqlkit.processor.scoring import Caller, Gone
@@ -43,7 +44,8 @@ class MakeConsumer(Protocol):
 
     def __call__(
         self, properties: Mapping[str, str], group: str, instance: str | None, *, to_end: bool
-    ) -> Consumer: ...
+    ) -> Consumer:
+        """The consumer."""
 
 
 class Stopped(Exception):
@@ -89,6 +91,7 @@ class Processor:
         memory: TopicMemory | None = None,
         make_producer: MakeProducer = make_producer,
         make_consumer: MakeConsumer = make_consumer,
+        predecessors: Predecessors | None = None,
     ) -> None:
         self.settings, self.group, self.counters = settings, group, counters
         self.tally = Tally()
@@ -96,6 +99,8 @@ class Processor:
         self._stop = stop
         self._memory = memory
         self._make_producer, self._make_consumer = make_producer, make_consumer
+        self._predecessors = predecessors
+        self._unburied: set[int] = set()  # partitions whose last owner may be dead
         self._consumer: Consumer | None = None
         self._current: Task | None = None
         self._tasks: dict[int, Task] = {}
@@ -192,6 +197,7 @@ class Processor:
         self._firsts = {}
         gc.disable()  # a batch makes many small tuples and no cycles
         try:
+            self._bury()
             self._adopt()
             records = self._read()
             if not records:
@@ -215,6 +221,12 @@ class Processor:
         self.counters.size.set(self._size.rows, processor=self.group)
         self.counters.batch.observe(count, processor=self.group)
         self.counters.total.observe(seconds, processor=self.group)
+
+    def _bury(self) -> None:
+        """After partitions came: nothing of them is fetched while a dead owner's transaction holds their offsets."""
+        gained, self._unburied = sorted(self._unburied), set()
+        if gained and self._predecessors is not None:
+            self._predecessors.bury(self._source, gained, self._transactions.name, self._transactions.end)
 
     def _adopt(self) -> None:
         """Take up what was promoted or rolled back since the last batch: no row is answered by two versions."""
@@ -383,7 +395,9 @@ class Processor:
     def _offsets(self, records: Mapping[int, list[Record]]) -> list[TopicPartition]:
         from confluent_kafka import TopicPartition
 
-        return [TopicPartition(self._source, p, batch[-1].offset + 1) for p, batch in records.items()]
+        assert self._consumer is not None
+        who = note(self._transactions.name, self._consumer.memberid() or "")
+        return [TopicPartition(self._source, p, batch[-1].offset + 1, who) for p, batch in records.items()]
 
     def _members(self) -> object:
         assert self._consumer is not None
@@ -443,6 +457,7 @@ class Processor:
     def _assigned(self, _: Consumer, places: list[TopicPartition]) -> None:
         gained = {p.partition for p in places}
         self._owned |= gained
+        self._unburied |= gained
         self._forget(gained)
         self.counters.partitions.set(len(self._owned), processor=self.group)
         if gained:
@@ -451,6 +466,7 @@ class Processor:
     def _revoked(self, _: Consumer, places: list[TopicPartition]) -> None:
         gone = {p.partition for p in places}
         self._owned -= gone
+        self._unburied -= gone
         self._forget(gone)
         self._moved = True
         self.counters.partitions.set(len(self._owned), processor=self.group)

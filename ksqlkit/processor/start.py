@@ -15,6 +15,7 @@ from ksqlkit.errors import KsqlkitError, ProjectError, Unreachable
 from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.kafka import create_topic, find_topics, make_admin, make_producer
 from ksqlkit.processor.planning import Planned, plain_details, plan, source_topic
+from ksqlkit.processor.predecessors import Predecessors
 from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
 from ksqlkit.processor.rights import Rights
 from ksqlkit.processor.scoring import wait_for
@@ -79,7 +80,8 @@ def run_one(
     """Run a processor until `stop` is set. Raises what is wrong with the query, or a server that does not come up in
     `settings.start_timeout` seconds."""
     group = settings.group or f"ksqlkit-{spec.name}"
-    processor = Processor(settings, group, counters, stop, scoring.memory, producer)
+    before = Predecessors(settings.kafka, group)
+    processor = Processor(settings, group, counters, stop, scoring.memory, producer, predecessors=before)
     transport = scoring.open()
     try:
         while True:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any, Final, Literal
 
 from ksqlkit.engine.log.memory import MemoryLog
 from ksqlkit.engine.log.protocol import Output, Record
@@ -13,6 +14,8 @@ from ksqlkit.engine.runtime.task import Environment
 from ksqlkit.errors import ServerError
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.state import SeriesState
+
+_PARTS: Final = attrgetter("key"), attrgetter("value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +131,21 @@ class Task:
         for call, ask, tell in self._bound.flush:
             rows = ask()
             tell(call.call(rows) if rows else [])
-        for output in self._outputs:
-            size = len(output.key or b"") + len(output.value or b"")
-            if size > self._largest:
-                raise _Unwritable("TOO_LARGE", f"A result of {size} bytes; Kafka takes {self._largest}")
+        self._measure()
         done = Batch(self._outputs[:], sorted(self._failures.values(), key=lambda f: f.offset))
         self._outputs.clear()
         self._failures.clear()
         return done
+
+    def _measure(self) -> None:
+        """Raise _Unwritable where a result is larger than Kafka takes."""
+        keys, values = (max(map(len, filter(None, map(part, self._outputs))), default=0) for part in _PARTS)
+        if keys + values <= self._largest:
+            return
+        for output in self._outputs:
+            size = len(output.key or b"") + len(output.value or b"")
+            if size > self._largest:
+                raise _Unwritable("TOO_LARGE", f"A result of {size} bytes; Kafka takes {self._largest}")
 
     def _forget(self) -> None:
         """Leave nothing of a batch that ended half-way: rows that wait for answers are in the bound functions."""

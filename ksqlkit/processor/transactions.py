@@ -63,6 +63,16 @@ class Transactions:
         self._producer = producer
 
     @property
+    def name(self) -> str:
+        """The transactional id."""
+        return self._name
+
+    def end(self, name: str) -> None:
+        """End what a process of that name, which is dead, left open."""
+        logger.info("%s: ends what %s left open", self._group, name)
+        self._make(self._properties, name).init_transactions(_STEP)
+
+    @property
     def lost(self) -> bool:
         """Whether the producer was given up: then the last transaction may be through, or not."""
         return self._producer is None

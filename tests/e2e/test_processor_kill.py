@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import orjson
@@ -48,7 +48,9 @@ def scoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
         yield server
 
 
-def live(step: str, count: int, query: Path, broker: Broker, *where: str) -> int:
+def live(
+    step: str, count: int, query: Path, broker: Broker, *where: str, env: Mapping[str, str] | None = None
+) -> int:
     """A processor's life; how it ended."""
     done = subprocess.run(
         [
@@ -62,7 +64,7 @@ def live(step: str, count: int, query: Path, broker: Broker, *where: str) -> int
             *where,
         ],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         capture_output=True,
         text=True,
         timeout=60,
@@ -86,7 +88,7 @@ def test_every_input_once_and_in_order(broker: Broker, scoring: ServerProcess, t
         "CREATE STREAM S (K STRING KEY, ID INT) WITH (KAFKA_TOPIC='in', VALUE_FORMAT='JSON');"
         "CREATE STREAM T WITH (KAFKA_TOPIC='out') AS SELECT K, ID, TWICE(ID) AS V FROM S;"
     )
-    where = ("--scoring", scoring.url)
+    where = ("--scoring", scoring.url, "one")
     for step in chance.sample(STEPS, len(STEPS)):
         count = chance.randint(1, 700) if step == "produce" else chance.randint(1, 7)
         assert live(step, count, query, broker, *where) == -signal.SIGKILL, f"it did not get to {step}"
@@ -99,6 +101,30 @@ def test_every_input_once_and_in_order(broker: Broker, scoring: ServerProcess, t
         assert [v["V"] for v in values] == [2.0 * i for i in wanted]
         assert {m.key() for m in messages} == {b"k%d" % partition}
     assert broker.read("out_DEAD") == [[], [], []]
+
+
+def test_who_takes_over_ends_what_a_dead_process_left_open(
+    broker: Broker, scoring: ServerProcess, tmp_path: Path
+) -> None:
+    """Neither has a name that stays. Without that, readers and the successor wait until Kafka's time is over."""
+    rows = 500
+    broker.create("left", 1)
+    broker.produce("left", [(0, b"k", orjson.dumps({"ID": i})) for i in range(rows)])
+    query = tmp_path / "query.sql"
+    query.write_text(
+        "CREATE STREAM S (K STRING KEY, ID INT) WITH (KAFKA_TOPIC='left', VALUE_FORMAT='JSON');"
+        "CREATE STREAM T WITH (KAFKA_TOPIC='left_out') AS SELECT K, ID, TWICE(ID) AS V FROM S;"
+    )
+    where = ("--scoring", scoring.url)
+    env = {
+        "KSQLKIT_KAFKA_SESSION_TIMEOUT_MS": "2000",
+        "KSQLKIT_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
+        "KSQLKIT_KAFKA_TRANSACTION_TIMEOUT_MS": "120000",
+    }
+    assert live("commit", 3, query, broker, *where, env=env) == -signal.SIGKILL
+    assert live("never", 1, query, broker, *where, env=env) == 0
+    (found,) = broker.read("left_out", count=rows)
+    assert [orjson.loads(m.value())["ID"] for m in found] == list(range(rows))
 
 
 def test_series_remember_over_kills(broker: Broker, tmp_path: Path) -> None:
@@ -123,7 +149,7 @@ def test_series_remember_over_kills(broker: Broker, tmp_path: Path) -> None:
             f"CREATE STREAM {name} WITH (KAFKA_TOPIC='{name}') AS"
             " SELECT SERIES, ANOMALY_SCORE(SERIES, ROWTIME, V) AS SCORE FROM S;"
         )
-        where = ("--here", str(tmp_path))
+        where = ("--here", str(tmp_path), "one")
         for step in steps:
             assert live(step, 60 if step == "produce" else 2, query, broker, *where) == -signal.SIGKILL
         assert live("never", 1, query, broker, *where) == 0

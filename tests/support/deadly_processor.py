@@ -1,5 +1,5 @@
 """A processor that kills itself at a step of a transaction: python -m tests.support.deadly_processor STEP COUNT QUERY
-BROKERS [--here FOLDER | --scoring URL]. STEP is read, score, begin, produce, offsets, commit or committed."""
+BROKERS [--here FOLDER | --scoring URL] [INSTANCE]. STEP is read, score, begin, produce, offsets, commit, committed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from ksqlkit.process import stop_with_parent
 from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.kafka import make_producer
-from ksqlkit.processor.settings import Settings
+from ksqlkit.processor.settings import Settings, kafka_properties
 from ksqlkit.processor.spec import read_file
 from ksqlkit.processor.start import Scoring, run_one
 from ksqlkit.scoring.transport import Reply, Transport
@@ -89,7 +89,9 @@ class DeadlyScoring(Scoring):
         return DeadlyTransport(super().open(), self.fuse)
 
 
-def main(step: str, count: str, query: str, brokers: str, where: str, place: str) -> None:
+def main(
+    step: str, count: str, query: str, brokers: str, where: str, place: str, instance: str | None = None
+) -> None:
     fuse = Fuse(step, int(count))
     if where == "--here":
         scoring = DeadlyScoring.here(Path(place) / "models", Path(place) / "functions")
@@ -102,7 +104,7 @@ def main(step: str, count: str, query: str, brokers: str, where: str, place: str
         return DeadlyProducer(make_producer(properties, name), fuse)
 
     settings = Settings(
-        kafka={"bootstrap.servers": brokers}, instance="one", max_rows=100, to_end=True, latency=5.0
+        kafka=kafka_properties(None, brokers), instance=instance, max_rows=100, to_end=True, latency=5.0
     )
     stop_with_parent()
     tally = run_one(read_file(Path(query)), settings, scoring, Counters(), threading.Event(), producer=deadly)

@@ -149,6 +149,9 @@ class Consumer:
             TopicPartition("in", p.partition, self._cluster.committed.get(p.partition, -1001)) for p in places
         ]
 
+    def memberid(self) -> str:
+        return "member"
+
     def consumer_group_metadata(self) -> object:
         return object()
 
