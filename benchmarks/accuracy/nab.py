@@ -16,6 +16,7 @@ from benchmarks.accuracy.registry import Score, test_folder
 from udf_server.anomaly.series import Series
 
 FALSE_POSITIVE = 0.11  # of the standard profile; a hit and a miss weigh 1
+NO_ALARM = 1.1  # a threshold above all scores
 PUBLISHED = {
     "these 24": "ARTime 68.8, HTM 64.9, KNN-CAD 53.5, Random Cut Forest 45.9, windowed Gaussian 27.3",
     "whole set": "ARTime 74.9, HTM 70, KNN-CAD 58, Random Cut Forest 51.7, windowed Gaussian 39.6",
@@ -59,7 +60,7 @@ def _millis(text: str) -> int:
 
 def scaled_sigmoid(position: float) -> float:
     """Worth of an alarm at a place relative to a window: -1 its left edge, 0 its right one, beyond that past it."""
-    return -1.0 if position >= 3.0 else 2.0 / (1.0 + math.exp(5.0 * position)) - 1.0
+    return -1.0 if position > 3.0 else 2.0 / (1.0 + math.exp(5.0 * position)) - 1.0
 
 
 def worth(stream: Stream) -> list[tuple[float, int]]:
@@ -76,7 +77,7 @@ def worth(stream: Stream) -> list[tuple[float, int]]:
             if row == end:
                 last = (first, end)
         else:
-            past = 3.0 if last is None else (row - last[1]) / (last[1] - last[0])
+            past = math.inf if last is None else (row - last[1]) / (last[1] - last[0])
             out.append((scaled_sigmoid(past) * FALSE_POSITIVE, -1))
     return out
 
@@ -85,18 +86,19 @@ def nab_score(
     streams: list[Stream], scores: list[list[float]], threshold: float | None = None
 ) -> tuple[float, float]:
     """The standard profile's score (0: no alarm at all, 100: perfect) and its threshold: the one given, or as the
-    benchmark does, the one that is best over all the streams."""
+    benchmark does for each detector, the one that is best over all the streams it is scored on."""
     events = [
         (score, at, value, window)
         for at, (stream, given) in enumerate(zip(streams, scores, strict=True))
         for row, (score, (value, window)) in enumerate(zip(given, worth(stream), strict=True))
-        if row >= stream.probation and score > 0.0
+        if row >= stream.probation
     ]
     events.sort(key=lambda e: -e[0])
-    windows = sum(len(s.windows) for s in streams)
-    total = -float(windows)
+    # A window within the uncounted start can be neither hit nor missed, but a perfect detector is credited with it.
+    silent = total = -float(len({(at, window) for _, at, _, window in events if window >= 0}))
+    perfect = float(sum(len(s.windows) for s in streams))
     hits: dict[tuple[int, int], float] = {}
-    best, best_threshold = total, 1.0
+    best, best_threshold = total, NO_ALARM
     for number, (score, at, value, window) in enumerate(events):
         if threshold is not None and score < threshold:
             break
@@ -112,7 +114,7 @@ def nab_score(
             best, best_threshold = total, score
     if threshold is not None:
         best, best_threshold = total, threshold
-    return 100.0 * (best + windows) / (2.0 * windows), best_threshold
+    return 100.0 * (best - silent) / (perfect - silent), best_threshold
 
 
 def score_stream(stream: Stream) -> list[float]:
@@ -122,24 +124,21 @@ def score_stream(stream: Stream) -> list[float]:
 
 
 def measure(folder: Path) -> list[Score]:
-    """The score at the benchmark's threshold, and at the 0.5 that the function's documentation names; with a folder of
-    test files, those of its streams, at the shown streams' threshold too."""
-    known = read_streams(folder / "nab")
-    scores = [score_stream(s) for s in known]
-    value, threshold = nab_score(known, scores)
-    tested, name, given = known, f"{len(known)} streams", scores
-    figures = [("threshold by NAB's rule", value, threshold)]
-    if test := test_folder():
-        tested = read_streams(test / "nab" if (test / "nab").is_dir() else test)
-        name, given = f"{len(tested)} test streams", [score_stream(s) for s in tested]
-        figures = [("threshold by NAB's rule", *nab_score(tested, given))]
-        figures.append(("threshold of the shown streams", nab_score(tested, given, threshold)[0], threshold))
-    figures.append(("threshold 0.5", nab_score(tested, given, 0.5)[0], 0.5))
-    published = 64.9 if tested is known else 70.0
-    settings = {"profile": "standard", "streams": len(tested), "peers": PUBLISHED}
+    """The score of the shown streams, or of those of a folder of test files: at the benchmark's threshold, and at the
+    0.5 that the function's documentation names. Nothing is fitted, so there is no threshold to take from one part to
+    another: fitted on half of the shown streams it does worse on the other half than 0.5 (66 against 70)."""
+    test = test_folder()
+    given = test or folder
+    streams = read_streams(given / "nab" if (given / "nab").is_dir() else given)
+    scores = [score_stream(s) for s in streams]
+    name = f"{len(streams)} {'test ' if test else ''}streams"
+    published = 70.0 if test else 64.9
+    settings = {"profile": "standard", "streams": len(streams), "peers": PUBLISHED}
+    figures = (("threshold by NAB's rule", None), ("threshold 0.5", 0.5))
     return [
         Score("nab", f"{name}, {how}", found, published, settings | {"threshold": at})
-        for how, found, at in figures
+        for how, wanted in figures
+        for found, at in [nab_score(streams, scores, wanted)]
     ]
 
 
