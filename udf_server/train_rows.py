@@ -30,6 +30,7 @@ class Task:
     item: str | None = None
     weight: str | None = None
     profile: bool = False
+    drop: tuple[str, ...] = ()  # columns to be taken for not there
     recipe: Recipe = field(default_factory=Recipe)
 
 
@@ -39,11 +40,21 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
     if not len(rows):
         raise DataError("there are no rows to learn from")
     frame = Frame.of(rows)
-    named = (task.label, task.text, task.series, task.user, task.item, task.weight, *task.features)
+    named = (
+        task.label,
+        task.text,
+        task.series,
+        task.user,
+        task.item,
+        task.weight,
+        *task.features,
+        *task.drop,
+    )
     if missing := sorted({c for c in named if c and c not in frame.columns}):
         raise DataError(
             f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(frame.columns)}."
         )
+    frame = without(frame, task)
 
     def numbers(which: str) -> list[Any]:
         return list(check_scalars(which, frame[which], numbers=True))
@@ -82,12 +93,12 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
             poles(name, sorted(set(labels)))
         texts = ["" if v is None else str(v) for v in frame[task.text]]
         return train_texts(texts, labels, store, name=name, recipe=recipe_for(name), description=description)
-    if not task.features and CARD_COLUMNS.issubset(frame.columns):
+    if card_rows(frame, task):
         for which in ("AMOUNT", "TX_TIME"):
             check_scalars(which, frame[which], numbers=True)
         data = windowed_features(frame)
         return train_fraud(data, labels_of_two(frame[task.label]), store, name=name, description=description)
-    features = task.features or tuple(c for c in frame.columns if c != task.label)
+    features = feature_names(frame, task)
     if task.label in features:
         raise DataError(f"{task.label} is the label and cannot be a feature too")
     if not features:
@@ -107,6 +118,24 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
             description=description,
         )
     return train_tabular(given, frame[task.label], store, name, task.recipe, description=description)
+
+
+def without(frame: Frame, task: Task) -> Frame:
+    """The rows without the columns that the task drops; raises DataError for one that the task names."""
+    named = {task.label, task.text, task.series, task.user, task.item, task.weight, *task.features}
+    if both := [c for c in task.drop if c in named]:
+        raise DataError(f"{', '.join(both)} cannot be left out and be used too")
+    return frame.only(c for c in frame.columns if c not in task.drop) if task.drop else frame
+
+
+def card_rows(frame: Frame, task: Task) -> bool:
+    """Whether rows are card transactions, which get windowed features."""
+    return not task.features and CARD_COLUMNS.issubset(frame.columns)
+
+
+def feature_names(frame: Frame, task: Task) -> tuple[str, ...]:
+    """The columns that a model of a table learns from."""
+    return task.features or tuple(c for c in frame.columns if c != task.label)
 
 
 def class_names(labels: Sequence[Any]) -> list[str]:

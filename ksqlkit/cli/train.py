@@ -15,7 +15,7 @@ from ksqlkit.cli.options import (
     open_client,
     open_config,
 )
-from ksqlkit.cli.output import guarded, messages, print_json, print_table
+from ksqlkit.cli.output import guarded, print_json, print_table, tell
 from ksqlkit.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ def train(
     features: Annotated[
         str | None,
         typer.Option("--features", help="Columns to learn from, in order; A,B,C. By default all others."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", help="Columns to leave out; A,B,C. May be repeated."),
     ] = None,
     algorithm: Annotated[
         str, typer.Option("--algorithm", help="xgboost, linear, tree, forest or blend.")
@@ -71,12 +75,17 @@ def train(
     Rows are taken in time order: metrics are of the last ones, which are not learned. Card transactions (CUSTOMER_ID,
     TERMINAL_ID, AMOUNT, TX_TIME) without --features get the windowed counts and sums of the reference project.
 
+    It warns of columns that give the label away, say nothing, or name rows or times; of classes and rows that are too
+    few; and of rows that come again. Nothing of that stops it.
+
     Example: ksqlkit train fraud --from transactions.csv --label IS_FRAUD
 
-    Also: ksqlkit train churn --from "SELECT * FROM CUSTOMERS;" --label LEFT --algorithm forest
+    Also: ksqlkit train churn --from "SELECT * FROM CUSTOMERS;" --label LEFT --drop ID,REFUNDED_AT --algorithm forest
 
     Also: ksqlkit train recommend --from visits.csv --user CUSTOMER --item PRODUCT
     """
+    from udf_server.advice import advise
+    from udf_server.advice import messages as as_json
     from udf_server.models.store import ModelStore, check_name
     from udf_server.tabular import ALGORITHMS, TASKS, Recipe
     from udf_server.train_rows import Task, train_rows
@@ -90,18 +99,28 @@ def train(
     columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}
     wanted = Task(
         **{part: column.upper() for part, column in columns.items() if column},
-        features=tuple(f.strip().upper() for f in features.split(",")) if features else (),
+        features=split_names(features),
+        drop=tuple(name for given in drop or () for name in split_names(given)),
         profile=profile,
         recipe=Recipe(algorithm, task, tuple(formula or ())),
     )
+    warnings = advise(rows, wanted)
+    for warning in warnings:
+        tell(f"warning: {warning}")
     trained = train_rows(rows, wanted, ModelStore(config.models), name, source[:200])
     if json:
-        print_json({"model": name, "version": trained.version, "metrics": trained.metrics})
+        found = {"model": name, "version": trained.version, "metrics": trained.metrics}
+        print_json(found | {"warnings": as_json(warnings)})
         return
     print_table(
         f"{name} version {trained.version}", ["metric", "value"], [list(m) for m in trained.metrics.items()]
     )
-    messages.print(f"live in {config.models}")
+    tell(f"live in {config.models}")
+
+
+def split_names(given: str | None) -> tuple[str, ...]:
+    """Column names of A,B,C, in upper case."""
+    return tuple(n.strip().upper() for n in given.split(",") if n.strip()) if given else ()
 
 
 def read_source(source: str, config: Config, target: str | None, server: str | None) -> Frame:

@@ -66,6 +66,9 @@ REFUSED = [
     ("m", "words.csv", [], "what shall be learned", "--label"),
     ("m", "words.csv", [*LABEL, "--features", "Y"], "Y is the label", ""),
     ("m", "words.csv", [*LABEL, "--features", "Z"], "no column Z", ""),
+    ("m", "words.csv", [*LABEL, "--drop", "Z"], "no column Z", "X, Y"),
+    ("m", "words.csv", [*LABEL, "--drop", "Y"], "Y cannot be left out and be used too", ""),
+    ("m", "words.csv", [*LABEL, "--drop", "X"], "no column but Y", ""),
     ("m", "words.csv", [*LABEL, "--formula", "X*Q"], "names Q", ""),
     ("m", "words.csv", ["--series", "X"], "column Y has", "numbers"),
     ("m", "words.csv", ["--user", "X", "--item", "Y", "--weight", "Y"], "column Y has", "numbers"),
@@ -113,3 +116,26 @@ def test_words_are_classes_and_so_are_numbers_on_request(
     for version, classes in ((1, ["no", "yes"]), (2, ["1", "2"])):
         metadata = orjson.loads((tmp_path / "models" / "m" / str(version) / "metadata.json").read_bytes())
         assert metadata["classes"] == classes
+
+
+def test_what_is_likely_wrong_is_said_and_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ksqlkit.toml").write_text("[project]\nname = 'p'\n")
+    lines = "".join(f"{at},{x:.3f},{'late' if x > 0 else 'no'},{int(x > 0)}\n" for at, x in enumerate(
+        chance.gauss(0, 1) for _ in range(800)
+    ))  # fmt: skip
+    (tmp_path / "rows.csv").write_text("ID,X,REFUND [x],Y\n" + lines)
+    asked = ["m", "--from", "rows.csv", *LABEL, "--algorithm", "linear"]
+    code, out, err = run(*asked, "--json", "--drop", "X")
+    found = orjson.loads(out)["warnings"]
+    assert (code, {w["column"]: w["kind"] for w in found}) == (0, {"ID": "identifier", "REFUND [X]": "leak"})
+    assert found[1]["evidence"]["auc"] == 1.0
+    assert "warning: REFUND [X] alone tells Y: AUC 1.0000 on the last 240 rows. If" in err
+    assert "leave it out: --drop 'REFUND [X]'" in err
+    code, out, err = run(*asked, "--drop", "id,refund [x]", "--json")
+    assert code == 0
+    metadata = orjson.loads((tmp_path / "models" / "m" / "2" / "metadata.json").read_bytes())
+    assert metadata["features"] == ["X"]
+    assert {w["column"] for w in orjson.loads(out)["warnings"]} == {"X"}, "X > 0 is the label itself"
