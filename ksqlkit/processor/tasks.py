@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal
 
 from ksqlkit.engine.log.memory import MemoryLog
-from ksqlkit.engine.log.protocol import Output, Record
+from ksqlkit.engine.log.protocol import Headers, Output, Record
 from ksqlkit.engine.runtime.errors import ProcessingError
 from ksqlkit.engine.runtime.task import Environment
 from ksqlkit.errors import ServerError
@@ -16,6 +16,13 @@ from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.state import SeriesState
 
 _PARTS: Final = attrgetter("key"), attrgetter("value")
+_HEADERS: Final = attrgetter("headers")
+
+
+def size(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+    """Bytes of a record, near enough."""
+    parts = sum(len(name) + len(text or b"") + 10 for name, text in headers)
+    return len(key or b"") + len(value or b"") + parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +147,13 @@ class Task:
     def _measure(self) -> None:
         """Raise _Unwritable where a result is larger than Kafka takes."""
         keys, values = (max(map(len, filter(None, map(part, self._outputs))), default=0) for part in _PARTS)
-        if keys + values <= self._largest:
+        headers = any(map(_HEADERS, self._outputs))
+        if keys + values <= self._largest and not headers:
             return
         for output in self._outputs:
-            size = len(output.key or b"") + len(output.value or b"")
-            if size > self._largest:
-                raise _Unwritable("TOO_LARGE", f"A result of {size} bytes; Kafka takes {self._largest}")
+            found = size(output.key, output.value, output.headers)
+            if found > self._largest:
+                raise _Unwritable("TOO_LARGE", f"A result of {found} bytes; Kafka takes {self._largest}")
 
     def _forget(self) -> None:
         """Leave nothing of a batch that ended half-way: rows that wait for answers are in the bound functions."""

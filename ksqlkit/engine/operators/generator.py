@@ -71,6 +71,7 @@ class Generator:
         self.segments: list[str] = []
         self.views: dict[int, str] = {}
         self.defined: set[str] = set()
+        self.carried: dict[str, tuple[int, ...]] = {}  # by buffer of rows that wait for answers
         self.queryable = False
         self._counter = 0
         self._out = Writer()

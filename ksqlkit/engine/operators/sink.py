@@ -84,7 +84,9 @@ def _output(
         gen.line("raise")
     with gen.block("else:"):
         partition = "0" if sink.partitions == 1 else f"partition_for({key}, {sink.partitions})"
-        if sink.partitions > 1 and row.window is not None:
+        if sink.in_place:
+            partition = "partition"
+        elif sink.partitions > 1 and row.window is not None:
             gen.line(f"target = {partition}")
             partition = "target"
         if row.window is not None:

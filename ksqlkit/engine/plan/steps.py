@@ -196,7 +196,8 @@ class ForeignKeyJoin(Step):
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where a persistent query writes."""
+    """Where a persistent query writes. With `in_place` a record's result goes to the partition of the same number; else
+    its key decides."""
 
     name: str
     kind: Kind
@@ -207,6 +208,7 @@ class Sink:
     replicas: int = 1
     timestamp_column: str | None = None
     timestamp_format: str | None = None
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,8 +99,10 @@ def make_picker(
         upper = {} if as_they_are else {key.upper(): key for key in value}
         found = [name if name in value else upper.get(name) for name in names]
         present = [name for name in found if name is not None]
-        if len(present) == len(found):
-            picker: Any = itemgetter(*present)
+        if len(names) > 1 and found == list(value):
+            picker: Any = dict.values
+        elif len(present) == len(found):
+            picker = itemgetter(*present)
         elif len(found) == 1:
             picker = _nothing
         else:

@@ -12,6 +12,8 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any, Final
 
+import orjson
+
 from ksqlkit.dialect import types as T
 from ksqlkit.engine.java_numbers import double_to_string
 from ksqlkit.engine.schema import Column
@@ -44,7 +46,7 @@ def make_writer(columns: Sequence[Column], *, wrapped: bool, topic: str) -> Writ
         return SerdeError(f"Error serializing message to topic: {topic}. {error}", (str(error),))
 
     names = {"as_jackson": as_jackson, "failed": failed, "quote": encode_basestring}
-    names |= {"double": _double, "decimal": _decimal, "base64": _base64}
+    names |= {"number": orjson.dumps, "double": _double, "decimal": _decimal, "base64": _base64}
     return compile_function("write", "\n".join(lines), names)
 
 
@@ -82,7 +84,7 @@ def _text(kind: T.SqlType, v: str, *, depth: int = 0) -> str:
         case T.DOUBLE:
             # Between these bounds Java prints as Python does.
             plain = f"0.001 <= {v} < 1e7 or -1e7 < {v} <= -0.001 or not {v}"
-            text = f"{f'repr({v})' if depth else v} if {plain} else double({v})"
+            text = f"number({v}).decode() if {plain} else double({v})"
         case T.Decimal():
             text = f"decimal({v})"
         case T.BYTES:
