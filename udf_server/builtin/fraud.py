@@ -26,10 +26,8 @@ def _attributions(model: LoadedModel, *columns: Sequence[Any]) -> list[dict[str,
     example="SELECT ID, FRAUD_SCORE(AMOUNT, CUSTOMER_COUNT_1H) AS SCORE FROM FEATURES EMIT CHANGES;",
 )
 def fraud_score(model: LoadedModel, *features: Sequence[float | None]) -> Floats:
-    """Calibrated probability of fraud from the live `fraud` model; its features in the model's order, or a
-    STRUCT or MAP by name.
-
-    A NULL feature counts as missing."""
+    """Calibrated probability of fraud from the live `fraud` model (`ksqlkit train fraud --from FILE --label COL`); its
+    features in the model's order, or a STRUCT or MAP by name. A NULL feature counts as missing."""
     return model.predict(matrix_of(model, features))
 
 

@@ -28,8 +28,8 @@ def _attributions(model: LoadedModel, *columns: Sequence[Any]) -> list[dict[str,
     example="SELECT MACHINE, FAILURE_RISK(TEMPERATURE, SPEED, TORQUE, WEAR) AS RISK FROM READINGS EMIT CHANGES;",
 )
 def failure_risk(model: LoadedModel, *sensors: Sequence[float | None]) -> Floats:
-    """Calibrated probability that a machine fails, from the live `failure` model; the sensors in the model's order,
-    or a STRUCT or MAP by name. A NULL sensor counts as missing."""
+    """Calibrated probability that a machine fails, from the live `failure` model (`ksqlkit train failure --from FILE
+    --label COL`); the sensors in the model's order, or a STRUCT or MAP by name. A NULL sensor counts as missing."""
     return model.predict(matrix_of(model, sensors))
 
 
@@ -75,7 +75,8 @@ def _life_parts(context: Context, model: LoadedModel, *columns: Sequence[Any]) -
     example="SELECT ENGINE, REMAINING_LIFE(ENGINE, CYCLE, T24, T50, P30) AS CYCLES FROM READINGS EMIT CHANGES;",
 )
 def remaining_life(context: Context, model: LoadedModel, *columns: Sequence[Any]) -> list[Any]:
-    """How many more rows (cycles, hours: as it was trained) a machine has, from the live `remaining-life` model; 125
-    also stands for all that is further away. It remembers each series: give every row once, in order of time; one that
-    comes again is answered again. Sensors in the model's order. The DETAIL form's attributions say what each adds."""
+    """How many more rows (cycles, hours: as it was trained) a machine has, from the live `remaining-life` model
+    (`ksqlkit train remaining-life --from FILE --series COL`, of whole runs to failure in order of time); 125 also
+    stands for all that is further away. It remembers each series: give every row once, in order of time; one that comes
+    again is answered again. Sensors in the model's order. The DETAIL form's attributions say what each adds."""
     return _life(context, model, columns, explain=False)

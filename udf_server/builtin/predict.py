@@ -122,7 +122,8 @@ def _explain(context: Context, names: Sequence[Any], *columns: Sequence[Any]) ->
 def predict(context: Context, names: Sequence[Any], *columns: Sequence[Any]) -> list[Any]:
     """What a registered model says: the probability of the second of two classes, the number of the likeliest of
     several, or the value. Features in the model's order, or a STRUCT or MAP by name; NULL counts as missing. 'churn' is
-    the live version, 'churn@3' the third."""
+    the live version, 'churn@3' the third. `ksqlkit train churn --from FILE --label COL` makes one, `ksqlkit models
+    import` takes one in."""
     return _by_model(context, names, columns, _predicted)
 
 

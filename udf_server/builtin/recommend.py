@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     example="SELECT CUSTOMER, RECOMMEND(CUSTOMER, 5) AS NEXT FROM VISITS EMIT CHANGES;",
 )
 def recommend(model: LoadedModel, users: Sequence[str], counts: Sequence[int]) -> list[Any]:
-    """The k items that suit a user best, of those the user did not have, best first, from the live `recommend` model
-    (implicit factorization of who had what). A user never seen gets the most popular ones."""
+    """The k items that suit a user best, of those the user did not have, best first, from the live `recommend` model:
+    implicit factorization of who had what (`ksqlkit train recommend --from FILE --user COL --item COL`). A user never
+    seen gets the most popular ones."""
     from udf_server.recommend.factors import MOST_ITEMS
 
     if model.metadata.kind != "factors":
