@@ -31,9 +31,11 @@ def _answer(problems: Sequence[Any]) -> list[dict[str, str]]:
     example="SELECT ID, VALIDATE(STRUCT(ID := ID, AGE := AGE), 'customers') AS PROBLEMS FROM CUSTOMERS EMIT CHANGES;",
 )
 def validate(context: Context, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[Any]:
-    """What is wrong with a row, by a profile that was learned from good ones (`ksqlkit train NAME --profile`): an empty
-    array for nothing. Missing and unknown fields, types, ranges, values, forms, what does not go together, and values
-    that may not repeat but do: the latest 100,000 of each such field are remembered, so give each row once."""
+    """What is wrong with a row, an empty array for nothing: by a profile that was learned from good ones (`ksqlkit
+    train NAME --from FILE --profile`), which knows missing and unknown fields, types, ranges, values, forms, what does
+    not go together, and values that may not repeat but do (the latest 100,000 of each such field are remembered, so
+    give each row once); or by rules, MAP('AGE' := 'required; whole; min=0; max=120', 'STATE' := 'one of=new|paid'), of
+    required, number, whole, boolean, text, min=, max=, one of=, longest= and form=AA-99 (A a letter, 9 a digit)."""
     from udf_server.validate.profile import Profile, ProfileModel
     from udf_server.validate.rules import Problem
 
