@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.engine.log.protocol import TopicInfo
@@ -20,6 +20,7 @@ logger = logging.getLogger("ksqlkit.processor")
 
 SESSION_MS: Final = 10_000  # after which a dead member's partitions go to others
 TRANSACTION_MS: Final = 15_000  # after which the broker aborts what a dead processor left
+LARGEST: Final = 1_000_000  # bytes of a record, where message.max.bytes does not say otherwise
 POLL_MS: Final = 300_000
 WAITING: Final = 100_000  # records that may wait to be sent
 _ANSWER: Final = 5.0  # seconds for a question to the cluster
@@ -168,6 +169,24 @@ def create_topic(admin: AdminClient, info: TopicInfo) -> None:
                 f"The topic {info.name} cannot be made: {words(error)}",
                 hint=f"Make it yourself, of {info.partitions} partitions; or allow CREATE on it.",
             ) from error
+
+
+def largest_record(properties: Mapping[str, str], topics: Sequence[str]) -> int:
+    """Bytes of a record that we may send and all the topics take, as far as we may know their settings."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import ConfigResource, ResourceType  # type: ignore[attr-defined]
+
+    found = int(properties.get("message.max.bytes", LARGEST))
+    admin = make_admin(properties)
+    asked = admin.describe_configs(
+        [ConfigResource(ResourceType.TOPIC, t) for t in topics], request_timeout=_ANSWER
+    )
+    for resource, answer in asked.items():
+        try:
+            found = min(found, int(answer.result(_ANSWER)["max.message.bytes"].value))
+        except (KafkaException, TimeoutError, KeyError) as error:
+            logger.info("settings of the topic %s are not to be had: %s", resource.name, words(error))
+    return max(found, 1000)  # librdkafka takes no less
 
 
 def words(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from ksqlkit.engine.log.protocol import Output, Record
 from ksqlkit.errors import ServerError, Unreachable
 from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.deadletter import dead_letter
-from ksqlkit.processor.kafka import make_consumer, make_producer, words
+from ksqlkit.processor.kafka import LARGEST, make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.predecessors import Predecessors, note
 from ksqlkit.processor.restore import restore
@@ -36,6 +36,7 @@ logger = logging.getLogger("ksqlkit.processor")
 
 _TICK: Final = 0.2  # seconds: how soon a stop is noticed
 _AGAIN: Final = 10.0  # seconds between two lines on the same trouble
+_FRAME: Final = 3000  # bytes
 _TRIES: Final = 3  # batches in a row whose version the scoring server does not know
 
 
@@ -70,13 +71,20 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Where a processor writes beside its result; `state` is None for functions that remember nothing."""
+    """Where a processor writes beside its result; `state` is None for functions that remember nothing. No topic takes
+    records of more than `largest` bytes."""
 
     source_partitions: int
     result_partitions: int
     dead: str
     dead_partitions: int
     state: str | None
+    largest: int = LARGEST
+
+    @property
+    def room(self) -> int:
+        """Bytes for key, value and headers as they came: a frame, and the headers of a dead letter, come on top."""
+        return max(self.largest - _FRAME, 0)
 
 
 class Processor:
@@ -163,7 +171,7 @@ class Processor:
         writes = [t for t in (planned.sink.topic, topics.dead, topics.state) if t is not None]
         self._rights = Rights(self.settings.kafka, self.group, self._source, writes)
         self._transactions = Transactions(
-            self.settings.kafka,
+            {**self.settings.kafka, "message.max.bytes": str(topics.largest)},
             self.group,
             self.settings.instance,
             self.pause,
@@ -324,7 +332,9 @@ class Processor:
                 target = partition % topics.dead_partitions
                 for failure in batch.failures:
                     record = by_offset[failure.offset]
-                    yield dead_letter(topics.dead, target, self._source, partition, record, failure)
+                    yield dead_letter(
+                        topics.dead, target, self._source, partition, record, failure, topics.room
+                    )
             if topics.state is not None:
                 now = records[partition][-1].timestamp
                 for name, value in self._tasks[partition].state.draft.items():
@@ -390,7 +400,7 @@ class Processor:
         if self._topics.state is not None:
             state = restore(self.settings.kafka, self._topics.state, partition, lambda: self.pause(0.0, ""))
         self._positions[partition] = max(place.offset, 0)
-        self._tasks[partition] = Task(self._planned, partition, state, largest=self.settings.largest)
+        self._tasks[partition] = Task(self._planned, partition, state, largest=self._topics.room)
 
     def _offsets(self, records: Mapping[int, list[Record]]) -> list[TopicPartition]:
         from confluent_kafka import TopicPartition

@@ -62,6 +62,12 @@ class Rights:
                 f"Kafka does not let {self.who} write: {_short(text)}",
                 hint="Allow it IDEMPOTENT_WRITE on the cluster.",
             )
+        if code in (Codes.MSG_SIZE_TOO_LARGE, Codes.INVALID_RECORD, Codes.INVALID_TIMESTAMP) and writing:
+            topics = ", ".join(self.writes)
+            return ServerError(
+                f"Kafka does not take what is to be written: {_short(text)}",
+                hint=f"Look at max.message.bytes, cleanup.policy and message.timestamp.* of the topics {topics}.",
+            )
         if code == Codes.TOPIC_AUTHORIZATION_FAILED:
             if writing:
                 topics = ", ".join(self.writes)

@@ -47,11 +47,6 @@ class Settings:
     registry: str | None = None
     registry_user_info: str | None = field(default=None, repr=False)
 
-    @property
-    def largest(self) -> int:
-        """Bytes of a record that Kafka takes, less what its frame needs."""
-        return int(self.kafka.get("message.max.bytes", 1_000_000)) - 1000
-
 
 def kafka_properties(
     file: Path | None, brokers: str | None, environment: Mapping[str, str] | None = None

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ from ksqlkit.engine.log.protocol import TopicInfo
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import KsqlkitError, ProjectError, Unreachable
 from ksqlkit.processor.counters import Counters
-from ksqlkit.processor.kafka import create_topic, find_topics, make_admin, make_producer
+from ksqlkit.processor.kafka import create_topic, find_topics, largest_record, make_admin, make_producer
 from ksqlkit.processor.planning import Planned, plain_details, plan, source_topic
 from ksqlkit.processor.predecessors import Predecessors
 from ksqlkit.processor.processor import Processor, Stopped, Tally, Topics
@@ -139,6 +140,8 @@ def _prepare(
         admin = make_admin(settings.kafka)
         for info in missing:
             create_topic(admin, info)
+    written = [t for t in (planned.sink.topic, kept.dead, kept.state) if t is not None]
+    kept = replace(kept, largest=largest_record(settings.kafka, written))
     return planned, kept, Versions(transport, entries, asked, settings.pins)
 
 

@@ -56,11 +56,18 @@ class Manifest:
 
 
 class Whole:
-    """A processor from topic `in` to T."""
+    """A processor from topic `in` to T, which takes records of at most `largest` bytes."""
 
     def __init__(
-        self, spec: Spec, server: Server, entries: Sequence[Entry], cluster: Cluster, **settings: Any
+        self,
+        spec: Spec,
+        server: Server,
+        entries: Sequence[Entry],
+        cluster: Cluster,
+        largest: int = 1_000_000,
+        **settings: Any,
     ) -> None:
+        self.largest = largest
         given = {"kafka": {"bootstrap.servers": "nowhere"}, "to_end": True, **settings}
         self.cluster, self.stop, self.manifest = cluster, threading.Event(), Manifest(*entries)
         self.processor = Processor(
@@ -81,9 +88,8 @@ class Whole:
     def run(self) -> Tally:
         """Run it to the input's end; the manifest is looked at only when a test says so."""
         partitions = len(self.cluster.source)
-        return self.processor.run(
-            self.planned, Topics(partitions, partitions, "T_DEAD", 1, None), self.versions
-        )
+        topics = Topics(partitions, partitions, "T_DEAD", 1, None, self.largest)
+        return self.processor.run(self.planned, topics, self.versions)
 
     def rows(self, partition: int | None = None) -> list[Any]:
         """Values of the results, in order."""

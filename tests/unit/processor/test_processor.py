@@ -126,13 +126,45 @@ def test_poison_rows_are_dead_letters_as_they_came(tmp_path: Path) -> None:
 
 
 def test_a_row_past_kafkas_limit_is_a_dead_letter(tmp_path: Path) -> None:
-    source = {0: [Sent(b"k", orjson.dumps({"N": n})) for n in (5, 5_000, 6)]}
-    properties = {"bootstrap.servers": "nowhere", "message.max.bytes": "3000"}
-    found = whole(tmp_path, source, "K, LPAD('x', N, 'x') AS L", columns="N INT", kafka=properties)
+    given = [(5, ()), (5_000, ()), (6, (("h", b"y" * 4_000),)), (7, (("h", b"y"),))]
+    source = {0: [Sent(b"k", orjson.dumps({"N": n}), 0, headers) for n, headers in given]}
+    found = whole(tmp_path, source, "K, LPAD('x', N, 'x') AS L", columns="N INT", largest=6_000)
     found.run()
-    assert [len(r["L"]) for r in found.rows()] == [5, 6]
-    assert [h["CODE"] for _, _, h in found.dead()] == [b"TOO_LARGE"]
-    assert found.cluster.committed == {0: 3}
+    assert [len(r["L"]) for r in found.rows()] == [5, 7]
+    assert [(h["CODE"], h["OFFSET"]) for _, _, h in found.dead()] == [
+        (b"TOO_LARGE", b"1"),
+        (b"TOO_LARGE", b"2"),
+    ]
+    assert found.cluster.committed == {0: 4}
+
+
+@pytest.mark.parametrize(
+    ("sent", "omitted"),
+    [
+        (Sent(b"k", b"{" + b"z" * 9_000), b"value of 9001 bytes"),
+        (Sent(b"k", b"{", 0, (("h", b"y" * 9_000),)), b"value of 1 bytes, 1 headers"),
+        (Sent(b"k" * 9_000, b"{"), b"value of 1 bytes, key of 9000 bytes"),
+    ],
+)
+def test_a_dead_letter_past_kafkas_limit_leaves_out_what_it_must(
+    tmp_path: Path, sent: Sent, omitted: bytes
+) -> None:
+    found = whole(tmp_path, {0: [sent]}, largest=6_000)
+    found.run()
+    ((key, value, headers),) = found.dead()
+    assert value is None
+    assert headers["OMITTED"] == omitted
+    assert (headers["TOPIC"], headers["OFFSET"]) == (b"in", b"0")
+    assert len(key or b"") + sum(len(v) for v in headers.values()) < 6_000
+
+
+def test_what_a_topic_never_takes_ends_it_with_a_word(tmp_path: Path) -> None:
+    found = whole(tmp_path, rows(1, 10))
+    found.cluster.troubles = {"commit": [trouble(kafka.KafkaError.INVALID_RECORD, abort=True)]}
+    with pytest.raises(ServerError, match="does not take") as raised:
+        found.run()
+    assert "T, T_DEAD" in (raised.value.hint or "")
+    assert found.cluster.committed == {}
 
 
 @pytest.mark.parametrize("step", ["begin", "produce", "offsets", "commit", "abort"])
