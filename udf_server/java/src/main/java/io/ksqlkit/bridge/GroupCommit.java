@@ -19,9 +19,10 @@ import java.util.concurrent.locks.LockSupport;
  * together, and rows of different functions in one call would wait for the slowest and cost the server no less.
  */
 final class GroupCommit {
+    /** Bytes of a row's arguments. */
+    static final int MAX_ROW = 8 * 1024 * 1024 - 64;
     private static final int ATTEMPTS = 3;
     private static final int MAX_BYTES = 7 * 1024 * 1024; // of rows together: under the server's 8 MiB
-    private static final int MAX_ROW = 8 * 1024 * 1024 - 64;
     private static final long FIRST_PAUSE_MS = 50;
     private static final long LONGEST_PAUSE_MS = 1_000;
     private static final long SLICE_NS = 25_000_000L;
@@ -88,14 +89,10 @@ final class GroupCommit {
     }
 
     /**
-     * Answers a row whose arguments are given as JSON, each after a comma. Throws RowFailed, at the latest shortly
+     * Answers a row whose arguments are given as JSON, each after a comma, at most MAX_ROW bytes. Throws RowFailed, at the latest shortly
      * after the deadline or when the thread's query is to stop.
      */
     Answer call(byte[] arguments, long deadline, long graceMs) {
-        if (arguments.length > MAX_ROW) { // told here: the server would hang up in the middle of it
-            throw new RowFailed(RowFailed.INVALID_INPUT, "the arguments take " + arguments.length
-                    + " bytes; the scoring server takes 8 MiB in a call");
-        }
         Row row = new Row(arguments, deadline);
         if (leads(row) || await(row, graceMs)) {
             lead(row, graceMs);

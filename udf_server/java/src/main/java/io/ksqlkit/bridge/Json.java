@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * JSON, read into maps, lists, strings, booleans, longs and doubles, and written from them. Our own so that the jar
+ * JSON, read into maps, lists, strings, booleans, longs and doubles. Our own, as {@link JsonWriter} is, so that the jar
  * brings no library that could clash with ksqlDB's.
  */
 final class Json {
@@ -219,25 +219,5 @@ final class Json {
 
     private IllegalArgumentException wrong(String what) {
         return new IllegalArgumentException("not JSON: " + what + " at byte " + at);
-    }
-
-    /** Appends a string with its quotes. A lone surrogate, which UTF-8 cannot carry, becomes U+FFFD. */
-    static void quote(StringBuilder out, String value) {
-        out.append('"');
-        for (int i = 0; i < value.length(); i++) {
-            char c = value.charAt(i);
-            if (c == '"' || c == '\\') {
-                out.append('\\').append(c);
-            } else if (c < 0x20) {
-                out.append(String.format("\\u%04x", (int) c));
-            } else if (Character.isHighSurrogate(c)
-                    && i + 1 < value.length()
-                    && Character.isLowSurrogate(value.charAt(i + 1))) {
-                out.append(c).append(value.charAt(++i));
-            } else {
-                out.append(Character.isSurrogate(c) ? '\uFFFD' : c);
-            }
-        }
-        out.append('"');
     }
 }

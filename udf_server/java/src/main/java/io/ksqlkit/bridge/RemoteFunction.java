@@ -177,11 +177,11 @@ public abstract class RemoteFunction implements Configurable {
                 return value;
             }
         }
-        String text = encode(form, arguments);
+        byte[] json = encode(form, arguments);
         long pause = 50;
         while (true) {
             try {
-                return read(form.returns, remote(target, text, System.nanoTime() + o.timeoutNs));
+                return read(form.returns, remote(target, json, System.nanoTime() + o.timeoutNs));
             } catch (RowFailed failure) {
                 long end = started + o.blockNs;
                 if (!o.onFailure.equals("block")
@@ -233,54 +233,54 @@ public abstract class RemoteFunction implements Configurable {
     }
 
     /** The arguments as JSON, each after a comma. */
-    private String encode(Spec.Overload form, Object[] arguments) {
-        StringBuilder out = new StringBuilder(arguments.length * 16);
+    private byte[] encode(Spec.Overload form, Object[] arguments) {
+        JsonWriter out = new JsonWriter(GroupCommit.MAX_ROW);
         try {
             for (int i = declared.generic ? 1 : 0; i < arguments.length; i++) {
-                form.arg(i).write(out.append(','), arguments[i]);
+                form.arg(i).write(out.put(','), arguments[i]);
             }
+        } catch (JsonWriter.Full e) { // told here: the server would hang up in the middle of it
+            throw new RowFailed(
+                    RowFailed.INVALID_INPUT, "the arguments are too long: the scoring server takes 8 MiB in a call");
         } catch (RuntimeException e) {
             throw new RowFailed(RowFailed.INVALID_INPUT, "the arguments cannot be sent: " + e);
         }
-        return out.toString();
+        return out.bytes();
     }
 
-    private static byte[] bytes(String text) {
-        return text.getBytes(java.nio.charset.StandardCharsets.UTF_8);
-    }
-
-    private GroupCommit.Answer remote(Target target, String text, long deadline) {
+    private GroupCommit.Answer remote(Target target, byte[] json, long deadline) {
         Options o = options;
         int version = target.pin.get();
         if (version == 0) {
-            GroupCommit.Answer first = target.lane(0).call(bytes(text), deadline, o.graceMs);
+            GroupCommit.Answer first = target.lane(0).call(json, deadline, o.graceMs);
             if (o.version < 0 || target.pin.compareAndSet(0, first.version) || target.pin.get() == first.version) {
                 return first;
             }
             version = target.pin.get(); // another thread's first row came before a promotion, ours after it
         }
         GroupCommit lane = target.lane(version);
-        ResultCache cache = text.length() > MAX_KEY ? null : lane.cache;
+        ResultCache cache = json.length > MAX_KEY ? null : lane.cache;
         if (cache == null) {
-            return lane.call(bytes(text), deadline, o.graceMs);
+            return lane.call(json, deadline, o.graceMs);
         }
+        ResultCache.Key key = new ResultCache.Key(json);
         CompletableFuture<Object> mine = new CompletableFuture<>();
-        CompletableFuture<Object> theirs = cache.begin(text, mine);
+        CompletableFuture<Object> theirs = cache.begin(key, mine);
         if (theirs != null) {
             GroupCommit.Answer found = share(theirs, deadline, o.graceMs);
             if (found != null) {
                 target.counters.cached();
                 return found;
             }
-            return lane.call(bytes(text), deadline, o.graceMs); // theirs failed, which need not be our fate
+            return lane.call(json, deadline, o.graceMs); // theirs failed, which need not be our fate
         }
         GroupCommit.Answer found = null;
         try {
-            found = lane.call(bytes(text), deadline, o.graceMs);
+            found = lane.call(json, deadline, o.graceMs);
             return found;
         } finally {
             if (found == null) {
-                cache.forget(text, mine);
+                cache.forget(key, mine);
             }
             mine.complete(found);
         }

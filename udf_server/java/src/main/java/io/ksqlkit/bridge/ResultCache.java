@@ -1,5 +1,6 @@
 package io.ksqlkit.bridge;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -11,7 +12,28 @@ import java.util.concurrent.CompletableFuture;
 final class ResultCache {
     private static final int PARTS = 16; // four bits of a hash
 
-    private static final class Part extends LinkedHashMap<Object, CompletableFuture<Object>> {
+    /** The arguments of a row, as JSON. */
+    static final class Key {
+        private final byte[] json;
+        private final int hash;
+
+        Key(byte[] json) {
+            this.json = json;
+            hash = Arrays.hashCode(json);
+        }
+
+        @Override
+        public int hashCode() {
+            return hash;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Key && Arrays.equals(json, ((Key) other).json);
+        }
+    }
+
+    private static final class Part extends LinkedHashMap<Key, CompletableFuture<Object>> {
         private final int limit;
 
         Part(int limit) {
@@ -20,7 +42,7 @@ final class ResultCache {
         }
 
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Object, CompletableFuture<Object>> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Key, CompletableFuture<Object>> eldest) {
             return size() > limit;
         }
     }
@@ -33,7 +55,7 @@ final class ResultCache {
         }
     }
 
-    private Part part(Object key) {
+    private Part part(Key key) {
         // By other bits than a map's own buckets are chosen by, most of which would else stay empty.
         return parts[key.hashCode() * 0x9E3779B9 >>> 28];
     }
@@ -42,7 +64,7 @@ final class ResultCache {
      * The answer for a key, being made or there; or null, and then {@code mine} stands for it and the caller must
      * complete it or {@link #forget} it.
      */
-    CompletableFuture<Object> begin(Object key, CompletableFuture<Object> mine) {
+    CompletableFuture<Object> begin(Key key, CompletableFuture<Object> mine) {
         Part part = part(key);
         synchronized (part) {
             CompletableFuture<Object> found = part.get(key);
@@ -53,7 +75,7 @@ final class ResultCache {
         }
     }
 
-    void forget(Object key, CompletableFuture<Object> mine) {
+    void forget(Key key, CompletableFuture<Object> mine) {
         Part part = part(key);
         synchronized (part) {
             part.remove(key, mine);

@@ -103,105 +103,105 @@ final class SqlType {
     }
 
     /** Appends a value as JSON. What JSON has no form for goes as the contract says: NaN as null, BYTES in base64. */
-    void write(StringBuilder out, Object value) {
+    void write(JsonWriter out, Object value) {
         if (value == null) {
-            out.append("null");
+            out.put("null");
             return;
         }
         switch (name) {
             case "DOUBLE":
                 double number = ((Number) value).doubleValue();
                 if (Double.isNaN(number) || Double.isInfinite(number)) {
-                    out.append("null");
+                    out.put("null");
                 } else {
-                    out.append(number);
+                    out.number(number);
                 }
                 break;
             case "VARCHAR":
-                Json.quote(out, (String) value);
+                out.quote((String) value);
                 break;
             case "DECIMAL":
-                Json.quote(out, ((BigDecimal) value).toPlainString());
+                out.quote(((BigDecimal) value).toPlainString());
                 break;
             case "BYTES":
                 ByteBuffer view = ((ByteBuffer) value).duplicate();
                 byte[] bytes = new byte[view.remaining()];
                 view.get(bytes);
-                out.append('"').append(Base64.getEncoder().encodeToString(bytes)).append('"');
+                out.put('"').put(Base64.getEncoder().encodeToString(bytes)).put('"');
                 break;
             case "TIME":
-                out.append(Math.floorMod(((java.util.Date) value).getTime(), DAY_MS));
+                out.put(Long.toString(Math.floorMod(((java.util.Date) value).getTime(), DAY_MS)));
                 break;
             case "DATE":
-                out.append(Math.floorDiv(((java.util.Date) value).getTime(), DAY_MS));
+                out.put(Long.toString(Math.floorDiv(((java.util.Date) value).getTime(), DAY_MS)));
                 break;
             case "TIMESTAMP":
-                out.append(((java.util.Date) value).getTime());
+                out.put(Long.toString(((java.util.Date) value).getTime()));
                 break;
             case "ARRAY":
                 char before = '[';
                 for (Object item : (List<?>) value) {
-                    items.get(0).write(out.append(before), item);
+                    items.get(0).write(out.put(before), item);
                     before = ',';
                 }
-                out.append(before == '[' ? "[]" : "]");
+                out.put(before == '[' ? "[]" : "]");
                 break;
             case "MAP":
                 before = '{';
                 for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                    Json.quote(out.append(before), String.valueOf(entry.getKey()));
-                    items.get(1).write(out.append(':'), entry.getValue());
+                    out.put(before).quote(String.valueOf(entry.getKey()));
+                    items.get(1).write(out.put(':'), entry.getValue());
                     before = ',';
                 }
-                out.append(before == '{' ? "{}" : "}");
+                out.put(before == '{' ? "{}" : "}");
                 break;
             case "STRUCT":
                 writeStruct(out, (Struct) value);
                 break;
             default:
-                out.append(value);
+                out.put(value.toString());
         }
     }
 
-    private void writeStruct(StringBuilder out, Struct value) {
+    private void writeStruct(JsonWriter out, Struct value) {
         if (fields.isEmpty()) {
             any(out, value.schema(), value);
             return;
         }
         char before = '{';
         for (int i = 0; i < fields.size(); i++) {
-            Json.quote(out.append(before), fields.get(i));
-            items.get(i).write(out.append(':'), value.get(column(fields.get(i))));
+            out.put(before).quote(fields.get(i));
+            items.get(i).write(out.put(':'), value.get(column(fields.get(i))));
             before = ',';
         }
-        out.append('}');
+        out.put('}');
     }
 
     /** A value of a STRUCT that came without a declared type, by its own schema. */
-    private static void any(StringBuilder out, Schema schema, Object value) {
+    private static void any(JsonWriter out, Schema schema, Object value) {
         if (value instanceof Struct) {
             char before = '{';
             for (Field field : schema.fields()) {
-                Json.quote(out.append(before), field.name());
-                any(out.append(':'), field.schema(), ((Struct) value).get(field));
+                out.put(before).quote(field.name());
+                any(out.put(':'), field.schema(), ((Struct) value).get(field));
                 before = ',';
             }
-            out.append(before == '{' ? "{}" : "}");
+            out.put(before == '{' ? "{}" : "}");
         } else if (value instanceof List) {
             char before = '[';
             for (Object item : (List<?>) value) {
-                any(out.append(before), schema.valueSchema(), item);
+                any(out.put(before), schema.valueSchema(), item);
                 before = ',';
             }
-            out.append(before == '[' ? "[]" : "]");
+            out.put(before == '[' ? "[]" : "]");
         } else if (value instanceof Map) {
             char before = '{';
             for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                Json.quote(out.append(before), String.valueOf(entry.getKey()));
-                any(out.append(':'), schema.valueSchema(), entry.getValue());
+                out.put(before).quote(String.valueOf(entry.getKey()));
+                any(out.put(':'), schema.valueSchema(), entry.getValue());
                 before = ',';
             }
-            out.append(before == '{' ? "{}" : "}");
+            out.put(before == '{' ? "{}" : "}");
         } else {
             parse(nameOf(schema, value)).write(out, value);
         }

@@ -191,7 +191,7 @@ public final class LoadJar {
             arguments[fixed] = rest;
         }
         Object value = method.invoke(object, arguments);
-        StringBuilder out = new StringBuilder();
+        JsonWriter out = new JsonWriter(1 << 20);
         String schema = method.getAnnotation(Udf.class).schema();
         SqlType.parse(schema.isEmpty() ? sql(method.getGenericReturnType()) : plain(schema)).write(out, value);
         return out.toString();

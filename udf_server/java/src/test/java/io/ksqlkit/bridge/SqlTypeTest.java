@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class SqlTypeTest {
     private static String written(String type, Object value) {
-        StringBuilder out = new StringBuilder();
+        JsonWriter out = new JsonWriter(1 << 20);
         SqlType.parse(type).write(out, value);
         return out.toString();
     }
