@@ -38,8 +38,10 @@ class NoSense(Exception):
 
 
 @cache
-def _have_arrow() -> bool:
+def have_arrow() -> bool:
+    """Whether calls may go as Arrow; imports what that takes."""
     try:
+        import numpy  # noqa: F401
         import pyarrow  # noqa: F401
     except ImportError:
         return False
@@ -49,7 +51,7 @@ def _have_arrow() -> bool:
 def arrow_types(entry: Entry, width: int) -> tuple[str, ...] | None:
     """Arrow's names of the types of a call's arguments, None for a call that goes as JSON."""
     fitting = [o for o in entry.overloads if _takes(o, width)]
-    if len(fitting) != 1 or not _have_arrow():
+    if len(fitting) != 1 or not have_arrow():
         return None
     (overload,) = fitting
     kinds = [parse_type(a["type"]) for a in overload["args"]]

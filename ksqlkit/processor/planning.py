@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import print_statement
@@ -22,6 +24,7 @@ from ksqlkit.engine.runtime.compiled import CompiledPlan, compile_plan
 from ksqlkit.engine.serde.registry import SchemaRegistry
 from ksqlkit.errors import ParseError, ProjectError, SqlError
 from ksqlkit.processor.spec import Spec
+from ksqlkit.processor.whole import Whole, whole
 from ksqlkit.project.graph import read_names, topic_of
 from ksqlkit.scoring.entry import Entry
 
@@ -29,10 +32,15 @@ OFFSET = (
     "ROWOFFSET"  # first argument of every remote call here, so that an answer is known to be of its record
 )
 
+_OFFSET_NAME: Final = "record_offset"
+_CALLED: Final = re.compile(r"(does not accept parameters )\(BIGINT, ")
+_UNKNOWN: Final = re.compile(r"any functions with the name '(\w+)'")
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A query that can be run: `functions` are the names of those that it calls."""
+    """A query that can be run: `functions` are the names of those that it calls; `whole` is the way to run it in whole
+    batches, where there is one."""
 
     name: str
     plan: QueryPlan
@@ -40,6 +48,7 @@ class Planned:
     source: DataSource
     sink: Sink
     functions: tuple[str, ...]
+    whole: Whole | None
 
     @property
     def handler(self) -> str:
@@ -85,8 +94,15 @@ def plan(
     except SqlError as error:
         # The text was printed anew: only the file and the query's line are true of what was written.
         error.location = spec.place
+        error.message = error.message.replace(f"BIGINT {_OFFSET_NAME}, ", "")  # which nobody wrote
+        error.message = _CALLED.sub(r"\1(", error.message)
         if schemas is None and "ksql.schema.registry.url" in error.message:
             error.hint = "Give --registry URL."
+        elif unknown := _UNKNOWN.search(error.message):
+            near = difflib.get_close_matches(unknown[1].upper(), entries, n=1)
+            error.hint = (
+                f"Did you mean {near[0]}?" if near else "`ksqlkit functions` lists the scoring server's."
+            )
         raise
     found = next(q.plan for q in ctx.queries.values() if spec.name in q.sinks)
     source, sink = _checked(found, spec)
@@ -102,7 +118,8 @@ def plan(
         found = replace(found, sink=sink, root=replace(found.root, sink=sink))
     found = lift_remote(found, registry)
     compiled = compile_plan(found, registry, partitions, on_error, queryable=False, schemas=schemas)
-    return Planned(spec.name, found, compiled, source, sink, tuple(used))
+    at_once = whole(found, registry, schemas, OFFSET)
+    return Planned(spec.name, found, compiled, source, sink, tuple(used), at_once)
 
 
 def plain_details(query: N.CreateAsSelect) -> set[str]:
@@ -190,7 +207,7 @@ def _fitted(statement: N.Statement, topics: Mapping[str, TopicInfo]) -> N.Statem
 
 def _numbered(entry: Entry) -> Sequence[dict[str, Any]]:
     """The overloads with the record's offset before the arguments."""
-    first = {"name": "record_offset", "type": "BIGINT"}
+    first = {"name": _OFFSET_NAME, "type": "BIGINT"}
     return [{**overload, "args": [first, *overload["args"]]} for overload in entry.overloads]
 
 

@@ -6,12 +6,23 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import orjson
 
 from ksqlkit.errors import ServerError, Unreachable
-from ksqlkit.processor.columns import ARROW, JSON, Answer, NoSense, Rows, arrow_types, decode, encode
+from ksqlkit.processor.columns import (
+    ARROW,
+    JSON,
+    Answer,
+    NoSense,
+    Rows,
+    arrow_types,
+    decode,
+    encode,
+    have_arrow,
+)
 from ksqlkit.processor.versions import read_manifest
 from ksqlkit.scoring import RowFailed
 from ksqlkit.scoring.entry import Entry
@@ -22,6 +33,7 @@ LONGEST_PAUSE: Final = 10.0
 _MAX_BYTES: Final = 7 * 1024 * 1024  # under the server's 8 MiB
 _NETWORK: Final = 0.5  # seconds on top of the function's own time before we hang up
 _AWAY: Final = frozenset((401, 403, 429, 500, 502, 503))
+_OFFSET, _ARGUMENTS = itemgetter(0), itemgetter(slice(1, None))  # of a row that is asked for
 _PATIENCE: Final = 3  # how often a batch that runs out of time is halved before its rows are given up
 
 Note = Callable[[int, str, str, str], None]  # offset, function, code, message
@@ -61,6 +73,7 @@ class Caller:
         self._patient = wait
         self._kinds: dict[int, tuple[str, ...] | None] = {}
         self.seconds = 0.0  # spent in calls so far
+        have_arrow()  # imported now: by the first call it would hold up all rows
         self._take(entry, plain)
 
     def adopt(self, entries: Mapping[str, Entry]) -> None:
@@ -77,14 +90,18 @@ class Caller:
 
     def call(self, rows: Sequence[tuple[Any, ...]]) -> list[Any]:
         """One value per row, in order; a RowFailed in its place where SQL gets NULL for a failure."""
+        return self.answers(list(map(_ARGUMENTS, rows)), list(map(_OFFSET, rows)))
+
+    def answers(self, rows: Rows, offsets: Sequence[int]) -> list[Any]:
+        """As `call`, for arguments alone and the offsets of their records."""
         out: list[Any] = []
         limit = self.entry.batch_limit
         start = time.monotonic()
         for at in range(0, len(rows), limit):
-            chunk = rows[at : at + limit]
-            answers = self._answers([row[1:] for row in chunk], _PATIENCE)
-            if self.entry.detail_of is not None or any(type(a) is RowFailed for a in answers):
-                answers = [self._settled(row[0], answer) for row, answer in zip(chunk, answers, strict=True)]
+            answers = self._answers(rows[at : at + limit], _PATIENCE)
+            if self.entry.detail_of is not None or RowFailed in set(map(type, answers)):
+                places = offsets[at : at + limit]
+                answers = [self._settled(o, answer) for o, answer in zip(places, answers, strict=True)]
             out += answers
         self.seconds += time.monotonic() - start
         return out

@@ -134,15 +134,28 @@ class Task:
         self._forget()
 
     def _run(self, records: Sequence[Record]) -> Batch:
-        self._take(records)
-        for call, ask, tell in self._bound.flush:
-            rows = ask()
-            tell(call.call(rows) if rows else [])
+        whole = self.planned.whole
+        if whole is None:
+            self._one_by_one(records)
+        else:
+            self._outputs += whole.run(records, self.partition, self._apart)
         self._measure()
         done = Batch(self._outputs[:], sorted(self._failures.values(), key=lambda f: f.offset))
         self._outputs.clear()
         self._failures.clear()
         return done
+
+    def _one_by_one(self, records: Sequence[Record]) -> None:
+        self._take(records)
+        for call, ask, tell in self._bound.flush:
+            rows = ask()
+            tell(call.call(rows) if rows else [])
+
+    def _apart(self, records: Sequence[Record]) -> list[Output]:
+        self._one_by_one(records)
+        found = self._outputs[:]
+        self._outputs.clear()
+        return found
 
     def _measure(self) -> None:
         """Raise _Unwritable where a result is larger than Kafka takes."""
