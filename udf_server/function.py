@@ -20,10 +20,11 @@ Body = Callable[..., Any]  # a sequence or a numpy array
 
 
 class RowError(Exception):
-    """The error of one row. A function may return (or raise, for a single row) one in a value's place. A message is cut
-    at LONGEST_MESSAGE characters."""
+    """The error of one row. A function may return (or raise, for a single row) one in a value's place. A message is
+    one line, the first, of at most LONGEST_MESSAGE characters: what libraries add is their stack."""
 
     def __init__(self, message: str, code: str = "INVALID_INPUT") -> None:
+        message = message.strip().partition("\n")[0]
         message = message if len(message) <= LONGEST_MESSAGE else f"{message[: LONGEST_MESSAGE - 3]}..."
         super().__init__(message)
         self.message = message

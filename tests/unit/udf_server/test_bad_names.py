@@ -107,7 +107,8 @@ def test_a_name_of_a_megabyte_is_not_remembered(
     assert answer.values[0] is not None
 
 
-def test_a_message_is_never_longer_than_a_line_of_it() -> None:
+def test_a_message_is_one_line_and_not_too_long() -> None:
+    assert RowError("Check failed: x\nStack trace:\n  [bt] (0) lib.so").message == "Check failed: x"
     assert RowError(LONG).message == str(RowError(LONG)) == "x" * (LONGEST_MESSAGE - 3) + "..."
 
 
