@@ -187,6 +187,8 @@ def _open_scoring(config: Config, url: str | None, here: bool) -> Scoring:
     found = url or config.scoring_url
     if found is None:
         raise ProjectError("No scoring server is named", hint="Give --scoring URL, or --here.")
+    if not found.startswith(("http://", "https://")):
+        raise ProjectError(f"The scoring server's URL begins with http:// or https://, not {found!r}")
     variable = config.scoring_token_env
     return Scoring(found, os.environ.get(variable) if variable else None)
 

@@ -33,7 +33,7 @@ OFFSET = (
 )
 
 _OFFSET_NAME: Final = "record_offset"
-_CALLED: Final = re.compile(r"(does not accept parameters )\(BIGINT, ")
+_CALLED: Final = re.compile(r"(Function '(\w+)' does not accept parameters )\(BIGINT, ")
 _UNKNOWN: Final = re.compile(r"any functions with the name '(\w+)'")
 
 
@@ -95,7 +95,7 @@ def plan(
         # The text was printed anew: only the file and the query's line are true of what was written.
         error.location = spec.place
         error.message = error.message.replace(f"BIGINT {_OFFSET_NAME}, ", "")  # which nobody wrote
-        error.message = _CALLED.sub(r"\1(", error.message)
+        error.message = _CALLED.sub(lambda m: f"{m[1]}(" if m[2].upper() in entries else m[0], error.message)
         if schemas is None and "ksql.schema.registry.url" in error.message:
             error.hint = "Give --registry URL."
         elif unknown := _UNKNOWN.search(error.message):

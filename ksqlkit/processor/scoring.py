@@ -169,8 +169,13 @@ class Caller:
             else:
                 try:
                     if reply.status == 200:
-                        return decode(reply.body, rows, arrow=arrow)
-                    why = f"{self.entry.name}: the scoring server answered {reply.status}: {_message(reply.body)}"
+                        answer = decode(reply.body, rows, arrow=arrow)
+                        fault = self._fault(answer) if self._wait else None
+                        if fault is None:
+                            return answer
+                        why = f"{self.entry.name}: {fault}"
+                    else:
+                        why = f"{self.entry.name}: the scoring server answered {reply.status}: {_message(reply.body)}"
                 except NoSense as error:
                     why = str(error)
                 if reply.status in (400, 413):
@@ -187,6 +192,14 @@ class Caller:
             # Full jitter, so that many processors do not come back together.
             self._keeper.pause(random.uniform(pause / 2, pause), why)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _fault(self, answer: Answer) -> str | None:
+        """Why the server could answer none of the rows, where that is its own fault: a model does not load, say."""
+        told = list(answer.failures.values())
+        if not told and self._asked.detail_of is not None:
+            told = [(v["STATUS"], v["REASON"]) for v in answer.values if v is not None]
+        alone = len(told) == len(answer.values) and {code for code, _ in told} == {"UNAVAILABLE"}
+        return told[0][1] if alone else None
 
     # ---------------------------------------------------------------- policies
 

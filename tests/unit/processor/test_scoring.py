@@ -49,6 +49,21 @@ def test_rows_wait_for_a_server_that_is_away(trouble: Any) -> None:
     assert len([s for s, _ in keeper.pauses if s > 0]) == 2
 
 
+NO_MODEL = (
+    b'{"data": [[0, null], [1, null]], "errors": [[0, "UNAVAILABLE", "no model"], [1, "UNAVAILABLE", "no"]],'
+)
+NO_MODEL += b' "model": null, "version": 1}'
+
+
+def test_rows_wait_for_a_model_that_is_not_there() -> None:
+    answers, notes, keeper = call(Server(root, [NO_MODEL, NO_MODEL]), [4.0, 9.0])
+    assert answers == [2.0, 3.0]
+    assert notes == []
+    assert keeper.pauses[0][1] == "ROOT: no model"
+    _, notes, _ = call(Server(root, [NO_MODEL]), [4.0, 9.0], wait=False)
+    assert [code for _, _, code in notes] == ["UNAVAILABLE"] * 2
+
+
 def test_by_policy_they_do_not_wait_long() -> None:
     server = Server(root, [NoReply("gone")] * 20)
     answers, notes, keeper = call(server, [4.0], wait=False)

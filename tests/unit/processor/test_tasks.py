@@ -101,6 +101,24 @@ def test_queries_that_are_refused(tmp_path: Path, select: str, words: str) -> No
     assert str(tmp_path) in str(raised.value.location)
 
 
+@pytest.mark.parametrize(
+    ("select", "message", "hint"),
+    [
+        ("K, ROOOT(X) AS R", "ROOOT", "Did you mean ROOT?"),
+        ("K, QUITE_OTHER(X) AS R", "QUITE_OTHER", "ksqlkit functions"),
+        ("K, ROOT(K) AS R", "does not accept parameters (STRING)", None),
+    ],
+)
+def test_functions_that_are_not_there_or_take_something_else(
+    tmp_path: Path, select: str, message: str, hint: str | None
+) -> None:
+    with pytest.raises(SqlError) as raised:
+        Running(query(tmp_path, select), Server(root), [ROOT])
+    assert message in raised.value.message
+    assert "record_offset" not in raised.value.message
+    assert (hint or "") in (raised.value.hint or "")
+
+
 def test_tables_are_refused(tmp_path: Path) -> None:
     spec = query(tmp_path, "K, X")
     path = tmp_path / "q.sql"
