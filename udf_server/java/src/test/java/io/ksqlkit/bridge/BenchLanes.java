@@ -1,5 +1,7 @@
 package io.ksqlkit.bridge;
 
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.lang.reflect.Method;
 import java.net.URI;
 import java.net.URL;
@@ -7,26 +9,46 @@ import java.net.URLClassLoader;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+import javax.management.JMException;
+import javax.management.ObjectName;
 
 /**
- * Rows a second and latency of FRAUD_SCORE as stream threads call it (a loop per thread, by reflection): one POST a
- * row as a simple function would do it, lane A, and lane L. All rows differ, so no cache helps.
+ * Rows a second, latency and processor time of FRAUD_SCORE as stream threads call it (a loop per thread, by reflection,
+ * rows made anew): one POST a row as a simple function would do it, lane A, and lane L. All rows differ, so no cache
+ * helps.
  *
- * <p>Usage: BenchLanes JAR URL MODEL_FILE FEATURES SECONDS ROUNDS THREADS...; the lanes take turns, so that what else
- * the machine does meets all of them alike. Prints a JSON line per lane, number of threads and round.
+ * <p>Usage: BenchLanes JAR URL MODEL_FILE SERVER_PID FEATURES SECONDS ROUNDS THREADS...; the lanes take turns, so that
+ * what else the machine does meets all of them alike, after a while for the compiler. Prints a JSON line per lane,
+ * number of threads and round.
  */
 public final class BenchLanes {
-    private BenchLanes() {}
+    private static final double WARM_SECONDS = 3;
+    private static final int WARM_THREADS = 16;
+    private static final AtomicLong NUMBER = new AtomicLong();
+    private static final ExecutorService POOL = Executors.newCachedThreadPool(work -> {
+        Thread thread = new Thread(work);
+        thread.setDaemon(true);
+        return thread;
+    });
 
-    private static int seed = 1000;
+    private static double[][] table;
+    private static Path server;
+
+    private BenchLanes() {}
 
     private interface Caller {
         Object score(Double[] row) throws Exception;
@@ -34,26 +56,32 @@ public final class BenchLanes {
 
     /** See the class. */
     public static void main(String[] args) throws Exception {
-        int features = Integer.parseInt(args[3]);
-        double seconds = Double.parseDouble(args[4]);
-        Map<String, Caller> lanes = new java.util.LinkedHashMap<>();
+        server = Path.of("/proc/" + args[3] + "/stat");
+        table = new double[2_000][Integer.parseInt(args[4])];
+        Random random = new Random(7);
+        for (double[] row : table) {
+            Arrays.setAll(row, i -> random.nextGaussian());
+        }
+        Map<String, Caller> lanes = new LinkedHashMap<>();
         lanes.put("one POST a row", posts(args[1]));
         lanes.put("lane A", function(args[0], Map.of("ksql.functions._global_.scoring.url", args[1])));
         lanes.put("lane L", function(args[0], Map.of(
                 "ksql.functions.fraud_score.lane", "local", "ksql.functions.fraud_score.model.file", args[2])));
-        Double[] probe = rows(features, 99)[0];
-        Object wanted = lanes.get("lane A").score(probe);
-        double off = Math.abs((Double) wanted - (Double) lanes.get("lane L").score(probe));
+        Double[] probe = row(99);
+        double off = Math.abs((Double) lanes.get("lane A").score(probe) - (Double) lanes.get("lane L").score(probe));
         if (!(off < 1e-7)) {
             throw new IllegalStateException("the lanes differ by " + off);
         }
-        int rounds = Integer.parseInt(args[5]);
-        for (int i = 6; i < args.length; i++) {
+        double seconds = Double.parseDouble(args[5]);
+        for (Map.Entry<String, Caller> lane : lanes.entrySet()) {
+            run(lane.getKey(), lane.getValue(), WARM_THREADS, WARM_SECONDS);
+        }
+        for (int i = 7; i < args.length; i++) {
             int threads = Integer.parseInt(args[i]);
-            for (int round = 0; round <= rounds; round++) {
+            for (int round = 0; round <= Integer.parseInt(args[6]); round++) {
                 for (Map.Entry<String, Caller> lane : lanes.entrySet()) {
-                    String line = run(lane.getKey(), lane.getValue(), threads, features, seconds);
-                    if (round > 0) { // the first is for the compiler
+                    String line = run(lane.getKey(), lane.getValue(), threads, seconds);
+                    if (round > 0) { // the first is for the number of threads
                         System.out.println(line);
                     }
                 }
@@ -61,12 +89,14 @@ public final class BenchLanes {
         }
     }
 
-    private static Double[][] rows(int features, int seed) {
-        Random random = new Random(seed);
-        Double[][] out = new Double[2_000][features];
-        for (Double[] row : out) {
-            Arrays.setAll(row, i -> random.nextGaussian());
+    /** A row of no other number. */
+    private static Double[] row(long number) {
+        double[] from = table[(int) (number % table.length)];
+        Double[] out = new Double[from.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = from[i];
         }
+        out[0] += number * 1e-9;
         return out;
     }
 
@@ -108,58 +138,70 @@ public final class BenchLanes {
         }
     }
 
-    private static String run(String lane, Caller caller, int threads, int features, double seconds) throws Exception {
-        List<Thread> running = new ArrayList<>();
-        List<long[]> times = new ArrayList<>();
-        List<Throwable> failures = new ArrayList<>();
-        List<Double[][]> given = new ArrayList<>();
-        for (int t = 0; t < threads; t++) {
-            given.add(rows(features, seed++)); // rows of no run before: the cache must not help
-        }
-        long end = System.nanoTime() + (long) (seconds * 1e9);
-        for (Double[][] rows : given) {
-            Thread thread = new Thread(() -> {
-                long[] mine = new long[1 << 16];
-                int count = 0;
-                try {
-                    for (long before = System.nanoTime(); before - end < 0; count++) {
-                        Double[] row = rows[count % rows.length];
-                        row[0] += 1e-3; // a new row each time round
-                        if (caller.score(row) == null) {
-                            throw new IllegalStateException("a row got no score");
-                        }
-                        long after = System.nanoTime();
-                        if (count == mine.length) {
-                            mine = Arrays.copyOf(mine, count * 2);
-                        }
-                        mine[count] = after - before;
-                        before = after;
-                    }
-                } catch (Exception e) {
-                    synchronized (failures) {
-                        failures.add(e);
-                    }
-                }
-                synchronized (times) {
-                    times.add(Arrays.copyOf(mine, count));
-                }
-            });
-            running.add(thread);
-        }
+    private static String run(String lane, Caller caller, int threads, double seconds) throws Exception {
+        long own = ownTime();
+        long its = serverTime();
+        long calls = counter("Calls");
+        long sent = counter("SentRows");
         long begin = System.nanoTime();
-        for (Thread thread : running) {
-            thread.start();
+        long end = begin + (long) (seconds * 1e9);
+        List<Future<long[]>> running = new ArrayList<>();
+        for (int t = 0; t < threads; t++) {
+            long first = NUMBER.getAndAdd(1L << 32);
+            running.add(POOL.submit(() -> times(caller, first, end)));
         }
-        for (Thread thread : running) {
-            thread.join();
-        }
-        if (!failures.isEmpty()) {
-            throw new IllegalStateException(failures.get(0));
+        List<long[]> found = new ArrayList<>();
+        for (Future<long[]> one : running) {
+            found.add(one.get());
         }
         double took = (System.nanoTime() - begin) / 1e9;
-        long[] all = times.stream().flatMapToLong(Arrays::stream).sorted().toArray();
+        long[] all = found.stream().flatMapToLong(Arrays::stream).sorted().toArray();
+        double rows = all.length;
+        double perCall = lane.equals("lane A") ? (counter("SentRows") - sent) / (double) (counter("Calls") - calls) : 1;
         return String.format(Locale.ROOT,
-                "{\"lane\":\"%s\",\"threads\":%d,\"rows_per_s\":%.0f,\"p50_ms\":%.4f,\"p99_ms\":%.4f}",
-                lane, threads, all.length / took, all[all.length / 2] / 1e6, all[(int) (all.length * 0.99)] / 1e6);
+                "{\"lane\":\"%s\",\"threads\":%d,\"rows_per_s\":%.0f,\"p50_ms\":%.4f,\"p99_ms\":%.4f,"
+                        + "\"jvm_us\":%.2f,\"server_us\":%.2f,\"rows_per_call\":%.1f}",
+                lane, threads, rows / took, all[all.length / 2] / 1e6, all[(int) (rows * 0.99)] / 1e6,
+                (ownTime() - own) / 1e3 / rows, (serverTime() - its) / 1e3 / rows, perCall);
+    }
+
+    /** How long each of the rows took that a thread called one after another, in nanoseconds. */
+    private static long[] times(Caller caller, long first, long end) throws Exception {
+        long[] out = new long[1 << 13];
+        int count = 0;
+        for (long before = System.nanoTime(); before - end < 0; count++) {
+            if (caller.score(row(first + count)) == null) {
+                throw new IllegalStateException("a row got no score");
+            }
+            long after = System.nanoTime();
+            if (count == out.length) {
+                out = Arrays.copyOf(out, count * 2);
+            }
+            out[count] = after - before;
+            before = after;
+        }
+        return Arrays.copyOf(out, count);
+    }
+
+    /** The processor time of this JVM in nanoseconds; that of the harness is in it. */
+    private static long ownTime() {
+        return ((com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+                .getProcessCpuTime();
+    }
+
+    /** The processor time of the server in nanoseconds, where Linux says it in its hundredths of a second; else 0. */
+    private static long serverTime() {
+        try {
+            String stat = Files.readString(server);
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            return (Long.parseLong(fields[11]) + Long.parseLong(fields[12])) * 10_000_000L;
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    private static long counter(String name) throws JMException {
+        return (Long) ManagementFactory.getPlatformMBeanServer()
+                .getAttribute(new ObjectName("io.ksqlkit.bridge:type=Function,name=FRAUD_SCORE"), name);
     }
 }
