@@ -9,6 +9,16 @@ from pathlib import Path
 from ksqlkit.errors import KsqlkitError
 
 
+def _workers(text: str) -> int:
+    if text == "auto":
+        from udf_server.workers import automatic
+
+        return automatic()
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor auto")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and serve; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -27,7 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--lazy", action="store_true", help="load models at their first use instead of at start"
     )
     parser.add_argument("--threads", type=int, default=4, help="threads that run function bodies")
-    parser.add_argument("--workers", type=int, default=1, help="processes that share the port")
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        help="processes that share the port; auto is one for each core, as far as memory goes (default: 1)",
+    )
     parser.add_argument("--tls-cert", type=Path, help="certificate chain (PEM); serves HTTPS only")
     parser.add_argument("--tls-key", type=Path, help="its private key, where that is not in the same file")
     parser.add_argument("--alert-webhook", help="URL of an Alertmanager (v2) that is told of drift")

@@ -3,18 +3,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ksqlkit.errors import UserError
 
 
 class ServiceError(Exception):
-    """A whole call is refused. `status` is the HTTP status, `code` a stable word for programs."""
+    """A whole call is refused. `status` is the HTTP status, `code` a stable word for programs; `retry_after` is in
+    seconds, `allow` the methods that there are."""
 
-    def __init__(self, status: int, code: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        allow: Sequence[str] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.allow = allow
 
 
 class ModelError(UserError):

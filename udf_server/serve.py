@@ -49,9 +49,9 @@ class ServeOptions:
     alert_ksqldb: str | None = None
 
 
-async def serve(options: ServeOptions, port: int, peers: Peers | None = None) -> None:
-    """Serve until SIGINT or SIGTERM, then refuse new calls, finish those under way and return. SIGHUP reads tokens,
-    certificate, functions and models again; connections stay."""
+async def serve(options: ServeOptions, port: int, peers: Peers | None = None) -> bool:
+    """Serve until SIGINT or SIGTERM, then refuse new calls, finish those under way and return whether all could be.
+    SIGHUP reads tokens, certificate, functions and models again; connections stay."""
     tokens = Tokens.read(options.token_file) if options.token_file else None
     context = _tls(options)
     metrics = Metrics()
@@ -80,7 +80,8 @@ async def serve(options: ServeOptions, port: int, peers: Peers | None = None) ->
     try:
         await stop.wait()
         listening.close()
-        if not await service.drain():
+        finished = await service.drain()
+        if not finished:
             logger.warning("some calls were still under way at the end of the drain")
         await asyncio.gather(*(asyncio.to_thread(box.close) for box in outboxes))
         connections.close()
@@ -94,6 +95,7 @@ async def serve(options: ServeOptions, port: int, peers: Peers | None = None) ->
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+    return finished
 
 
 def announce(options: ServeOptions, port: int) -> None:
@@ -178,7 +180,9 @@ def run(options: ServeOptions, *, log_level: str = "INFO") -> int:
     with reserve(options.host, options.port) as held:
         port = int(held.getsockname()[1])
         if options.workers == 1:
-            asyncio.run(serve(options, port))
+            if not asyncio.run(serve(options, port)):
+                logging.shutdown()
+                os._exit(0)  # which does not wait for the threads of what does not end
             return 0
         _tls(options)  # what is wrong with the options is said once, before anything starts
         if options.token_file:

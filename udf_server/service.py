@@ -173,6 +173,7 @@ class Service:
         kept = SqliteMemory(models / ".memory" / "drift.db")
         self.drift = DriftWatch(self.models.store, self.metrics, sends, drift, now, kept)
         self.models.note = self.drift.note
+        self._made_of = self._ingredients()
         self.manifest: Manifest = build(self.catalog, self.models)
         self.draining = False
         self.warming: list[str] = []
@@ -272,6 +273,10 @@ class Service:
     def adopt(self) -> bool:
         """Publish what `look` found, on the event loop; returns whether the manifest changed."""
         self._targets.clear()
+        made_of = self._ingredients()
+        if made_of == self._made_of:  # making it takes a millisecond or two, in which no call is answered
+            return False
+        self._made_of = made_of
         fresh = build(self.catalog, self.models)
         if fresh.etag == self.manifest.etag:
             return False
@@ -282,6 +287,12 @@ class Service:
             bodies |= {b for b in (found.attributions, found.matrix_body) if b}
         self._lanes = {k: lane for k, lane in self._lanes.items() if k[0] in bodies or not lane.idle}
         return True
+
+    def _ingredients(self) -> tuple[Any, ...]:
+        """What the manifest is made of."""
+        functions = self.catalog.functions
+        serving = {f.model: self.models.serving(f.model) for f in functions.values() if f.model}
+        return functions, {**self.catalog.errors, **self.models.errors}, serving
 
     async def warm(self) -> None:
         """Load every model and resource, one after another, so that the first call finds them."""
@@ -303,9 +314,10 @@ class Service:
     async def drain(self, timeout: float = 10.0) -> bool:
         """Refuse new calls and finish those under way; returns whether all finished in time."""
         self.draining = True
-        waits = [lane.drained() for lane in self._lanes.values()]
         try:
-            await asyncio.wait_for(asyncio.gather(*waits), timeout)
+            # Not wait_for, which may swallow a cancellation that comes as the last lane finishes.
+            async with asyncio.timeout(timeout):
+                await asyncio.gather(*(lane.drained() for lane in self._lanes.values()))
         except TimeoutError:
             return False
         finally:

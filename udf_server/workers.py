@@ -18,6 +18,7 @@ from ksqlkit.errors import ServerError
 
 logger = logging.getLogger("udf_server")
 
+_EACH: Final = 1 << 30  # bytes a worker may come to need: its models and what they score
 _QUICK: Final = 5.0  # a worker that lives shorter is restarted after a pause
 _LONGEST_PAUSE: Final = 10.0
 _FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -43,6 +44,17 @@ def reserve(host: str, port: int) -> socket.socket:
             hint="use --port 0 for a free port, or stop what listens there",
         ) from error
     return held
+
+
+def automatic() -> int:
+    """One worker for each core that we may use, as far as the memory that is available goes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return cores
+    return max(1, min(cores, free // _EACH))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from udf_server.http.codec import answer_document, batch_of, decode_call, encode
 from udf_server.http.docs import docs_page, openapi
 from udf_server.http.idempotency import Remembered
 from udf_server.http.message import (
-    ARROW,
     JSON,
     MAX_BODY,
     MAX_ROWS,
@@ -30,9 +29,11 @@ from udf_server.http.message import (
     Response,
     error_response,
     json_response,
+    media_of,
 )
 from udf_server.http.portable import PortableModels
 from udf_server.metrics import Metrics
+from udf_server.portable.functions import answers_for
 from udf_server.service import Answer, Service
 from udf_server.workers import Peers
 
@@ -76,9 +77,7 @@ class App:
             ("GET", "/docs"): self._docs,
         }
         self._templates = [
-            (method, _pattern(path), handler)
-            for (method, path), handler in self._handlers.items()
-            if "{" in path
+            (method, _pattern(path), handler) for (method, path), handler in self._handlers.items()
         ]
 
     @property
@@ -108,7 +107,7 @@ class App:
                 raise ServiceError(413, "TOO_LARGE", f"the body is over {MAX_BODY} bytes")
             if called is not None:
                 if request.method != "POST":
-                    raise ServiceError(405, "METHOD", "call a function with POST")
+                    raise ServiceError(405, "METHOD", "call a function with POST", allow=("POST",))
                 self._authorize(request, name)
                 if "idempotency-key" in request.headers:
                     self._in_task(self._once(request, lambda: self._one(request, called)), finish)
@@ -127,13 +126,18 @@ class App:
             finish(error)
 
     def _found(self, request: Request) -> tuple[Handler, tuple[str, ...]]:
-        handler = self._handlers.get((request.method, request.path))
-        if handler is not None and "{" not in request.path:
-            return handler, ()
-        for method, pattern, handler in self._templates:
-            if method == request.method and (match := pattern.fullmatch(request.path)):
-                return handler, match.groups()
-        raise ServiceError(404, "UNKNOWN_PATH", f"there is nothing at {request.path}; see /docs")
+        path, method = request.path, "GET" if request.method == "HEAD" else request.method
+        allow: list[str] = []
+        for known, pattern, handler in self._templates:
+            if match := pattern.fullmatch(path):
+                if known == method:
+                    return handler, match.groups()
+                allow.append(known)
+        if allow:
+            allow += ["HEAD"] * ("GET" in allow)
+            message = f"there is no {request.method} of {path}, but {' and '.join(allow)}"
+            raise ServiceError(405, "METHOD", message, allow=allow)
+        raise ServiceError(404, "UNKNOWN_PATH", f"there is nothing at {path}; see /docs")
 
     def _in_task(
         self, answer: Coroutine[Any, Any, Response], finish: Callable[[Response | Exception], None]
@@ -219,12 +223,7 @@ class App:
 
     def _begin(self, request: Request, called: _Call, finish: Callable[[Response | Exception], None]) -> None:
         """Decode a call and hand it over; raises ServiceError for one that is refused."""
-        headers = request.headers
-        media = headers.get("content-type", JSON)
-        if media != JSON:
-            media = media.partition(";")[0].strip().lower()
-            if media not in (JSON, ARROW):
-                raise ServiceError(415, "MEDIA_TYPE", f"send {JSON} or {ARROW}, not {media}")
+        media = media_of(request)
         service = self.service
         target = service.resolve(called[0], _version(called[1]))
         start = time.perf_counter()
@@ -247,6 +246,7 @@ class App:
     async def _many(self, request: Request) -> Response:
         """Several calls in one: `[{"function": NAME, "version": n, "data": [...]}, ...]`, answered in order;
         a refused one has `code` and `message` in its place."""
+        _json_only(request)
         try:
             calls = orjson.loads(request.body)
         except ValueError as error:
@@ -284,11 +284,19 @@ class App:
         version."""
         import numpy as np
 
-        store = self.service.models.store
+        _json_only(request)
+        service = self.service
+        if self.tokens is not None:
+            allowed = self.tokens.functions_of(request.headers.get("authorization"))
+            if allowed and not any(answers_for(service.catalog.find(each), name) for each in allowed):
+                raise ServiceError(403, "FORBIDDEN", f"this token may call no function that is model {name}")
+        live = service.models.serving(name)
+        if live is None:
+            raise ServiceError(404, "UNKNOWN_MODEL", f"there is no model {name}")
         try:
             document = orjson.loads(request.body)
             pairs = np.array(document["data"], dtype=np.float64)
-            version = document.get("version", self.service.models.serving(name))
+            version = live if document.get("version") is None else document["version"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ServiceError(
                 400, "MALFORMED", f'send {{"data": [[score, label], ...]}}: {error}'
@@ -297,9 +305,10 @@ class App:
             raise ServiceError(400, "MALFORMED", "each entry of data is a score and a label, both numbers")
         if len(pairs) > MAX_ROWS:
             raise ServiceError(413, "TOO_MANY_ROWS", f"{len(pairs)} rows; the limit is {MAX_ROWS}")
-        if version not in store.versions(name):
-            raise ServiceError(404, "UNKNOWN_VERSION", f"there is no model {name} version {version}")
-        self.service.drift.outcomes(name, version, pairs[:, 0], pairs[:, 1])
+        if type(version) is not int or version not in service.models.store.versions(name):
+            shown = f"{version!r:.40}"
+            raise ServiceError(404, "UNKNOWN_VERSION", f"there is no model {name} version {shown}")
+        service.drift.outcomes(name, version, pairs[:, 0], pairs[:, 1])
         return json_response({"taken": len(pairs)})
 
     def _manifest(self, request: Request) -> Response:
@@ -342,6 +351,11 @@ def _pattern(path: str) -> re.Pattern[str]:
     for part, pattern in _PARTS.items():
         text = text.replace(re.escape(part), pattern)
     return re.compile(text)
+
+
+def _json_only(request: Request) -> None:
+    if media_of(request) != JSON:
+        raise ServiceError(415, "MEDIA_TYPE", f"send {JSON} here")
 
 
 def _version(text: str | None) -> int | None:

@@ -27,6 +27,13 @@ def answer_of(function: Function) -> str | None:
     return (_ANSWERS | _OF_TEXTS).get(function.name) if function.origin == "udf_server" else None
 
 
+def answers_for(function: Function | None, model: str) -> bool:
+    """Whether a function answers with that model: its own, or any that a call names."""
+    if function is None:
+        return False
+    return function.model == model or (function.model is None and answer_of(function) is not None)
+
+
 def may_have(catalog: Catalog, allowed: Set[str], model: str, kind: str | None) -> bool:
     """Whether who may call those functions (empty: all) gets nothing more from having that model of a kind itself."""
     if not allowed:

@@ -64,6 +64,7 @@ def run(tmp_path: Path, act: Callable[[Send], Any], tokens: Tokens | None = None
 
 
 PLUS = "/v1/functions/PLUS:batch"
+FORM = "application/x-www-form-urlencoded"
 
 
 def test_the_shape_of_an_answer(tmp_path: Path) -> None:
@@ -97,6 +98,10 @@ REFUSED = [
     ("POST", "/v1/functions/PLUS@latest:batch", {"data": []}, {}, 404),
     ("GET", "/nothing", b"", {}, 404),
     ("GET", PLUS, b"", {}, 405),
+    ("POST", "/v1/batch", [], {"content_type": ARROW}, 415),
+    ("POST", PLUS, {"data": []}, {"content_type": FORM, "origin": "https://elsewhere.example"}, 415),
+    ("POST", PLUS, b"a=1&b=2", {"content_type": FORM}, 400),
+    ("POST", "/v1/models/nope/outcomes", {"data": [[0.5, 1]]}, {}, 404),
     ("POST", PLUS, {"data": [[i, 1, 1] for i in range(10_001)]}, {}, 413),
     ("POST", PLUS, b" " * (MAX_BODY + 1), {}, 413),
     ("POST", PLUS, b"a,b", {"content_type": "text/csv"}, 415),
@@ -113,6 +118,96 @@ def test_refusals(
     response = run(tmp_path, act)
     assert response.status == status
     assert set(orjson.loads(response.body)) == {"code", "message"}
+
+
+def test_json_that_curl_calls_a_form_is_taken(tmp_path: Path) -> None:
+    async def act(send: Send) -> Any:
+        return [
+            orjson.loads((await send("POST", path, body, content_type=FORM)).body)
+            for path, body in (
+                (PLUS, {"data": [[0, 1, 2]]}),
+                ("/v1/batch", [{"function": "PLUS", "data": [[0, 3, 4]]}]),
+            )
+        ]
+
+    one, [several] = run(tmp_path, act)
+    assert one["data"] == [[0, 3.0]]
+    assert several["data"] == [[0, 7.0]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", PLUS, "POST"),
+        ("DELETE", "/v1/functions", "GET, HEAD"),
+        ("POST", "/livez", "GET, HEAD"),
+        ("GET", "/v1/batch", "POST"),
+        ("PUT", "/v1/models/fraud/outcomes", "POST"),
+        ("POST", "/v1/models/fraud/versions/live/portable", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_told_which_there_are(tmp_path: Path, method: str, path: str, allow: str) -> None:
+    async def act(send: Send) -> Response:
+        return await send(method, path)
+
+    response = run(tmp_path, act)
+    assert response.status == 405
+    assert dict(response.headers)["allow"] == allow
+
+
+def test_head_is_answered_as_get(tmp_path: Path) -> None:
+    async def act(send: Send) -> list[Response]:
+        return [await send(method, "/v1/functions") for method in ("GET", "HEAD")]
+
+    got, head = run(tmp_path, act)
+    assert (head.status, head.body) == (200, got.body)  # which the connection leaves out
+
+
+def test_outcomes_are_taken_of_models_that_the_token_s_functions_answer_with(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "models")
+    for name in ("fraud", "churn"):
+        store.publish(name, b"x", kind="linear", file="model.npz", features=["A"])
+    (tmp_path / "tokens").write_text("all\nplus PLUS\nfraud FRAUD_SCORE\nany PREDICT\n")
+    tokens = Tokens.read(tmp_path / "tokens")
+    data = {"data": [[0.5, 1]]}
+
+    async def act(send: Send) -> dict[tuple[str, str], int]:
+        return {
+            (token, name): (
+                await send("POST", f"/v1/models/{name}/outcomes", data, authorization=f"Bearer {token}")
+            ).status
+            for token in ("all", "plus", "fraud", "any")
+            for name in ("fraud", "churn", "nope")
+        }
+
+    assert run(tmp_path, act, tokens) == {
+        ("all", "fraud"): 200, ("all", "churn"): 200, ("all", "nope"): 404,
+        ("plus", "fraud"): 403, ("plus", "churn"): 403, ("plus", "nope"): 403,
+        ("fraud", "fraud"): 200, ("fraud", "churn"): 403, ("fraud", "nope"): 403,
+        ("any", "fraud"): 200, ("any", "churn"): 200, ("any", "nope"): 404,
+    }  # fmt: skip
+
+
+def test_outcomes_of_what_there_is_not_say_so(tmp_path: Path) -> None:
+    ModelStore(tmp_path / "models").publish("fraud", b"x", kind="linear", file="model.npz", features=["A"])
+
+    async def act(send: Send) -> list[Any]:
+        calls = [
+            ("nope", {}),
+            ("fraud", {"version": 7}),
+            ("fraud", {"version": "1"}),
+            ("fraud", {"version": True}),
+        ]
+        return [
+            orjson.loads((await send("POST", f"/v1/models/{n}/outcomes", {"data": [[0.5, 1]], **more})).body)
+            for n, more in calls
+        ]
+
+    unknown, *versions = run(tmp_path, act)
+    assert unknown == {"code": "UNKNOWN_MODEL", "message": "there is no model nope"}
+    assert [v["message"] for v in versions] == [
+        f"there is no model fraud version {text}" for text in ("7", "'1'", "True")
+    ]
 
 
 def test_tokens_and_the_functions_they_may_call(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -17,8 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
+from udf_server.__main__ import main
 from udf_server.metrics import Metrics
-from udf_server.workers import Peers
+from udf_server.workers import Peers, automatic
 
 FUNCTIONS = """
 from udf_server import function
@@ -140,6 +142,21 @@ class TestProcesses:
                 time.sleep(0.1)
             raise AssertionError("workers live on")
 
+    def test_a_call_that_does_not_end_keeps_no_process(self, tmp_path: Path) -> None:
+        with server(tmp_path) as (process, url):
+            ask(url, "NEGATED", 1)
+
+            def forever() -> None:
+                with contextlib.suppress(httpx.HTTPError):
+                    ask(url, "PAUSE", 60.0)
+
+            caller = threading.Thread(target=forever, daemon=True)
+            caller.start()
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0  # ten seconds are given to calls under way
+        assert "still under way" in (tmp_path / "log").read_text()
+
     def test_a_reload_takes_new_tokens_and_breaks_no_connection(self, tmp_path: Path) -> None:
         tokens = tmp_path / "tokens"
         tokens.write_text("old NEGATED\n")
@@ -181,6 +198,17 @@ class TestProcesses:
         found = subprocess.run(wrong, capture_output=True, text=True, check=False)
         assert found.returncode == 1
         assert "Traceback" not in found.stderr
+
+
+def test_as_many_workers_as_cores_at_most() -> None:
+    assert 1 <= automatic() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "many"])
+def test_a_number_of_workers_that_makes_no_sense(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--workers", given])
+    assert "--workers" in capsys.readouterr().err
 
 
 def test_counts_of_several_processes_add_up(tmp_path: Path) -> None:
