@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ksqlkit.errors import DataError
 from udf_server.features import FRAUD_FEATURES, windowed_features
+from udf_server.frame import WORD, Column, Frame
 from udf_server.models.loaded import LoadedModel
 from udf_server.models.store import Metadata, ModelStore
-from udf_server.rows import matrix_of
-from udf_server.tabular import ALGORITHMS, Recipe, train_tabular
+from udf_server.tabular import ALGORITHMS, Recipe, reads_as_number, train_tabular
 from udf_server.text.model import TextModel
 from udf_server.text.training import fit_recipe, train_texts
 from udf_server.train_rows import CARD_COLUMNS, class_names
@@ -25,64 +25,116 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-Rows = Sequence[Mapping[str, Any]]
-
 
 class Learner(Protocol):
-    """Rows in time order, to be learned up to some row and judged after it."""
+    """Rows in time order, to be learned up to some row and judged after it. `beside` names models that are trained
+    along and go live with it."""
+
+    beside: tuple[str, ...]
 
     def train(self, end: int, store: ModelStore, promote: bool) -> Metadata:
         """Train on the rows before `end` and publish."""
 
     def losses(self, model: LoadedModel, start: int, end: int) -> Floats:
-        """What a model loses on each of the rows from `start` to `end`."""
+        """What a model loses on each of the rows from `start` to `end` that can be judged."""
 
 
-def learner_for(champion: LoadedModel, plan: Plan, rows: Rows) -> Learner:
+def learner_for(champion: LoadedModel, plan: Plan, rows: Frame) -> Learner:
     """The learner of the champion's kind; raises DataError for rows or a kind that it cannot learn from."""
+    from udf_server.challengers import special_learner  # they build on this module
+
     metadata = champion.metadata
-    have = list(dict.fromkeys(k for row in rows[:1000] for k in row))
+    have = set(rows.columns)
     features = metadata.features
-    cards = tuple(features) == FRAUD_FEATURES and not set(features) <= set(have) and set(have) >= CARD_COLUMNS
+    cards = tuple(features) == FRAUD_FEATURES and not set(features) <= have and have >= CARD_COLUMNS
     if isinstance(champion, TextModel):
         if plan.text is None:
             raise DataError(f"model {metadata.name} reads text", hint="Name its column by --text.")
-        _need({plan.label, plan.text}, have)
-        return TextLearner(champion, plan, [row.get(plan.text) for row in rows], rows)
+        need(metadata.name, {"--label": plan.label, "--text": plan.text}, (), rows)
+        return TextLearner(champion, plan, rows)
+    if (special := special_learner(champion)) is not None:
+        made: Learner = special(champion, plan, rows)
+        return made
     if cards:
-        _need({plan.label}, have)
+        need(metadata.name, {"--label": plan.label}, (), rows)
         return CardLearner(champion, plan, rows)
-    if metadata.training_data.get("algorithm") not in ALGORITHMS and tuple(features) != FRAUD_FEATURES:
-        raise DataError(
-            f"model {metadata.name} is of a kind that has no challengers",
-            hint=f"Train the next version by `ksqlkit train {metadata.name}`.",
-        )
-    _need({plan.label, *(plan.features or features), *features}, have)
-    return TableLearner(champion, plan, rows)
+    if (why := never_due(metadata)) is not None:
+        raise DataError(f"model {metadata.name} {why[0]}", hint=why[1])
+    need(metadata.name, {"--label": plan.label}, {*plan.features, *features}, rows)
+    return TableLearner(champion, plan, table_rows(metadata, rows))
 
 
-def _need(wanted: set[str], have: Sequence[str]) -> None:
-    if missing := sorted(wanted - set(have)):
-        raise DataError(
-            f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(have) or 'none'}."
+def never_due(metadata: Metadata) -> tuple[str, str] | None:
+    """Why a model has no challengers, and what to do; None for one that can have some."""
+    kept = metadata.training_data
+    if str(kept.get("description", "")).startswith("imported from") or metadata.kind in ("onnx", "encoder"):
+        return (
+            "was made elsewhere and imported: how to train it is not known here, so it has no challengers",
+            f"Import the next version: ksqlkit models import FILE --name {metadata.name} --stage",
         )
+    if (
+        metadata.name.endswith("_kind")
+        and metadata.settings.get("task") == "classes"
+        and "algorithm" not in kept
+    ):
+        first = metadata.name.removesuffix("_kind")
+        return f"is trained along with {first}", f"Retrain that one: ksqlkit retrain {first}"
+    if kept.get("algorithm") in ALGORITHMS or metadata.kind in ("text", "factors", "profile"):
+        return None
+    if metadata.settings.get("sensors") or "threshold" in kept or tuple(metadata.features) == FRAUD_FEATURES:
+        return None
+    return (
+        "does not say how it was trained, so it has no challengers",
+        f"Train the next version by `ksqlkit train {metadata.name}`.",
+    )
+
+
+def need(name: str, options: Mapping[str, str | None], columns: Collection[str], rows: Frame) -> None:
+    """Raise DataError for columns that a model is trained by and that are not named, by option, or not there."""
+    if unnamed := [option for option, column in options.items() if column is None]:
+        raise DataError(
+            f"model {name} is trained by {' and '.join(options)}", hint=f"Name {' and '.join(unnamed)}."
+        )
+    if missing := sorted(c for c in {*options.values(), *columns} if c is not None and c not in rows.columns):
+        raise DataError(
+            f"there is no column {', '.join(missing)}", hint=f"There are {', '.join(rows.columns) or 'none'}."
+        )
+
+
+def table_rows(metadata: Metadata, rows: Frame) -> Frame:
+    """The rows; raises DataError for words where the model learned numbers."""
+    for name in metadata.features:
+        if rows[name].kind == WORD and not metadata.categories.get(name):
+            shown = next((v for v in rows[name] if v is not None and not reads_as_number(v)), None)
+            raise DataError(
+                f"the column {name} has {str(shown)[:40]!r}; model {metadata.name} learned numbers"
+            )
+    return rows
+
+
+def table_matrix(metadata: Metadata, rows: Frame) -> Floats:
+    """Rows by the model's features, a word that it has never heard missing."""
+    import numpy as np
+
+    return np.column_stack([rows[f].numbers(metadata.categories.get(f, ())) for f in metadata.features])
 
 
 class TableLearner:
     """Rows of features."""
 
-    def __init__(self, champion: LoadedModel, plan: Plan, rows: Rows) -> None:
+    beside: tuple[str, ...] = ()
+
+    def __init__(self, champion: LoadedModel, plan: Plan, rows: Frame) -> None:
         metadata = champion.metadata
         self._name, self._description = metadata.name, plan.source[:200]
-        self._columns = {f: [row.get(f) for row in rows] for f in plan.features or metadata.features}
-        self._seen = {f: [row.get(f) for row in rows] for f in metadata.features}
-        self._labels = [row.get(plan.label) for row in rows]
+        self._rows, self._features = rows, plan.features or metadata.features
+        self._labels: Column = rows[cast("str", plan.label)]
         algorithm = plan.algorithm or metadata.training_data.get("algorithm", "xgboost")
         self._recipe = Recipe(algorithm, metadata.settings.get("task"), metadata.settings.get("derived", ()))
 
     def train(self, end: int, store: ModelStore, promote: bool) -> Metadata:
         """As the protocol has it."""
-        past = {f: c[:end] for f, c in self._columns.items()}
+        past = self._rows[:end].only(self._features).columns
         return train_tabular(
             past, self._labels[:end], store, self._name, self._recipe,
             description=self._description, promote=promote,
@@ -90,14 +142,11 @@ class TableLearner:
 
     def losses(self, model: LoadedModel, start: int, end: int) -> Floats:
         """Log loss of classes, squared error of values."""
-        import numpy as np
-
         metadata = model.metadata
-        given = self._seen | self._columns
-        matrix = matrix_of(model, [given[f][start:end] for f in metadata.features])
+        matrix = table_matrix(metadata, self._rows[start:end])
         labels = self._labels[start:end]
         if metadata.settings.get("task") == "regression":
-            error: Floats = (model.predict(matrix) - np.asarray(labels, np.float64)) ** 2
+            error: Floats = (model.predict(matrix) - labels.numbers()) ** 2
             return error
         places = {str(c): at for at, c in enumerate(metadata.classes)}
         at = [places.get(str(v), -1) for v in labels] if places else labels_of_two(labels)
@@ -107,14 +156,14 @@ class TableLearner:
 class CardLearner(TableLearner):
     """Card transactions, whose features are windows over what came before."""
 
-    def __init__(self, champion: LoadedModel, plan: Plan, rows: Rows) -> None:
+    def __init__(self, champion: LoadedModel, plan: Plan, rows: Frame) -> None:
         super().__init__(champion, plan, rows)
-        self._columns = self._seen = windowed_features(rows)
+        self._rows = Frame({name: Column.of(values) for name, values in windowed_features(rows).items()})
 
     def train(self, end: int, store: ModelStore, promote: bool) -> Metadata:
         """As the protocol has it."""
         return train_fraud(
-            {f: c[:end] for f, c in self._columns.items()}, labels_of_two(self._labels[:end]), store,
+            self._rows[:end].columns, labels_of_two(self._labels[:end]), store,
             name=self._name, description=self._description, promote=promote,
         )  # fmt: skip
 
@@ -122,11 +171,13 @@ class CardLearner(TableLearner):
 class TextLearner:
     """Texts and their labels."""
 
-    def __init__(self, champion: TextModel, plan: Plan, texts: Sequence[Any], rows: Rows) -> None:
+    beside: tuple[str, ...] = ()
+
+    def __init__(self, champion: TextModel, plan: Plan, rows: Frame) -> None:
         self._name, self._description = champion.metadata.name, plan.source[:200]
         self._recipe = fit_recipe(champion)
-        self._texts = ["" if text is None else str(text) for text in texts]
-        self._labels = class_names([row.get(plan.label) for row in rows])
+        self._texts = ["" if text is None else str(text) for text in rows[cast("str", plan.text)]]
+        self._labels = class_names(rows[cast("str", plan.label)])
 
     def train(self, end: int, store: ModelStore, promote: bool) -> Metadata:
         """As the protocol has it; a class that came up once only is left for the next time."""

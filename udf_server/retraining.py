@@ -15,7 +15,8 @@ import orjson
 from ksqlkit.errors import DataError
 from udf_server.drift.watch import is_drifting
 from udf_server.errors import ModelError
-from udf_server.learners import learner_for
+from udf_server.frame import Frame
+from udf_server.learners import learner_for, never_due
 from udf_server.models.loaded import load
 from udf_server.models.store import ModelStore
 from udf_server.tabular import ALGORITHMS
@@ -38,15 +39,19 @@ _DAY: Final = 86_400.0
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How a model is trained again: rows from a file or query in time order, every so many days; `last` in seconds
-    since the epoch."""
+    since the epoch. The columns are those that `ksqlkit train` was told for such a model."""
 
     source: str
-    label: str
+    label: str | None = None
     features: tuple[str, ...] = ()
     algorithm: str | None = None  # by default that of the live version
     every_days: float = 7.0
     last: float = 0.0
-    text: str | None = None  # the column of a classifier of texts
+    text: str | None = None
+    series: str | None = None
+    user: str | None = None
+    item: str | None = None
+    weight: str | None = None
 
     def due(self, now: float) -> bool:
         """Whether its time has come."""
@@ -98,11 +103,26 @@ def due_models(store: ModelStore, now: float | None = None) -> list[str]:
     ]
 
 
+def unplanned(store: ModelStore) -> dict[str, str]:
+    """Models that are never due, and why."""
+    found = {}
+    for name in store.names():
+        if read_plan(store, name) is None:
+            try:
+                why = never_due(store.metadata(name, store.live(name)))
+            except ModelError as error:
+                found[name] = f"cannot be read: {error}"
+                continue
+            found[name] = why[0] if why else f"has no plan; give it one: ksqlkit retrain {name} --from ..."
+    return found
+
+
 def challenge(store: ModelStore, name: str, plan: Plan, rows: Sequence[Mapping[str, Any]]) -> Trial:
     """Train on a rolling origin, compare each fold with the live version, publish a challenger trained on all rows, and
     promote it if it is better at the 5 % level; the champion stays for rollback. Raises DataError, ModelError."""
     import numpy as np
 
+    rows = Frame.of(rows)
     champion = load(store, name, store.live(name))
     learner = learner_for(champion, plan, rows)
     edges = np.linspace(FIRST_ORIGIN * len(rows), len(rows), FOLDS + 1).astype(int).tolist()
@@ -114,10 +134,15 @@ def challenge(store: ModelStore, name: str, plan: Plan, rows: Sequence[Mapping[s
             losses[0].append(learner.losses(champion, start, end))
             losses[1].append(learner.losses(fresh, start, end))
     ours, theirs = np.concatenate(losses[0]), np.concatenate(losses[1])
+    if not len(ours):
+        raise DataError("none of the later rows can be judged", hint="Give more rows.")
     p = paired_p(ours - theirs)
     made = learner.train(len(rows), store, False)
     if p < LEVEL:
         store.promote(name, made.version)
+        for beside in learner.beside:
+            if versions := store.versions(beside):
+                store.promote(beside, versions[-1])
     version = champion.metadata.version
     return Trial(name, version, made.version, float(ours.mean()), float(theirs.mean()), p, p < LEVEL)
 

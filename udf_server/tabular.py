@@ -148,7 +148,12 @@ def check_scalars(name: str, values: Sequence[Any], *, numbers: bool = False) ->
     if column.kind == OTHER or (numbers and (column.kind == WORD or column.missing.any())):
         # Where one is a word all were kept as texts: it is the first that does not read as a number.
         wrong = next(
-            ((row, v) for row, v in enumerate(column, 1) if not isinstance(v, fit) and not _reads(v)), None
+            (
+                (row, v)
+                for row, v in enumerate(column, 1)
+                if not isinstance(v, fit) and not reads_as_number(v)
+            ),
+            None,
         )
         if wrong is not None:
             what = "numbers" if numbers else "numbers or words"
@@ -160,7 +165,7 @@ def check_scalars(name: str, values: Sequence[Any], *, numbers: bool = False) ->
     return column
 
 
-def _reads(value: Any) -> bool:
+def reads_as_number(value: Any) -> bool:
     """Whether a text is a number."""
     try:
         return isinstance(value, str) and float(value) == float(value)

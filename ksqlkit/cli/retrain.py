@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ksqlkit.cli.options import JsonOption, ProjectOption, ServerOption, TargetOption, open_config
-from ksqlkit.cli.output import guarded, messages, print_json, print_table
-from ksqlkit.cli.train import read_source
-from ksqlkit.errors import UserError
+from ksqlkit.cli.output import guarded, print_json, print_table, tell
+from ksqlkit.cli.train_source import planned, read_source, split_names
+from ksqlkit.errors import KsqlkitError, UserError
+
+if TYPE_CHECKING:
+    from udf_server.retraining import Trial
 
 
 @guarded
@@ -31,7 +34,13 @@ def retrain(
         str | None, typer.Option("--algorithm", help="As of `ksqlkit train`; by default the live version's.")
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of a classifier of texts.")] = None,
-    every: Annotated[float, typer.Option("--every", help="Days until it is due again.")] = 7.0,
+    series: Annotated[
+        str | None, typer.Option("--series", help="The column that names each run to failure.")
+    ] = None,
+    user: Annotated[str | None, typer.Option("--user", help="The column of users.")] = None,
+    item: Annotated[str | None, typer.Option("--item", help="The column of what users had.")] = None,
+    weight: Annotated[str | None, typer.Option("--weight", help="The column of how much.")] = None,
+    every: Annotated[float | None, typer.Option("--every", help="Days until it is due again; 7.")] = None,
     project: ProjectOption = None,
     target: TargetOption = None,
     server: ServerOption = None,
@@ -43,45 +52,62 @@ def retrain(
     origins and both are scored on what follows; a paired test decides at the 5 % level. The version before stays, for
     `ksqlkit models rollback`.
 
+    Where the rows come from is said once, here or by `ksqlkit train --every`. Models of tables are due when their time
+    has come or while an alert of drift lasts, all others by time; imported ones never are.
+
     Example: ksqlkit retrain --due
 
     Also: ksqlkit retrain subject --from tickets.csv --text BODY --label SUBJECT --every 30
+
+    Also: ksqlkit retrain recommend --from "SELECT * FROM VISITS;" --user CUSTOMER --item PRODUCT
     """
     import time
     from dataclasses import asdict, replace
 
     from udf_server.models.store import ModelStore
-    from udf_server.retraining import Plan, challenge, due_models, read_plan, write_plan
+    from udf_server.retraining import challenge, due_models, read_plan, unplanned, write_plan
 
     if (name is None) != due:
         raise UserError("Name a model, or say --due", hint="ksqlkit retrain --due")
+    columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}
+    given: dict[str, Any] = {part: column.upper() for part, column in columns.items() if column}
+    if features:
+        given["features"] = split_names(features)
+    if due and (source or given or algorithm or every):
+        raise UserError("--due takes models by the plans they have", hint="Name a model to change its plan.")
     config = open_config(project)
     store = ModelStore(config.models)
-    if name is not None and source is not None:
-        if label is None or name not in store.names():
-            raise UserError(
-                f"--from needs --label, and {name} to be a model",
-                hint=f"Train it first: ksqlkit train {name}",
-            )
-        wanted = tuple(f.strip().upper() for f in features.split(",")) if features else ()
-        # A plan is carried out from wherever the scheduler runs.
-        kept = str(Path(source).resolve()) if Path(source[:255]).is_file() else source
-        column = text.upper() if text else None
-        write_plan(store, name, Plan(kept, label.upper(), wanted, algorithm, every, text=column))
+    if name is not None and name not in store.names():
+        known = ", ".join(store.names()) or "none"
+        raise UserError(
+            f"There is no model {name}", hint=f"Train it first: ksqlkit train {name}. Known: {known}."
+        )
     names = [name] if name is not None else due_models(store)
-    trials = []
+    trials, failed = [], []
     for each in names:
-        plan = read_plan(store, each)
-        if plan is None:
-            raise UserError(f"{each} has no plan to be trained again", hint="Give --from and --label once.")
-        trials.append(challenge(store, each, plan, read_source(plan.source, config, target, server)))
-        write_plan(store, each, replace(plan, last=time.time()))
+        try:
+            plan = planned(read_plan(store, each), each, source, given, algorithm, every)
+            trials.append(challenge(store, each, plan, read_source(plan.source, config, target, server)))
+            write_plan(store, each, replace(plan, last=time.time()))
+        except KsqlkitError as error:
+            if name is not None:
+                raise
+            failed.append(each)  # the others are due all the same
+            tell(f"error: {each}: {error.render()}")
     if json:
         print_json([asdict(trial) for trial in trials])
-        return
-    if not trials:
-        messages.print("no model is due")
-        return
+    elif trials:
+        show(trials)
+    if due and not names:
+        tell("no model is due")
+    for each, why in unplanned(store).items() if due else ():
+        tell(f"{each} is never due: it {why}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def show(trials: Sequence[Trial]) -> None:
+    """What came of challenges, as a table."""
     rows = [
         [
             t.model,

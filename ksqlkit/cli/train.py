@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,15 +11,11 @@ from ksqlkit.cli.options import (
     ProjectOption,
     ServerOption,
     TargetOption,
-    open_client,
     open_config,
 )
 from ksqlkit.cli.output import guarded, print_json, print_table, tell
+from ksqlkit.cli.train_source import planned, read_source, split_names
 from ksqlkit.errors import UserError
-
-if TYPE_CHECKING:
-    from ksqlkit.project.config import Config
-    from udf_server.frame import Frame
 
 
 @guarded
@@ -65,6 +60,12 @@ def train(
     profile: Annotated[
         bool, typer.Option("--profile", help="Learn what good rows look like, for VALIDATE.")
     ] = False,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            "--every", help="Days until `ksqlkit retrain --due` trains it again, from the same source."
+        ),
+    ] = None,
     project: ProjectOption = None,
     target: TargetOption = None,
     server: ServerOption = None,
@@ -84,30 +85,39 @@ def train(
 
     Also: ksqlkit train recommend --from visits.csv --user CUSTOMER --item PRODUCT
     """
+    import time
+    from dataclasses import replace
+
     from udf_server.advice import advise
     from udf_server.advice import messages as as_json
     from udf_server.models.store import ModelStore, check_name
+    from udf_server.retraining import write_plan
     from udf_server.tabular import ALGORITHMS, TASKS, Recipe
     from udf_server.train_rows import Task, train_rows
 
-    for given, known in ((algorithm, ALGORITHMS), (task, TASKS)):
-        if given is not None and given not in known:
-            raise UserError(f"There is no {given}", hint=f"Known: {', '.join(known)}.")
+    for asked, known in ((algorithm, ALGORITHMS), (task, TASKS)):
+        if asked is not None and asked not in known:
+            raise UserError(f"There is no {asked}", hint=f"Known: {', '.join(known)}.")
     check_name(name)
+    columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}
+    given: dict[str, Any] = {part: column.upper() for part, column in columns.items() if column}
+    plan = planned(None, name, source, given, None, every) if every is not None else None
     config = open_config(project)
     rows = read_source(source, config, target, server)
-    columns = {"label": label, "text": text, "series": series, "user": user, "item": item, "weight": weight}
     wanted = Task(
-        **{part: column.upper() for part, column in columns.items() if column},
+        **given,
         features=split_names(features),
-        drop=tuple(name for given in drop or () for name in split_names(given)),
+        drop=tuple(column for names in drop or () for column in split_names(names)),
         profile=profile,
         recipe=Recipe(algorithm, task, tuple(formula or ())),
     )
     warnings = advise(rows, wanted)
     for warning in warnings:
         tell(f"warning: {warning}")
-    trained = train_rows(rows, wanted, ModelStore(config.models), name, source[:200])
+    store = ModelStore(config.models)
+    trained = train_rows(rows, wanted, store, name, source[:200])
+    if plan is not None:
+        write_plan(store, name, replace(plan, last=time.time()))
     if json:
         found = {"model": name, "version": trained.version, "metrics": trained.metrics}
         print_json(found | {"warnings": as_json(warnings)})
@@ -116,26 +126,3 @@ def train(
         f"{name} version {trained.version}", ["metric", "value"], [list(m) for m in trained.metrics.items()]
     )
     tell(f"live in {config.models}")
-
-
-def split_names(given: str | None) -> tuple[str, ...]:
-    """Column names of A,B,C, in upper case."""
-    return tuple(n.strip().upper() for n in given.split(",") if n.strip()) if given else ()
-
-
-def read_source(source: str, config: Config, target: str | None, server: str | None) -> Frame:
-    """The rows of a query or a file, column names in upper case."""
-    from udf_server.frame import Frame
-
-    if source.lstrip()[:6].upper() == "SELECT":
-        client, _ = open_client(None if server else config, target, server)
-        try:
-            return Frame.of(client.query(source if source.rstrip().endswith(";") else source + ";").dicts())
-        finally:
-            client.close()
-    from ksqlkit.loading.readers import infer, read_rows
-
-    path = Path(source)
-    columns, _ = read_rows(path)
-    texts = columns is not None and ".csv" in path.suffixes
-    return Frame.read(lambda: read_rows(path)[1], infer if texts else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
@@ -34,6 +34,7 @@ class FactorModel:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             self._users = {name: at for at, name in enumerate(arrays["users"].tolist())}
             self._items: list[str] = arrays["items"].tolist()
+            self._places = {name: at for at, name in enumerate(self._items)}
             self._user_factors: Floats = arrays["user_factors"].astype(np.float64)
             self._item_factors: Floats = arrays["item_factors"].astype(np.float64)
             self._popularity: Floats = arrays["popularity"]
@@ -54,6 +55,17 @@ class FactorModel:
             scores[self._had[self._starts[at] : self._starts[at + 1]]] = -np.inf
         best = np.argsort(-scores, kind="stable")[:count]
         return [(self._items[i], float(scores[i])) for i in best if np.isfinite(scores[i])]
+
+    def rank(self, user: str, item: str, had: Collection[str]) -> int | None:
+        """Where an item stands for a user, from 1, among all but those in `had`; None for an item never seen."""
+        place = self._places.get(item)
+        if place is None:
+            return None
+        at = self._users.get(user)
+        scores = self._popularity if at is None else self._item_factors @ self._user_factors[at]
+        above = scores > scores[place]
+        known = [self._places[other] for other in had if other in self._places]
+        return 1 + int(above.sum()) - int(above[known].sum())
 
     def predict(self, matrix: Floats) -> Floats:  # noqa: ARG002
         """Not a model of rows."""

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc
 from udf_server.models.boosting import import_xgboost
+from udf_server.models.loaded import Calibration
 from udf_server.models.store import Metadata, ModelStore
 from udf_server.tabular import make_table
 
@@ -47,6 +49,7 @@ def train_threat(
     threads: int = 1,
     seed: int = 7,
     description: str = "",
+    promote: bool = True,
 ) -> Metadata:
     """Train what THREAT_SCORE asks: `name` for the probability of an attack, `name_kind` for which it is.
 
@@ -72,6 +75,8 @@ def train_threat(
         "positives": int(attack.sum()),
         "seed": seed,
     }
+    # A line of slope one in log-odds that takes the threshold to a half.
+    line = {"kind": "platt", "slope": 1.0, "intercept": -float(np.log(threshold / (1 - threshold)))}
     published = store.publish(
         name,
         bytes(booster.save_raw("ubj")),
@@ -80,10 +85,11 @@ def train_threat(
         features=table.features,
         metrics=metrics,
         training_data={**described, "threshold": threshold},
-        # A line of slope one in log-odds that takes the threshold to a half.
-        calibration={"kind": "platt", "slope": 1.0, "intercept": -float(np.log(threshold / (1 - threshold)))},
+        calibration=line,
         settings={"task": "binary"},
         categories=table.categories,
+        reference=_reference(table.features, matrix, attack, settings, line),
+        promote=promote,
     )
     attacks = sorted(set(names[attack == 1].tolist()))
     if len(attacks) > 1:
@@ -106,8 +112,30 @@ def train_threat(
             settings={"task": "classes"},
             categories=table.categories,
             classes=attacks,
+            promote=promote,
         )
     return published
+
+
+def _reference(
+    features: Sequence[str],
+    matrix: Floats,
+    attack: Labels,
+    settings: Mapping[str, Any],
+    line: Mapping[str, Any],
+) -> bytes | None:
+    """How features and scores of rows that were not learned are distributed: of the last 15 %, scored by a model of
+    those before."""
+    import numpy as np
+
+    xgboost = import_xgboost()
+    cut = int(len(attack) * 0.85)
+    if len(np.unique(attack[:cut])) < 2 or cut == len(attack):
+        return None
+    past = xgboost.train(dict(settings), xgboost.DMatrix(matrix[:cut], attack[:cut]), _UNSEEN_ROUNDS)
+    raw = past.predict(xgboost.DMatrix(matrix[cut:])).astype(np.float64)
+    scores, truth = Calibration(line)(raw), attack[cut:].astype(np.float64)
+    return Reference.fit(features, matrix[cut:], scores, truth).to_bytes()
 
 
 def _unseen_threshold(

@@ -9,8 +9,18 @@ import numpy as np
 import pytest
 
 from ksqlkit.errors import DataError
+from tests.support.models import linear_model
 from udf_server.models.store import ModelStore
-from udf_server.retraining import Plan, Trial, challenge, due_models, paired_p, read_plan, write_plan
+from udf_server.retraining import (
+    Plan,
+    Trial,
+    challenge,
+    due_models,
+    paired_p,
+    read_plan,
+    unplanned,
+    write_plan,
+)
 from udf_server.tabular import Recipe, train_tabular
 from udf_server.text.training import Recipe as Texts
 from udf_server.text.training import train_texts
@@ -116,12 +126,31 @@ def test_card_transactions_get_their_windows(tmp_path: Path) -> None:
         challenge(store, "fraud", Plan("file", "IS_FRAUD"), [{**r, "IS_FRAUD": "yes"} for r in rows])
 
 
-def test_a_kind_without_challengers_says_so(tmp_path: Path) -> None:
+def test_what_a_kind_needs_and_why_one_is_never_due(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     events = [{"U": u, "I": i} for u in range(6) for i in range(u % 3, 6)]
     train_rows(events, Task(user="U", item="I"), store, "r")
-    with pytest.raises(DataError, match="has no challengers"):
-        challenge(store, "r", Plan("file", "U"), events)
+    with pytest.raises(DataError, match="model r is trained by --user and --item") as refused:
+        challenge(store, "r", Plan("file", user="U"), events)
+    assert refused.value.hint == "Name --item."
+    with pytest.raises(DataError, match="no column W"):
+        challenge(store, "r", Plan("file", user="U", item="I", weight="W"), events)
+    linear_model(store, "made", [1.0], training_data={"description": "imported from churn.onnx"})
+    with pytest.raises(DataError, match="made elsewhere and imported"):
+        challenge(store, "made", Plan("file", "Y"), [{"X0": 1, "Y": 1}])
+    linear_model(store, "old", [1.0])
+    with pytest.raises(DataError, match="does not say how it was trained"):
+        challenge(store, "old", Plan("file", "Y"), [{"X0": 1, "Y": 1}])
+    write_plan(store, "old", Plan("file", "Y"))
+    told = unplanned(store)
+    assert set(told) == {"r", "made"}
+    assert "give it one" in told["r"]
+    assert "imported" in told["made"]
+
+
+def test_words_where_a_model_learned_numbers(store: ModelStore) -> None:
+    with pytest.raises(DataError, match="the column X has 'a lot'; model m learned numbers"):
+        trial(store, [*rows(300, False), {"X": "a lot", "Z": 0.0, "Y": 1}])
 
 
 def test_what_is_due(store: ModelStore) -> None:
