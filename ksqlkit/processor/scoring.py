@@ -178,6 +178,8 @@ class Caller:
                         why = f"{self.entry.name}: the scoring server answered {reply.status}: {_message(reply.body)}"
                 except NoSense as error:
                     why = str(error)
+                if reply.status in (401, 403):
+                    why += "; scoring.token_env in ksqlkit.toml names the variable that holds the token"
                 if reply.status in (400, 413):
                     raise RowFailed("INVALID_INPUT", why)
                 if reply.status == 404:
@@ -258,8 +260,13 @@ def wait_for(transport: Transport, url: str, keeper: Keeper, patience: float) ->
                 )
         except NoReply as error:
             why = str(error)
+            if error.hint is not None:
+                raise ServerError(why, hint=error.hint) from error
         except (ValueError, KeyError, TypeError) as error:
-            raise ServerError(f"{url}/v1/functions is no manifest: {error}") from error
+            raise ServerError(
+                f"{url}/v1/functions is no manifest: {error}",
+                hint="Is it a scoring server, of the same release of ksqlkit?",
+            ) from error
         if time.monotonic() >= until:
             raise Unreachable(why, hint="start it with `python -m udf_server`, or correct its URL")
         keeper.pause(pause, why)

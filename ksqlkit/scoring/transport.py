@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,11 +18,12 @@ class Reply:
 
 
 class NoReply(Exception):
-    """Nothing came back. With `timed_out` the server was reached but did not answer in time."""
+    """Nothing came back. With `timed_out` the server was reached but did not answer in time. With a `hint` it will not
+    come back by itself."""
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    def __init__(self, message: str, *, timed_out: bool = False, hint: str | None = None) -> None:
         super().__init__(message)
-        self.timed_out = timed_out
+        self.timed_out, self.hint = timed_out, hint
 
 
 class Transport(Protocol):
@@ -35,14 +37,19 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """Transport over httpx, connecting at the first request. Proxies of the environment are not used."""
+    """Transport over httpx, connecting at the first request. Proxies of the environment are not used; authorities in
+    SSL_CERT_FILE or SSL_CERT_DIR are."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
+        import ssl
+
         import httpx
 
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(base_url=self.url, headers=headers, trust_env=False)
+        own = {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+        trusted = ssl.create_default_context() if own else True
+        self._client = httpx.Client(base_url=self.url, headers=headers, trust_env=False, verify=trusted)
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Reply:
         """The reply, whatever its status; raises NoReply."""
@@ -54,9 +61,26 @@ class HttpTransport:
         except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout) as error:
             raise NoReply(f"{self.url} did not answer within {timeout:.1f} s", timed_out=True) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if (why := _distrust(error)) is not None:
+                raise NoReply(
+                    f"the certificate of {self.url} is not to be trusted: {why}",
+                    hint="Name its authority's certificate (PEM) in SSL_CERT_FILE, and the server as it does.",
+                ) from error
             raise NoReply(f"cannot reach {self.url}: {error}") from error
         return Reply(reply.status_code, reply.headers, reply.content)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+
+def _distrust(error: BaseException) -> str | None:
+    """What is wrong with a server's certificate, None for other errors."""
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        cause = cause.__cause__ or cause.__context__
+    return None

@@ -65,8 +65,8 @@ class Server:
         self.calls: list[tuple[str, int, Mapping[str, str]]] = []
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Reply:
-        arrow = headers["content-type"] == ARROW
-        rows = rows_of(body, arrow=arrow)
+        arrow = headers.get("content-type") == ARROW
+        rows = rows_of(body, arrow=arrow) if body else []
         self.calls.append((path, len(rows), headers))
         if self.replies:
             reply = self.replies.pop(0)

@@ -11,7 +11,7 @@ import pytest
 from ksqlkit.errors import ServerError, Unreachable
 from ksqlkit.processor.columns import arrow_types, decode, encode
 from ksqlkit.processor.planning import plain_details
-from ksqlkit.processor.scoring import Caller
+from ksqlkit.processor.scoring import Caller, wait_for
 from ksqlkit.scoring import RowFailed
 from ksqlkit.scoring.transport import NoReply
 from tests.support.processor_parts import Keeper, Server, arrow_answer, entry, query
@@ -47,6 +47,18 @@ def test_rows_wait_for_a_server_that_is_away(trouble: Any) -> None:
     assert answers == [2.0, 3.0]
     assert notes == []
     assert len([s for s, _ in keeper.pauses if s > 0]) == 2
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once() -> None:
+    server = Server(root, [NoReply("the certificate is not to be trusted", hint="SSL_CERT_FILE")])
+    with pytest.raises(ServerError, match="not to be trusted") as raised:
+        wait_for(server, "https://s", Keeper(), 30.0)
+    assert raised.value.hint == "SSL_CERT_FILE"
+
+
+def test_what_is_no_manifest_is_told_at_once() -> None:
+    with pytest.raises(ServerError, match="no manifest"):
+        wait_for(Server(root, [b"<html>"]), "http://s", Keeper(), 30.0)
 
 
 NO_MODEL = (

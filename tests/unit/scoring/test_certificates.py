@@ -1,0 +1,65 @@
+"""A scoring server behind TLS: whose certificates are trusted."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from ksqlkit.scoring.transport import HttpTransport, NoReply
+from tests.support import certificates
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
+    if reason := certificates.missing():
+        pytest.skip(reason)
+    return certificates.Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(params=["good", "expired"])
+def server(request: pytest.FixtureRequest, authority: certificates.Authority) -> Iterator[tuple[str, str]]:
+    """Which certificate it has, and its URL."""
+    authority.sign(request.param, expired=request.param == "expired")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.folder / f"{request.param}.both")
+    listening = HTTPServer(("127.0.0.1", 0), Handler)
+    listening.socket = context.wrap_socket(listening.socket, server_side=True)
+    thread = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    yield request.param, f"https://127.0.0.1:{listening.server_port}"
+    listening.shutdown()
+    listening.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_authorities_of_the_environment_are_trusted(
+    server: tuple[str, str], authority: certificates.Authority, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, url = server
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    if named:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    transport = HttpTransport(url)
+    try:
+        if named and kind == "good":
+            assert transport.send("GET", "/", b"", {}, 5.0).status == 204
+            return
+        with pytest.raises(NoReply, match="not to be trusted") as raised:
+            transport.send("GET", "/", b"", {}, 5.0)
+        assert ("expired" in str(raised.value)) == named
+        assert "SSL_CERT_FILE" in (raised.value.hint or "")
+    finally:
+        transport.close()
