@@ -26,8 +26,7 @@ final class GroupCommit {
     private static final long FIRST_PAUSE_MS = 50;
     private static final long LONGEST_PAUSE_MS = 1_000;
     private static final long SLICE_NS = 25_000_000L;
-    /** After so long without another row, those who wait go without the rest. */
-    private static final long GAP_NS = 150_000L;
+    private static final long SHORTEST_GAP_NS = 100_000L;
     private static final byte[] OPEN = "{\"data\":[".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] CLOSE = "]}".getBytes(StandardCharsets.US_ASCII);
 
@@ -148,7 +147,9 @@ final class GroupCommit {
     /** For how much longer the row that gathers does; with no time left it no more does, and leads where it can. */
     private long patience(Row row, long now) {
         synchronized (waiting) {
-            long left = Math.min(lastCame - now + GAP_NS, gatheringSince - now + callNs);
+            // Going without those who are late costs them and the next call about half a call's time.
+            long gap = Math.max(SHORTEST_GAP_NS, callNs / 2);
+            long left = Math.min(lastCame - now + gap, gatheringSince - now + callNs);
             if (left <= 0) {
                 row.gathers = false;
                 if (busy < connections && waiting.remove(row)) {
