@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 
 from ksqlkit.cli.main import app
 from ksqlkit.engine.log.protocol import TopicInfo
-from ksqlkit.processor.counters import Counters
+from ksqlkit.processor.counters import Counters, MetricsPage
 from ksqlkit.processor.planning import plan
 from ksqlkit.processor.spec import read_file
 from ksqlkit.scoring.entry import Entry
@@ -138,6 +139,22 @@ def test_metrics_of_dashboards_and_alerts_exist() -> None:
         dashboard["panels"][0]["datasource"]["uid"]
         == read("grafana/provisioning/datasources/prometheus.yml")["datasources"][0]["uid"]
     )
+
+
+def test_the_processor_is_watched_where_it_answers(services: dict[str, Any]) -> None:
+    service = services["processor"]
+    port = service["command"][service["command"].index("--metrics") + 1]
+    (address,) = re.findall(r"http://localhost:(\d+)(/\w+)", " ".join(service["healthcheck"]["test"]))
+    assert address[0] == port
+    with (
+        MetricsPage(Counters(), "127.0.0.1", 0) as page,
+        urllib.request.urlopen(f"http://127.0.0.1:{page.port}{address[1]}", timeout=5) as reply,
+    ):
+        assert reply.status == 200
+    jobs = {job["job_name"]: job for job in read("prometheus/prometheus.yml")["scrape_configs"]}
+    assert str(jobs["processor"]["dns_sd_configs"][0]["port"]) == port
+    named = re.findall(r'job="(\w+)"', (COMPOSE / "prometheus/alerts.yml").read_text())
+    assert set(named) <= set(jobs)
 
 
 def test_no_secret_is_in_a_file() -> None:
