@@ -1,14 +1,17 @@
 package io.ksqlkit.bridge;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.Method;
+import java.net.HttpURLConnection;
 import java.net.URI;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,6 +39,7 @@ import javax.management.ObjectName;
  * number of threads and round.
  */
 public final class BenchLanes {
+    private static final String PATH = "/v1/functions/FRAUD_SCORE:batch";
     private static final double WARM_SECONDS = 3;
     private static final int WARM_THREADS = 16;
     private static final AtomicLong NUMBER = new AtomicLong();
@@ -64,6 +68,7 @@ public final class BenchLanes {
         }
         Map<String, Caller> lanes = new LinkedHashMap<>();
         lanes.put("one POST a row", posts(args[1]));
+        lanes.put("one POST a row by HttpURLConnection", plainPosts(args[1]));
         lanes.put("lane A", function(args[0], Map.of("ksql.functions._global_.scoring.url", args[1])));
         lanes.put("lane L", function(args[0], Map.of(
                 "ksql.functions.fraud_score.lane", "local", "ksql.functions.fraud_score.model.file", args[2])));
@@ -103,17 +108,39 @@ public final class BenchLanes {
     private static Caller posts(String url) {
         HttpClient client = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
         return row -> {
-            StringBuilder body = new StringBuilder("{\"data\":[[0");
-            for (Double x : row) {
-                body.append(',').append(x);
-            }
-            HttpRequest request = HttpRequest.newBuilder(URI.create(url + "/v1/functions/FRAUD_SCORE:batch"))
+            HttpRequest request = HttpRequest.newBuilder(URI.create(url + PATH))
                     .header("content-type", "application/json")
-                    .POST(HttpRequest.BodyPublishers.ofString(body.append("]]}").toString()))
+                    .POST(HttpRequest.BodyPublishers.ofString(body(row)))
                     .build();
-            byte[] answer = client.send(request, HttpResponse.BodyHandlers.ofByteArray()).body();
-            return ((List<?>) ((List<?>) ((Map<?, ?>) Json.parse(answer)).get("data")).get(0)).get(1);
+            return score(client.send(request, HttpResponse.BodyHandlers.ofByteArray()).body());
         };
+    }
+
+    /** The older client of the JDK, which reads in the calling thread. */
+    private static Caller plainPosts(String url) {
+        System.setProperty("http.maxConnections", "64"); // as many as there are threads
+        return row -> {
+            HttpURLConnection connection = (HttpURLConnection) new URL(url + PATH).openConnection();
+            connection.setRequestMethod("POST");
+            connection.setRequestProperty("content-type", "application/json");
+            connection.setDoOutput(true);
+            connection.getOutputStream().write(body(row).getBytes(StandardCharsets.UTF_8));
+            try (InputStream in = connection.getInputStream()) {
+                return score(in.readAllBytes());
+            }
+        };
+    }
+
+    private static String body(Double[] row) {
+        StringBuilder body = new StringBuilder("{\"data\":[[0");
+        for (Double x : row) {
+            body.append(',').append(x);
+        }
+        return body.append("]]}").toString();
+    }
+
+    private static Object score(byte[] answer) {
+        return ((List<?>) ((List<?>) ((Map<?, ?>) Json.parse(answer)).get("data")).get(0)).get(1);
     }
 
     private static Caller function(String jar, Map<String, ?> properties) throws Exception {
