@@ -10,7 +10,7 @@ from typing import Any
 from ksqlkit.cli.entities import print_entity
 from ksqlkit.cli.output import print_json_line, print_line, print_table, tell
 from ksqlkit.cli.rows import RowPrinter
-from ksqlkit.client.protocol import Client
+from ksqlkit.client.protocol import Client, RowErrors, RowStream
 from ksqlkit.dialect import nodes as N
 from ksqlkit.dialect import parse_one, split
 from ksqlkit.errors import Location, SqlError, UserError
@@ -115,27 +115,33 @@ class Session:
 
     def _query(self, text: str, query: N.Query) -> None:
         with self.client.stream(text, properties=self.properties, exact=True) as rows:
-            columns = rows.header.columns
-            if self.json:
-                for row in rows:
-                    self.rows += 1
-                    print_json_line(dict(zip(columns, row, strict=True)))
-                return
-            if query.emit:  # rows may be long in coming: each is shown as it comes
-                printer = RowPrinter(columns)
-                for row in rows:
-                    self.rows += 1
-                    printer.print(row)
-                return
-            page: list[list[Any]] = []
+            try:
+                self._show(rows, query)
+            finally:  # also where Ctrl-C ends it
+                _tell_errors(rows.row_errors)
+
+    def _show(self, rows: RowStream, query: N.Query) -> None:
+        columns = rows.header.columns
+        if self.json:
             for row in rows:
-                page.append(row)
                 self.rows += 1
-                if len(page) == PAGE:
-                    print_table(None, columns, page, exact=True)
-                    page = []
-            if page or not self.rows:
+                print_json_line(dict(zip(columns, row, strict=True)))
+            return
+        if query.emit:  # rows may be long in coming: each is shown as it comes
+            printer = RowPrinter(columns)
+            for row in rows:
+                self.rows += 1
+                printer.print(row)
+            return
+        page: list[list[Any]] = []
+        for row in rows:
+            page.append(row)
+            self.rows += 1
+            if len(page) == PAGE:
                 print_table(None, columns, page, exact=True)
+                page = []
+        if page or not self.rows:
+            print_table(None, columns, page, exact=True)
 
     def _substitute(self, text: str) -> str:
         from ksqlkit.dialect.variables import substitute
@@ -145,6 +151,15 @@ class Session:
     def _say(self, text: str) -> None:
         if self.interactive:
             tell(text)
+
+
+def _tell_errors(errors: RowErrors) -> None:
+    """Why values are null or rows missing; the same as the processing log has, on standard error."""
+    if not errors.count:
+        return
+    many = "1 error" if errors.count == 1 else f"{errors.count:,} errors"
+    reasons = errors.reasons if len(errors.reasons) == 1 else ("", *errors.reasons)
+    tell(f"note: {many} in the rows read: " + "\n  ".join(reasons))
 
 
 @contextlib.contextmanager

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord, read_row
+from ksqlkit.client.protocol import (
+    INSERT_BATCH,
+    Entity,
+    Header,
+    Options,
+    Row,
+    RowErrors,
+    Rows,
+    TopicRecord,
+    read_row,
+)
 from ksqlkit.errors import DataError, KsqlkitError, ServerError, StatementError
 
 if TYPE_CHECKING:
@@ -160,6 +170,12 @@ class EmbeddedRowStream:
         with _refusals(""):
             for row in rows:
                 yield read_row(self._encode(row), exact=self._exact)
+
+    @property
+    def row_errors(self) -> RowErrors:
+        """Errors of rows so far."""
+        found = self._found.row_errors
+        return RowErrors(found.count, tuple(found.reasons))
 
     def __enter__(self) -> EmbeddedRowStream:
         return self

@@ -11,7 +11,17 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from ksqlkit.client.protocol import INSERT_BATCH, Entity, Header, Options, Row, Rows, TopicRecord, read_row
+from ksqlkit.client.protocol import (
+    INSERT_BATCH,
+    Entity,
+    Header,
+    Options,
+    Row,
+    RowErrors,
+    Rows,
+    TopicRecord,
+    read_row,
+)
 from ksqlkit.errors import DataError, Location, ServerError, StatementError, Unreachable, UserError
 
 if TYPE_CHECKING:
@@ -101,7 +111,7 @@ class HttpClient:
             "POST",
             f"{self.url}/query-stream",
             content=orjson.dumps(body),
-            headers={"Content-Type": KSQL_JSON, "Accept": DELIMITED},
+            headers={"Content-Type": KSQL_JSON, "Accept": DELIMITED, "X-Ksqlkit-Row-Errors": "1"},
             timeout=httpx.Timeout(self._timeout, read=None),
         )
         return self._exchange(request, stream=True)
@@ -254,6 +264,7 @@ class HttpRowStream:
         except httpx.TransportError as exc:
             raise Unreachable(f"{client.url} ended the connection: {exc}") from exc
         self.header = Header(first.get("queryId") or "", first["columnNames"], first["columnTypes"])
+        self.row_errors = RowErrors()
         self._exact = exact and any("DECIMAL" in kind for kind in self.header.types)
 
     def __iter__(self) -> Iterator[Row]:
@@ -263,6 +274,9 @@ class HttpRowStream:
             for line in self._lines:
                 row = read_row(line, exact=self._exact)
                 if isinstance(row, dict):
+                    if (told := row.get("rowErrors")) is not None:
+                        self.row_errors = RowErrors(told["count"], tuple(told["reasons"]))
+                        continue
                     raise StatementError(row.get("message", "The query failed"))
                 yield row
         except httpx.StreamClosed:

@@ -73,10 +73,22 @@ class TopicRecord(NamedTuple):
     partition: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RowErrors:
+    """What went wrong with rows that a query read: how many errors, and the first reasons that differ."""
+
+    count: int = 0
+    reasons: tuple[str, ...] = ()
+
+
 class RowStream(Protocol):
     """A running query's rows; closing it ends the query on the server."""
 
     header: Header
+
+    @property
+    def row_errors(self) -> RowErrors:
+        """Errors of rows so far, of servers that tell them: ours."""
 
     def __iter__(self) -> Iterator[Row]:
         """Rows as they come; ends when the query does."""

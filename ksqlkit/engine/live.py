@@ -264,7 +264,7 @@ class LiveContext(Context):
         self, prepared: Prepared, pump: Callable[[float | None], bool], *, ends: bool = False
     ) -> PushQuery:
         """Start a SELECT that goes to a client; with `ends`, over what the topics hold now. Raises StatementError."""
-        from ksqlkit.engine.runtime.query import RunningQuery
+        from ksqlkit.engine.runtime.query import ProcessingError, RunningQuery
 
         assert isinstance(prepared.node, N.QueryStatement)
         query = prepared.node.query
@@ -287,13 +287,18 @@ class LiveContext(Context):
         )
         sources = [s for s in self.catalog if s.name in plan.sources]
         log: Log = Snapshot(self.log, sources) if ends else self.log
+
+        def failed(error: ProcessingError) -> None:
+            self.processing_log.add(error)
+            push.row_errors.add_error(error)
+
         push.attach(
             RunningQuery(
                 plan,
                 log=log,
                 functions=self.functions,
                 clock=self.clock,
-                errors=self.processing_log.add,
+                errors=failed,
                 on_rows=push.on_rows,
                 offset_reset="earliest" if ends else settings["auto.offset.reset"],
                 properties=settings,

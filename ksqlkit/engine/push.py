@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from ksqlkit.engine.catalog import DataSource
 from ksqlkit.engine.log.protocol import Commit, Log, Record, TopicInfo
 from ksqlkit.engine.results import QueryColumn, schema_text
+from ksqlkit.engine.row_errors import RowErrors
 from ksqlkit.errors import InternalError, KsqlkitError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class PushQuery:
         self.limit = limit
         self.ends = ends
         self.error: KsqlkitError | None = None
+        self.row_errors = RowErrors()
         self.final_message: Literal["Limit Reached", "Query Completed"] | None = None
         self._rows: deque[Row] = deque()
         self._seen = 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ksqlkit.dialect.types import SqlType
+from ksqlkit.engine.row_errors import RowErrors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -445,6 +446,7 @@ class PullResult:
     columns: tuple[QueryColumn, ...]
     rows: tuple[tuple[Any, ...], ...]
     warnings: tuple[str, ...] = field(default=())
+    row_errors: RowErrors = field(default_factory=RowErrors)
 
     @property
     def schema(self) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from ksqlkit.dialect import types as T
 from ksqlkit.engine.analysis import trees
 from ksqlkit.engine.expressions.compiler import compile_function, infer_type
 from ksqlkit.engine.expressions.replay import Replay
+from ksqlkit.engine.expressions.runtime import error_text
 from ksqlkit.engine.functions.contract import (
     ArgType,
     FunctionRegistry,
@@ -56,25 +56,29 @@ def answer_rows(
     columns: Sequence[Column],
     functions: FunctionRegistry,
     rows: Sequence[tuple[Any, ...]],
+    failed: Callable[[str], None],
 ) -> tuple[list[N.Expression], list[Column], list[tuple[Any, ...]]]:
     """Make the remote calls of the expressions, one for all rows and stage: the expressions without them, over rows
-    with further columns. Rows that failed have null there."""
+    with further columns. Rows that failed have null there, and `failed` hears why."""
     stages, rest = split_remote(exprs, functions, {c.name: c.type for c in columns})
     known, found = list(columns), list(rows)
     for stage in stages:
         compute = compile_function(stage.args, known, functions)
         asked: dict[int, tuple[Any, ...]] = {}
         for place, row in enumerate(found):
-            with suppress(ArithmeticError, ValueError, TypeError, LookupError, KsqlkitError):
+            try:
                 arguments = compute(row)
-                if not (stage.null_propagates and None in arguments):
-                    asked[place] = arguments
+            except (ArithmeticError, ValueError, TypeError, LookupError, KsqlkitError) as error:
+                failed(f"Error computing the arguments of {stage.name}: {error_text(error)}")
+                continue
+            if not (stage.null_propagates and None in arguments):
+                asked[place] = arguments
         given = dict(zip(asked, stage.call.call(list(asked.values())) if asked else (), strict=True))
-        answers = (given.get(place) for place in range(len(found)))
-        found = [
-            (*row, None if isinstance(answer, Exception) else answer)
-            for row, answer in zip(found, answers, strict=True)
-        ]
+        for place, answer in given.items():
+            if isinstance(answer, Exception):
+                failed(f"Error calling {stage.name}: {error_text(answer)}")
+                given[place] = None
+        found = [(*row, given.get(place)) for place, row in enumerate(found)]
         known.append(Column(stage.column, stage.type))
     return rest, known, found
 

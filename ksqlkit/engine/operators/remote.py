@@ -281,9 +281,7 @@ class Questions:
         for row in waiting:
             value = next(rest) if self._asks(row) else row[-1] if isinstance(row[-1], Exception) else None
             if isinstance(value, Exception):
-                env.fail(
-                    self.step, f"Error calling {self.stage.name}: {value}", value, None, partition, row[2]
-                )
+                env.fail(self.step, f"Error calling {self.stage.name}", value, None, partition, row[2])
                 value = None
             found.append(value)
         return found

@@ -24,6 +24,7 @@ from ksqlkit.engine.pull.rules import HELP, check_likes, refusal, require_keys
 from ksqlkit.engine.pull.where import Bounds, Conjunct, conjuncts
 from ksqlkit.engine.push import PushQuery
 from ksqlkit.engine.results import PullResult, QueryColumn
+from ksqlkit.engine.row_errors import RowErrors
 from ksqlkit.engine.schema import WINDOW_BOUNDS, Column
 from ksqlkit.engine.serde import make_deserializer, make_serializer
 from ksqlkit.engine.statements.create_as import require_sources
@@ -222,16 +223,19 @@ class Pull:
 
     def _ask(self, rows: list[tuple[Any, ...]]) -> PullResult:
         """The result where remote functions are called: one call for all rows each, first those of WHERE."""
-        functions, columns = self.ctx.functions, [*self.columns]
+        functions, columns, errors = self.ctx.functions, [*self.columns], RowErrors()
         if self.where is not None:
-            (where,), known, answered = answer_rows([self.where], columns, functions, rows)
+            (where,), known, answered = answer_rows([self.where], columns, functions, rows, errors.add)
             test = compile_function([where], known, functions)
             rows = [r for r, full in zip(rows, answered, strict=True) if self._holds(test, full)]
-        exprs, columns, rows = answer_rows(self.exprs, columns, functions, rows[: self.query.limit])
-        return self._result(tuple(map(compile_function(exprs, columns, functions), rows)))
+        exprs, columns, rows = answer_rows(
+            self.exprs, columns, functions, rows[: self.query.limit], errors.add
+        )
+        return self._result(tuple(map(compile_function(exprs, columns, functions), rows)), errors)
 
-    def _result(self, rows: tuple[tuple[Any, ...], ...]) -> PullResult:
-        return PullResult(f"query_{self.ctx.clock.now()}", self.shown, rows)
+    def _result(self, rows: tuple[tuple[Any, ...], ...], errors: RowErrors | None = None) -> PullResult:
+        query_id = f"query_{self.ctx.clock.now()}"
+        return PullResult(query_id, self.shown, rows, row_errors=errors or RowErrors())
 
     @staticmethod
     def _holds(test: Callable[[tuple[Any, ...]], tuple[Any, ...]], row: tuple[Any, ...]) -> bool:

@@ -19,7 +19,7 @@ from ksqlkit.engine.rest.messages import (
     Stream,
     read_options,
 )
-from ksqlkit.engine.rest.rows import Framing, make_framing
+from ksqlkit.engine.rest.rows import Framing, make_framing, row_errors_line
 from ksqlkit.engine.rest.service import Service
 from ksqlkit.engine.rest.statements import text_of, variables_of, wait_for_command
 from ksqlkit.engine.results import PullResult
@@ -39,6 +39,9 @@ QUERY_ANSWERS: Final = {
     "application/*": DELIMITED,
 }
 STREAM_ANSWERS: Final = QUERY_ANSWERS | {JSON: JSON}
+ROW_ERRORS: Final = (
+    "x-ksqlkit-row-errors"  # a request's header; no other client is told, as ksqlDB has no such line
+)
 
 
 async def post_query(service: Service, request: Request) -> Reply | Stream:
@@ -71,8 +74,9 @@ async def post_query_stream(service: Service, request: Request) -> Reply | Strea
     properties = read_options(body, "properties")
     variables = read_options(body, "sessionVariables")
     sql = text_of(body["sql"])
+    telling = kind == DELIMITED and ROW_ERRORS in request.headers
     try:
-        return await _answer(service, sql, properties, variables, kind, print_type=None)
+        return await _answer(service, sql, properties, variables, kind, print_type=None, telling=telling)
     except KsqlkitError as error:
         if error.message.startswith(_NOT_ONE_QUERY):
             error.message += f"\nStatement: {sql}"
@@ -100,22 +104,24 @@ async def _answer(
     kind: str,
     *,
     print_type: str | None,
+    telling: bool = False,
 ) -> Reply | Stream:
     found = await service.query(sql, properties, variables_of(variables))
     if isinstance(found, PrintedTopic):
         return Stream(_printed(service, found, formats=print_type is not None), print_type)
     framing = make_framing(kind, found.query_id, found.columns, open_ended=isinstance(found, PushQuery))
     if isinstance(found, PullResult):
+        end = framing.end(None)
+        if telling and found.row_errors.count:
+            end = row_errors_line(found.row_errors) + end
         if len(found.rows) > ROWS_AT_ONCE:
-            return Stream(_pulled(service, found, framing), kind)
-        return Reply(
-            framing.header() + (framing.rows(found.rows) if found.rows else b"") + framing.end(None), kind
-        )
+            return Stream(_pulled(service, found, framing, end), kind)
+        return Reply(framing.header() + (framing.rows(found.rows) if found.rows else b"") + end, kind)
 
     async def close() -> None:
         await service.run(close_push, service, found)
 
-    return Stream(_pushed(service, found, framing), kind, close)
+    return Stream(_pushed(service, found, framing, telling=telling), kind, close)
 
 
 def _is_early(error: KsqlkitError) -> bool:
@@ -130,20 +136,27 @@ def close_push(service: Service, push: PushQuery) -> None:
     push.close()
 
 
-async def _pulled(service: Service, found: PullResult, framing: Framing) -> AsyncIterator[bytes]:
+async def _pulled(service: Service, found: PullResult, framing: Framing, end: bytes) -> AsyncIterator[bytes]:
     first = framing.header()
     for start in range(0, len(found.rows), ROWS_A_PART):
         part = await service.run(framing.rows, found.rows[start : start + ROWS_A_PART])
         yield first + part
         first = b""
-    yield first + framing.end(None)
+    yield first + end
 
 
-async def _pushed(service: Service, push: PushQuery, framing: Framing) -> AsyncIterator[bytes]:
+async def _pushed(
+    service: Service, push: PushQuery, framing: Framing, *, telling: bool
+) -> AsyncIterator[bytes]:
     yield framing.header()
+    told = 0
     try:
         async for rows in push_batches(service, push):
-            yield await service.run(framing.rows, rows)
+            if rows:
+                yield await service.run(framing.rows, rows)
+            if telling and push.row_errors.count != told:
+                told = push.row_errors.count
+                yield row_errors_line(push.row_errors)
     except KsqlkitError as error:
         yield framing.failed(error_entity(error))
         return
@@ -151,11 +164,14 @@ async def _pushed(service: Service, push: PushQuery, framing: Framing) -> AsyncI
 
 
 async def push_batches(service: Service, push: PushQuery) -> AsyncIterator[list[Row]]:
-    """Rows as they come, as long as the query lives. A client that does not read stops the query's work."""
+    """Rows as they come, as long as the query lives; none where there are only new errors of rows. A client that does
+    not read stops the query's work."""
+    errors = 0
     while True:
         over = push.done  # asked first: rows that came before the end are still there
         rows = await service.run(push.poll, ROWS_A_PART)
-        if rows:
+        if rows or push.row_errors.count != errors:
+            errors = push.row_errors.count
             yield rows
         elif over:
             return

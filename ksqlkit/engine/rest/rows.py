@@ -12,6 +12,7 @@ import orjson
 from ksqlkit.engine.catalog import Format
 from ksqlkit.engine.rest.messages import DELIMITED, JSON, PROTOBUF, V1
 from ksqlkit.engine.results import QueryColumn, Tombstone, schema_text
+from ksqlkit.engine.row_errors import RowErrors
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import make_serializer, proto_schema
 from ksqlkit.engine.wire import make_row_encoder
@@ -146,6 +147,11 @@ def make_framing(kind: str, query_id: str, columns: tuple[QueryColumn, ...], *, 
         DELIMITED: lambda: Delimited(query_id, columns),
     }
     return makers[kind]()
+
+
+def row_errors_line(errors: RowErrors) -> bytes:
+    """What went wrong with rows so far: an object of ours among the lines of Delimited."""
+    return orjson.dumps({"rowErrors": {"count": errors.count, "reasons": errors.reasons}}) + b"\n"
 
 
 def _head(query_id: str, columns: tuple[QueryColumn, ...]) -> bytes:

@@ -47,7 +47,7 @@ def test_one_call_for_all_rows_of_a_poll_in_order() -> None:
     out = plain(records(made))
     assert [k for k, _, _ in out] == ["k0", "k1", "k2", "k3", "k4", "gone", "last"]
     assert [v and v["A"] for _, v, _ in out] == [20, 22, 24, None, 28, None, 2]
-    assert errors(made) == ["Error calling ABS: unlucky: unlucky"]
+    assert errors(made) == ["Error calling ABS: unlucky"]
 
 
 def test_nested_calls_are_stages() -> None:
