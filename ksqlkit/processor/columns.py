@@ -39,12 +39,13 @@ class NoSense(Exception):
 
 @cache
 def have_arrow() -> bool:
-    """Whether calls may go as Arrow; imports what that takes."""
+    """Whether calls may go as Arrow; imports all that it takes."""
     try:
-        import numpy  # noqa: F401
-        import pyarrow  # noqa: F401
+        import numpy as np
+        import pyarrow as pa
     except ImportError:
         return False
+    pa.array(np.zeros(1))  # which looks for pandas, the first time
     return True
 
 

@@ -17,6 +17,7 @@ from ksqlkit.processor.deadletter import dead_letter
 from ksqlkit.processor.kafka import LARGEST, make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.predecessors import Predecessors, note
+from ksqlkit.processor.reading import records_of
 from ksqlkit.processor.restore import restore
 from ksqlkit.processor.rights import Rights
 from ksqlkit.processor.scoring import Caller, Gone
@@ -75,7 +76,6 @@ class Topics:
     records of more than `largest` bytes."""
 
     source_partitions: int
-    result_partitions: int
     dead: str
     dead_partitions: int
     state: str | None
@@ -322,11 +322,7 @@ class Processor:
         """All that a transaction writes."""
         topics = self._topics
         for partition, batch in done.items():
-            if 1 < topics.result_partitions == topics.source_partitions:
-                # What is keyed alike stays together, and in order even without keys.
-                yield from [o._replace(partition=partition) for o in batch.outputs]
-            else:
-                yield from batch.outputs
+            yield from batch.outputs
             if batch.failures:
                 by_offset = {r.offset: r for r in records[partition]}
                 target = partition % topics.dead_partitions
@@ -349,25 +345,7 @@ class Processor:
         messages = self._consumer.consume(1, _TICK)
         if messages and self._size.rows > 1:
             messages += self._consumer.consume(self._size.rows - 1, 0.0)
-        read: dict[int, list[Record]] = {}
-        self._at_end -= {m.partition() for m in messages if m.error() is None}
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                self._trouble(message, error)
-                continue
-            partition, headers = message.partition(), message.headers()
-            record = Record(
-                message.offset(),  # type: ignore[arg-type]
-                message.timestamp()[1],
-                message.key(),
-                message.value(),
-                tuple(headers) if headers else (),  # type: ignore[arg-type]
-            )
-            try:
-                read[partition].append(record)  # type: ignore[index]
-            except KeyError:
-                read[partition] = [record]  # type: ignore[index]
+        read = records_of(self._sound(messages))
         self._firsts = {partition: batch[0].offset for partition, batch in read.items()}
         found = {}
         for partition, batch in read.items():
@@ -381,6 +359,16 @@ class Processor:
                 found[partition] = batch
                 self._positions[partition] = batch[-1].offset + 1
         return {partition: batch for partition, batch in found.items() if partition in self._owned}
+
+    def _sound(self, messages: list[Message]) -> list[Message]:
+        """Those that are records; what came in a record's place is seen to."""
+        troubles = [(m, error) for m in messages if (error := m.error()) is not None]
+        sound = [m for m in messages if m.error() is None] if troubles else messages
+        if self._at_end:
+            self._at_end -= {m.partition() for m in sound}
+        for message, error in troubles:
+            self._trouble(message, error)
+        return sound
 
     def _prepare(self, partition: int) -> None:
         """Take over a partition: where its last owner stopped, and what it knew."""

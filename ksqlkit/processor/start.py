@@ -180,7 +180,6 @@ def _topics(
         )
     return Topics(
         source_partitions=count,
-        result_partitions=sink.partitions,
         dead=dead,
         dead_partitions=topics[dead].partitions if dead in topics else count,
         state=state if scoring.remembers(planned.functions) else None,

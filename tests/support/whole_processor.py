@@ -88,7 +88,7 @@ class Whole:
     def run(self) -> Tally:
         """Run it to the input's end; the manifest is looked at only when a test says so."""
         partitions = len(self.cluster.source)
-        topics = Topics(partitions, partitions, "T_DEAD", 1, None, self.largest)
+        topics = Topics(partitions, "T_DEAD", 1, None, self.largest)
         return self.processor.run(self.planned, topics, self.versions)
 
     def rows(self, partition: int | None = None) -> list[Any]:

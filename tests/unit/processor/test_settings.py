@@ -55,6 +55,17 @@ def test_batches_grow_while_there_is_time_and_shrink_when_there_is_none() -> Non
     assert 300 < size.rows < 700
 
 
+def test_one_slow_batch_is_soon_forgotten() -> None:
+    size = BatchSize(1.0, 10_000)
+    size.observe(500, 4.0)
+    assert size.rows == 125
+    for _ in range(7):
+        size.observe(size.rows, 0.01 + size.rows * 0.00001)
+    assert size.rows == 10_000
+    size.observe(3, 0.02)
+    assert size.rows == 10_000
+
+
 def test_a_batch_is_never_of_nothing() -> None:
     size = BatchSize(0.1, 100)
     for _ in range(20):
