@@ -57,12 +57,16 @@ final class Digits {
     }
 
     private void set(long found, int power) {
-        while (found % 10 == 0) {
-            found /= 10;
-            power++;
+        long left = found;
+        int zeros = 0;
+        for (; left % 10_000 == 0; left /= 10_000) { // amounts and counts have few digits
+            zeros += 4;
         }
-        digits = found;
-        exponent = power;
+        for (; left % 10 == 0; left /= 10) {
+            zeros++;
+        }
+        digits = left;
+        exponent = power + zeros;
     }
 
     /** A power of ten times a number, without its lowest 128 bits but with a last bit that tells whether they were 0. */
