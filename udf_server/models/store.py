@@ -92,7 +92,7 @@ class ModelStore:
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise ModelError(f"{path} is not JSON: {error}") from error
+            raise ModelError(f"{self._shown(path)} is not JSON: {error}", hint=self._where) from error
         canary = found.get(CANARY, {"version": 1, "share": 0.0}) if isinstance(found, dict) else None
         numbers = [v for a, v in found.items() if a != CANARY] if isinstance(found, dict) else [None]
         if (
@@ -100,14 +100,16 @@ class ModelStore:
             or not isinstance(canary.get("share"), int | float)
             or not all(type(v) is int for v in (*numbers, canary.get("version")))
         ):
-            raise ModelError(f"{path} is malformed: it maps aliases to version numbers")
+            raise ModelError(
+                f"{self._shown(path)} is malformed: it maps aliases to version numbers", hint=self._where
+            )
         return {str(alias): version for alias, version in found.items()}
 
     def live(self, name: str) -> int:
         """The version that answers when none is named; raises ModelError when there is none."""
         version = self.aliases(name).get(LIVE)
         if version is None:
-            raise ModelError(f"there is no model {name!r} in {self.root}; train one with `ksqlkit train`")
+            raise ModelError(f"there is no model {name!r}; train one with `ksqlkit train`", hint=self._where)
         return version
 
     def metadata(self, name: str, version: int) -> Metadata:
@@ -120,7 +122,7 @@ class ModelStore:
         except FileNotFoundError as error:
             raise ModelError(f"model {name!r} has no version {version}") from error
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is malformed: {error}") from error
+            raise ModelError(f"{self._shown(path)} is malformed: {error}", hint=self._where) from error
 
     def read(self, name: str, version: int) -> tuple[Metadata, bytes]:
         """A version's metadata and model bytes, its checksum verified."""
@@ -129,11 +131,14 @@ class ModelStore:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise ModelError(f"cannot read {path}: {error.strerror}") from error
+            raise ModelError(
+                f"cannot read {self._shown(path)}: {error.strerror}", hint=self._where
+            ) from error
         found = hashlib.sha256(content).hexdigest()
         if found != metadata.sha256:
             raise ModelError(
-                f"{path} is corrupt: SHA-256 is {found[:12]}..., expected {metadata.sha256[:12]}..."
+                f"{self._shown(path)} is corrupt: SHA-256 is {found[:12]}..., expected {metadata.sha256[:12]}...",
+                hint=self._where,
             )
         return metadata, content
 
@@ -238,6 +243,15 @@ class ModelStore:
                 _refuse_live(name, version, aliases)
                 aliases[SHADOW] = version
 
+    def _shown(self, path: Path) -> str:
+        """A file for a message, which also SQL clients get: they are not told of the server's folders."""
+        return str(path.relative_to(self.root))
+
+    @property
+    def _where(self) -> str:
+        """A hint, which the command line alone shows."""
+        return f"The models are in {self.root}."
+
     def _folder(self, name: str) -> Path:
         check_name(name)
         return self.root / name
@@ -247,7 +261,7 @@ class ModelStore:
         """The aliases, to be changed; written at the end unless the block raises. One process at a time."""
         folder = self._folder(name)
         if not folder.is_dir():
-            raise ModelError(f"there is no model {name!r} in {self.root}")
+            raise ModelError(f"there is no model {name!r}", hint=self._where)
         with (folder / ".lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             aliases = self._read_aliases(name)
