@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from udf_server.anomaly.series import MOST_NUMBERS, Scored, Series
-from udf_server.function import RowError
+from udf_server.function import RowError, too_long
 from udf_server.memory.packing import pack, unpack
 from udf_server.memory.protocol import Memory, Space
 from udf_server.memory.rows import Place, SeenRows
 
 SPACE: Final = "anomaly"
-_LONGEST_NAME: Final = 500
 _NOTED: Final = 20_000
 
 Row = tuple[str, int, Sequence[float | None], Place | None]
@@ -97,8 +96,8 @@ def _open(space: Space, name: str, width: int) -> tuple[Series, SeenRows]:
 
 
 def _refusal(name: str, given: Sequence[float | None], values: Sequence[float]) -> RowError | None:
-    if len(name) > _LONGEST_NAME:
-        return RowError(f"a series' name of {len(name)} characters; the limit is {_LONGEST_NAME}")
+    if error := too_long("a series' name", name):
+        return error
     if not 1 <= len(given) <= MOST_NUMBERS:
         return RowError(f"give 1 to {MOST_NUMBERS} values, not {len(given)}")
     if not all(math.isfinite(v) and abs(v) < 1e150 for v in values):

@@ -17,7 +17,7 @@ import orjson
 
 from udf_server.errors import ServiceError
 from udf_server.http.auth import Tokens
-from udf_server.http.codec import answer_document, batch_of, decode_call, encode_answer
+from udf_server.http.codec import answer_document, batch_of, decode_call, encode_answer, too_many_rows
 from udf_server.http.docs import docs_page, openapi
 from udf_server.http.idempotency import Remembered
 from udf_server.http.message import (
@@ -304,7 +304,7 @@ class App:
         if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
             raise ServiceError(400, "MALFORMED", "each entry of data is a score and a label, both numbers")
         if len(pairs) > MAX_ROWS:
-            raise ServiceError(413, "TOO_MANY_ROWS", f"{len(pairs)} rows; the limit is {MAX_ROWS}")
+            raise too_many_rows(len(pairs))
         if type(version) is not int or version not in service.models.store.versions(name):
             shown = f"{version!r:.40}"
             raise ServiceError(404, "UNKNOWN_VERSION", f"there is no model {name} version {shown}")

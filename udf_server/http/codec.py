@@ -32,7 +32,7 @@ def batch_of(document: Any, *, words: int | None = None, plain: bool = False) ->
     if not isinstance(data, list) or not set(map(type, data)) <= {list}:
         raise ServiceError(400, "MALFORMED", 'the body must be {"data": [[row, argument, ...], ...]}')
     if len(data) > MAX_ROWS:
-        raise ServiceError(413, "TOO_MANY_ROWS", f"{len(data)} rows; the limit is {MAX_ROWS}")
+        raise too_many_rows(len(data))
     if words is not None and (batch := Batch.of_numbers(data, words, plain=plain)) is not None:
         return batch
     try:
@@ -74,10 +74,16 @@ def encode_answer(answer: Answer, media: str, target: Target) -> Response:
     return Response(200, sink.getvalue().to_pybytes(), ARROW)
 
 
+def too_many_rows(rows: int) -> ServiceError:
+    """What a call of more than MAX_ROWS rows is answered."""
+    message = f"{rows} rows; the limit is {MAX_ROWS} a call: send them in several calls"
+    return ServiceError(413, "TOO_MANY_ROWS", message)
+
+
 def _decode_arrow(body: bytes, words: int | None) -> Batch:
     table = open_table(body)
     if table.num_rows > MAX_ROWS:
-        raise ServiceError(413, "TOO_MANY_ROWS", f"{table.num_rows} rows; the limit is {MAX_ROWS}")
+        raise too_many_rows(table.num_rows)
     if words is not None and table.num_rows and _numbers_after(words, table.schema):
         batch = table.combine_chunks().to_batches()[0]
         texts = [batch.column(at).to_pylist() for at in range(words)]

@@ -168,7 +168,9 @@ def test_calls_that_are_refused_as_a_whole(models: Path) -> None:
     for path, body, status, code in cases:
         request = Request("POST", path, {}, body)
         response = ask(models, lambda app: app.handle(request))  # noqa: B023
-        assert (response.status, orjson.loads(response.body)["code"]) == (status, code), body[:60]
+        answer = orjson.loads(response.body)
+        assert (response.status, answer["code"]) == (status, code), body[:60]
+        assert ("in several calls" in answer["message"]) == (code == "TOO_MANY_ROWS")
 
 
 def test_an_expired_deadline_scores_nothing(models: Path) -> None:
