@@ -37,6 +37,11 @@ class SqlType:
         return self.name + (f"<{', '.join(map(str, self.items))}>" if self.items else "")
 
 
+def shown(type_: SqlType | str) -> str:
+    """A type as people read it: a STRUCT that may be any is just that."""
+    return str(type_).replace("STRUCT< >", "STRUCT")
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A function's name, arguments and result; with `variadic` the last argument repeats once or more."""

@@ -235,9 +235,11 @@ def fetch_manifest(url: str, token: str | None = None) -> list[dict[str, Any]]:
 
 
 def _forms(function: dict[str, Any]) -> list[str]:
+    from udf_server.sqltype import shown
+
     forms = []
     for overload in function.get("overloads", []):
-        args = ", ".join(f"{a['name']} {a['type']}" for a in overload["args"])
+        args = ", ".join(f"{a['name']} {shown(a['type'])}" for a in overload["args"])
         forms.append(f"({args}{'...' if overload.get('variadic') else ''}) -> {overload['returns']}")
     return forms
 

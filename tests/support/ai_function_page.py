@@ -7,6 +7,7 @@ from pathlib import Path
 
 from udf_server.catalog import Catalog
 from udf_server.function import Function, Overload
+from udf_server.sqltype import shown
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ai-functions.md"
 _HEAD = """\
@@ -32,7 +33,7 @@ def page() -> str:
 
 def _signature(found: Function, overload: Overload) -> str:
     """NAME(arguments) -> type."""
-    typed = [f"{name.upper()} {kind}" for name, kind in overload.signature.arguments]
+    typed = [f"{name.upper()} {shown(kind)}" for name, kind in overload.signature.arguments]
     dots = ", ..." if overload.signature.variadic else ""
     return f"{found.name}({', '.join(typed)}{dots}) -> {overload.signature.returns}"
 

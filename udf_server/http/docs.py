@@ -7,6 +7,7 @@ from html import escape
 from typing import Any, Final
 
 from ksqlkit import __version__
+from udf_server.sqltype import shown
 
 _STATUSES: Final = {
     "400": "malformed",
@@ -185,7 +186,7 @@ def _prose(text: str) -> str:
 
 
 def _signature(name: str, overload: dict[str, Any]) -> str:
-    arguments = ", ".join(f"{a['name']} {a['type']}" for a in overload["args"])
+    arguments = ", ".join(f"{a['name']} {shown(a['type'])}" for a in overload["args"])
     return f"{name}({arguments}{'...' if overload['variadic'] else ''}) -> {overload['returns']}"
 
 

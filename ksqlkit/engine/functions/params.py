@@ -56,7 +56,7 @@ class ParamType:
             return self.names[0]
         if self.kind == "LAMBDA":
             return f"LAMBDA ({', '.join(map(str, self.args[:-1]))}) => {self.args[-1]}"
-        if self.kind == "STRUCT":
+        if self.kind == "STRUCT" and self.names:  # one without fields takes any
             return f"STRUCT<{', '.join(f'{n} {a}' for n, a in zip(self.names, self.args, strict=True))}>"
         return f"{self.kind}<{', '.join(map(str, self.args))}>" if self.args else self.kind
 

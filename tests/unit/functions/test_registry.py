@@ -190,3 +190,11 @@ def test_remote_functions_can_be_replaced() -> None:
     assert registry.describe("TWICE").variations[0].arguments[0].variadic
     with pytest.raises(KsqlkitError):
         registry.register_remote("TWICE", [{**overload, "returns": "NO TYPE<"}], call)
+
+
+def test_a_struct_that_may_be_any_is_described_as_just_that() -> None:
+    registry = Registry()
+    overload = {"args": [{"name": "x", "type": "STRUCT< >"}], "variadic": True, "returns": "BIGINT"}
+    registry.register_remote("MANY", [overload], Doubler())
+    (described,) = registry.describe("MANY").variations[0].arguments
+    assert (described.type, described.variadic) == ("STRUCT", True)
