@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ksqlkit.cli.options import JsonOption, ProjectOption, open_config
-from ksqlkit.cli.output import guarded, messages, print_json, print_table
+from ksqlkit.cli.output import guarded, print_json, print_table, tell
+from ksqlkit.cli.train_source import split_names
 from ksqlkit.errors import UserError
 
 if TYPE_CHECKING:
-    from udf_server.models.store import ModelStore
+    from udf_server.models.store import Metadata, ModelStore
 
 models = typer.Typer(
     help="The registry of models: list, promote, roll back, canary, shadow, import.", no_args_is_help=True
@@ -47,13 +48,7 @@ def list_models(
     if name is None:
         found = [(m, roles) for m, roles in found if roles]
     if json:
-        print_json(
-            [
-                {"model": m.name, "version": m.version, "live": "live" in roles, "roles": roles}
-                | {"kind": m.kind, "features": m.features, "metrics": m.metrics, "created_at": m.created_at}
-                for m, roles in found
-            ]
-        )
+        print_json([_described(m) | {"live": "live" in roles, "roles": roles} for m, roles in found])
         return
     rows = [
         [
@@ -67,6 +62,20 @@ def list_models(
         for m, roles in found
     ]
     print_table(None, ["model", "version", "kind", "features", "measured", "made"], rows)
+
+
+def _described(made: Metadata) -> dict[str, Any]:
+    """A version as `--json` has it."""
+    return {
+        "model": made.name,
+        "version": made.version,
+        "kind": made.kind,
+        "task": made.settings.get("task"),
+        "features": made.features,
+        "classes": made.classes,
+        "metrics": made.metrics,
+        "created_at": made.created_at,
+    }
 
 
 def _roles(store: ModelStore, name: str, version: int) -> list[str]:
@@ -168,7 +177,7 @@ def _moved(store: ModelStore, name: str, said: str, json: bool) -> None:
         given = store.canary(name)
         print_json({"model": name, "aliases": store.aliases(name), "share": given and given[1]})
     else:
-        messages.print(said)
+        tell(said)
 
 
 @models.command("import")
@@ -196,6 +205,7 @@ def import_file(
     ] = "mean",
     stage: Annotated[bool, typer.Option("--stage", help="Do not make it live yet.")] = False,
     project: ProjectOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Take in a model made elsewhere. Formats that can run code, such as pickle, are refused.
 
@@ -208,25 +218,27 @@ def import_file(
 
     if task is not None and task not in TASKS:
         raise UserError(f"There is no task {task}", hint=f"Known: {', '.join(TASKS)}.")
-    state = "not live yet" if stage else "live"
+    names = split_names(features)
     if tokenizer is not None:
         from udf_server.text.encoder import import_encoder
 
         made = import_encoder(file, tokenizer, _store(project), name, pooling=pooling, promote=not stage)
-        size = made.settings["dimensions"]
-        messages.print(f"{name} version {made.version} ({made.kind}, {size} dimensions), {state}")
+        size = f"{made.settings['dimensions']} dimensions"
+    else:
+        given = tuple(c.strip() for c in classes.split(",")) if classes else ()
+        made = import_model(
+            file, _store(project), name, features=names, classes=given, task=task, promote=not stage
+        )
+        size = f"{len(made.features)} features"
+    if json:
+        print_json(_described(made) | {"live": not stage})
         return
-    made = import_model(
-        file,
-        _store(project),
-        name,
-        features=_names(features),
-        classes=tuple(c.strip() for c in classes.split(",")) if classes else (),
-        task=task,
-        promote=not stage,
-    )
-    messages.print(f"{name} version {made.version} ({made.kind}, {len(made.features)} features), {state}")
-
-
-def _names(given: str | None) -> tuple[str, ...]:
-    return tuple(n.strip().upper() for n in given.split(",")) if given else ()
+    what = made.settings.get("task")
+    tell(f"{name} version {made.version} ({made.kind}, {size}), {'not live yet' if stage else 'live'}")
+    if what:
+        shown = f", its classes {', '.join(made.classes)}" if made.classes else ""
+        tell(f"Its features are {', '.join(made.features)}; its task is {what}{shown}")
+    if tokenizer is None and not names and made.features[0] == "F1":
+        tell("hint: the file does not name its features; give their names, in order, by --features A,B,C")
+    if made.classes == tuple(map(str, range(len(made.classes)))) and len(made.classes) > 2 and not classes:
+        tell("hint: the file does not name its classes; give their names, in order, by --classes A,B,C")

@@ -19,6 +19,17 @@ def encoder_model(vectors: np.ndarray, inputs: tuple[str, ...] = ("input_ids", "
     return _field(1, 8) + _bytes(7, graph) + _bytes(8, _text(1, "") + _field(2, 13))
 
 
+def matrix_model(weights: np.ndarray) -> bytes:
+    """A model whose only step multiplies rows of numbers by a matrix: features by outputs."""
+    table = _field(1, len(weights)) + _field(1, weights.shape[1]) + _field(2, FLOAT) + _text(8, "weights")
+    table += _bytes(9, weights.astype("<f4").tobytes())
+    node = _text(1, "rows") + _text(1, "weights") + _text(2, "answers") + _text(4, "MatMul")
+    graph = _bytes(1, node) + _text(2, "matrix") + _bytes(5, table)
+    graph += _bytes(11, _value("rows", FLOAT, ["n", len(weights)]))
+    graph += _bytes(12, _value("answers", FLOAT, ["n", weights.shape[1]]))
+    return _field(1, 8) + _bytes(7, graph) + _bytes(8, _text(1, "") + _field(2, 13))
+
+
 def _value(name: str, kind: int, shape: list[str | int]) -> bytes:
     sizes = b"".join(_bytes(1, _field(1, s) if isinstance(s, int) else _text(2, s)) for s in shape)
     return _text(1, name) + _bytes(2, _bytes(1, _field(1, kind) + _bytes(2, sizes)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +14,7 @@ from udf_server.errors import ModelError
 from udf_server.models.boosting import import_xgboost
 from udf_server.models.forest import forest_bytes
 from udf_server.models.loaded import load_bytes
-from udf_server.models.onnx import open_session
+from udf_server.models.onnx import OnnxModel, open_session
 from udf_server.models.store import Metadata, ModelStore
 
 FORMATS: Final = (".onnx", ".ubj", ".json", ".skops", ".npz")
@@ -26,7 +28,14 @@ _SAFE: Final = frozenset(
         "sklearn._loss._loss.CyHalfSquaredError",
     )
 )
-_TASKS: Final = {"reg": "regression", "binary": "binary", "multi": "classes"}
+_TASKS: Final = {"binary:logistic": "binary", "multi:softprob": "classes", "multi:softmax": "classes"}
+_NEARLY: Final = 1e-3
+_READ: Final = """
+import sys
+from udf_server.models.boosting import import_xgboost
+booster = import_xgboost().Booster(model_file=bytearray(open(sys.argv[1], "rb").read()))
+booster.save_config(), booster.num_features()
+"""
 
 
 def import_model(
@@ -54,9 +63,9 @@ def import_model(
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     if kind == ".onnx":
-        given = _onnx(content, len(features))
+        given = _onnx(content, len(features), task)
     elif kind in (".ubj", ".json"):
-        given = _xgboost(content)
+        given = _xgboost(path, content)
     elif kind == ".skops":
         given = from_estimator(_skops(path))
     else:
@@ -68,7 +77,7 @@ def import_model(
     count = given.pop("count", len(features))
     names = tuple(features) or tuple(given.pop("names", ()) or (f"F{i}" for i in range(1, count + 1)))
     given.pop("names", None)
-    settings = {"task": task or given.pop("task", "regression")}
+    settings = {"task": task or given.get("task", "regression"), **given.pop("settings", {})}
     given.pop("task", None)
     if len(names) != count:
         raise ModelError(f"{path.name} takes {count} features, not {len(names)}")
@@ -76,7 +85,7 @@ def import_model(
     words = tuple(classes) or tuple(given.pop("classes", ()))
     given.pop("classes", None)
     draft = Metadata(name, 0, sha256="", features=names, classes=words, settings=settings, **given)
-    _try(draft, model_bytes)
+    words = _try(draft, model_bytes)
     return store.publish(
         name,
         model_bytes,
@@ -89,52 +98,85 @@ def import_model(
     )
 
 
-def _try(metadata: Metadata, content: bytes) -> None:
-    """A model that cannot answer a row of zeros is refused."""
+def _try(metadata: Metadata, content: bytes) -> tuple[str, ...]:
+    """The names of the classes, their numbers where they have none; a model that cannot answer is refused."""
     import numpy as np
 
     model = load_bytes(metadata, content)
+    rows = np.zeros((2, len(metadata.features)))
     try:
-        answer = model.predict(np.zeros((2, len(metadata.features))))
+        answer = model.predict(rows)
+        classes = model.probabilities(rows).shape[1] if metadata.settings["task"] != "regression" else 0
     except Exception as error:  # the libraries have no common parent
         raise ModelError(
             f"the model does not answer a row of {len(metadata.features)} zeros: {error}"
         ) from error
     if answer.shape != (2,):
         raise ModelError(f"the model answers {answer.shape[1:]} numbers a row, not one")
+    if metadata.classes and len(metadata.classes) != classes:
+        raise ModelError(f"the model has {classes or 'no'} classes, not {len(metadata.classes)}")
+    return metadata.classes or tuple(map(str, range(classes)))
 
 
-def _xgboost(content: bytes) -> dict[str, Any]:
+def _xgboost(path: Path, content: bytes) -> dict[str, Any]:
     import orjson
 
     xgboost = import_xgboost()
     try:
+        # A file that is cut off can end the process that reads it.
+        tried = subprocess.run(
+            [sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, timeout=60, check=False
+        )
+        if tried.returncode:
+            raise ModelError(f"XGBoost refuses {path.name}: it is cut off, or nothing that XGBoost saved")
         booster = xgboost.Booster(model_file=bytearray(content))
-        objective = orjson.loads(booster.save_config())["learner"]["objective"]["name"]
+        objective = str(orjson.loads(booster.save_config())["learner"]["objective"]["name"])
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(f"XGBoost did not read {path.name} within a minute") from error
     except (xgboost.core.XGBoostError, ValueError, KeyError) as error:
-        raise ModelError(f"XGBoost refuses the model: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"XGBoost refuses {path.name}: {str(error).splitlines()[0]}") from error
+    if objective == "multi:softmax":  # which answers the likeliest class alone
+        booster.set_param({"objective": "multi:softprob"})
     return {
         "kind": "xgboost",
         "file": "model.ubj",
         "content": bytes(booster.save_raw("ubj")),
         "count": booster.num_features(),
         "names": [str(n).upper() for n in booster.feature_names or ()],
-        "task": _TASKS.get(objective.partition(":")[0], "regression"),
+        "task": _TASKS.get(objective, "regression"),
     }
 
 
-def _onnx(content: bytes, named: int) -> dict[str, Any]:
-    session = open_session(content)
-    shape = session.get_inputs()[0].shape
-    outputs = session.get_outputs()
+def _onnx(content: bytes, named: int, task: str | None) -> dict[str, Any]:
+    """What an ONNX model is, as its answers to made rows show; `link` is what makes chances of them."""
+    import numpy as np
+
+    shape = open_session(content).get_inputs()[0].shape
     count = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else named
     if len(shape) != 2 or not count:
         raise ModelError(
             f"the ONNX model's input is {shape}; name its features, or export it with their number"
         )
-    wide = outputs[-1].shape[1] if len(outputs[-1].shape) == 2 else 1
-    task = "regression" if wide in (1, None) and len(outputs) == 1 else "binary" if wide == 2 else "classes"
-    return {"kind": "onnx", "file": "model.onnx", "content": content, "count": count, "task": task}
+    names = tuple(f"F{i}" for i in range(count))
+    model = OnnxModel(Metadata("", 0, kind="onnx", file="model.onnx", sha256="", features=names), content)
+    rows = np.random.default_rng(7).normal(size=(64, count))
+    try:
+        raw = model.outputs(rows)
+    except Exception as error:  # onnxruntime has a dozen kinds, of no common parent
+        raise ModelError(
+            f"the ONNX model does not answer {len(rows)} rows of {count} numbers: {error}"
+        ) from error
+    wide = raw.shape[1]
+    found = task or ("regression" if wide == 1 else "binary" if wide == 2 else "classes")
+    settings = {}
+    chances = raw.min() >= -_NEARLY and raw.max() <= 1 + _NEARLY
+    if found != "regression":
+        if wide == 1 and not chances:
+            settings["link"] = "logistic"
+        elif wide > 1 and not (chances and np.allclose(raw.sum(axis=1), 1.0, atol=_NEARLY)):
+            settings["link"] = "softmax"
+    given = {"kind": "onnx", "file": "model.onnx", "content": content, "count": count, "task": found}
+    return given | {"settings": settings}
 
 
 def _skops(path: Path) -> Any:
@@ -146,7 +188,8 @@ def _skops(path: Path) -> Any:
         unknown = sorted(set(get_untrusted_types(file=path)) - _SAFE)
         if unknown:
             raise ModelError(
-                f"{path.name} holds types that are not known to be safe: {', '.join(unknown[:5])}"
+                f"{path.name} holds types that are not known to be safe: {', '.join(unknown[:5])}",
+                hint="Export it to ONNX with skl2onnx.",
             )
         return load(path, trusted=sorted(_SAFE))
     except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:

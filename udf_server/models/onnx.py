@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from udf_server.errors import ModelError
 from udf_server.models.explain import occlusion, shapley
+from udf_server.models.loaded import of_two
 from udf_server.models.store import Metadata
 
 if TYPE_CHECKING:
@@ -47,22 +48,34 @@ class OnnxModel:
             o.name for o in self._session.get_outputs() if o.type in ("tensor(float)", "tensor(double)")
         ]
         if not outputs:
-            raise ModelError("the ONNX model has no output of numbers; export it without a ZipMap")
+            raise ModelError(
+                "the ONNX model has no output of numbers; export it without a ZipMap",
+                hint="With skl2onnx: to_onnx(model, X[:1], options={'zipmap': False}).",
+            )
         self._output = outputs[-1]
 
     def predict(self, matrix: Floats) -> Floats:
         """As the protocol has it."""
-        raw = self._outputs(matrix)
-        if raw.shape[1] == 1:
-            return raw[:, 0]
-        return raw[:, 1] if raw.shape[1] == 2 else raw.argmax(axis=1).astype("float64")
+        if self.metadata.settings.get("task") == "regression":
+            return self.outputs(matrix)[:, 0]
+        chances = self.probabilities(matrix)
+        return chances[:, 1] if chances.shape[1] == 2 else chances.argmax(axis=1).astype("float64")
 
     def probabilities(self, matrix: Floats) -> Floats:
         """Rows by classes."""
-        raw = self._outputs(matrix)
-        if raw.shape[1] == 1:
+        import numpy as np
+
+        settings = self.metadata.settings
+        if settings.get("task") == "regression":
             raise ModelError(f"model {self.metadata.name} predicts a value, not classes")
-        return raw
+        raw = self.outputs(matrix)
+        if settings.get("link") == "softmax":
+            raw = np.exp(raw - raw.max(axis=1, keepdims=True))
+            raw /= raw.sum(axis=1, keepdims=True)
+        elif settings.get("link") == "logistic":
+            raw = 1.0 / (1.0 + np.exp(-np.clip(raw, -500, 500)))
+        chances: Floats = np.clip(raw, 0.0, 1.0)  # sums of floats go past 1 in the last bits
+        return of_two(chances[:, 0]) if chances.shape[1] == 1 else chances
 
     def attributions(self, matrix: Floats, exact: bool = False) -> Floats:
         """Against the baseline (zeros where the model came without one): by occlusion, or exact Shapley values."""
@@ -72,10 +85,14 @@ class OnnxModel:
         return (shapley if exact else occlusion)(self._margin, matrix, np.array(given, dtype=np.float64))
 
     def _margin(self, matrix: Floats) -> Floats:
-        raw = self._outputs(matrix)
-        return raw[:, 1] if raw.shape[1] == 2 else raw.max(axis=1)
+        if self.metadata.settings.get("task") == "regression":
+            return self.outputs(matrix)[:, 0]
+        chances = self.probabilities(matrix)
+        best: Floats = chances[:, 1] if chances.shape[1] == 2 else chances.max(axis=1)
+        return best
 
-    def _outputs(self, matrix: Floats) -> Floats:
+    def outputs(self, matrix: Floats) -> Floats:
+        """What the model itself says: rows by outputs."""
         (raw,) = self._session.run([self._output], {self._input: matrix.astype(self._type)})
         found: Floats = raw.astype("float64")
         return found.reshape(len(matrix), -1)

@@ -70,3 +70,36 @@ def test_what_cannot_be_is_said_in_a_line(store: ModelStore, words: list[str], m
     assert "Traceback" not in err
     assert "fault of ksqlkit" not in err
     assert store.aliases("fraud") == {"live": 1}
+
+
+@pytest.mark.slow
+def test_an_import_says_what_came_in_and_what_the_file_does_not_name(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    import numpy as np
+    import xgboost
+
+    x = np.random.default_rng(1).normal(size=(60, 2))
+    data = xgboost.DMatrix(x, np.arange(60) % 3)
+    xgboost.train({"objective": "multi:softprob", "num_class": 3, "nthread": 1}, data, 2).save_model("m.json")
+    code, out, err = run("import", "m.json", "--name", "mine", "--stage")
+    assert (code, out) == (0, "")
+    assert "mine version 1 (xgboost, 2 features), not live yet" in err
+    assert "its task is classes, its classes 0, 1, 2" in err
+    assert "by --features A,B,C" in err
+    assert "by --classes A,B,C" in err
+    named = ["--features", "a,b", "--classes", "x,y,z"]
+    code, out, err = run("import", "m.json", "--name", "mine", *named, "--json")
+    found = orjson.loads(out)
+    assert (found["version"], found["features"], found["classes"]) == (2, ["A", "B"], ["x", "y", "z"])
+    assert (code, err, found["live"]) == (0, "", True)
+    for words, said in (
+        (["nofile.onnx", "--name", "m"], "cannot read nofile.onnx"),
+        (["m.json", "--name", "m", "--classes", "x,y"], "has 3 classes, not 2"),
+        (["m.json", "--name", "m", "--task", "magic"], "no task magic"),
+        (["m.json", "--name", "../m"], "no model name"),
+    ):
+        code, out, err = run("import", *words)
+        assert (code, out) == (1, "")
+        assert said in err
+        assert "Traceback" not in err

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.onnx_model import matrix_model
 from tests.support.scoring import ask
 from udf_server.errors import ModelError
 from udf_server.models.importing import import_model
@@ -106,3 +107,70 @@ def test_what_is_no_skops_file_is_refused(tmp_path: Path) -> None:
     for name in ("empty", "none", "junk"):
         with pytest.raises(ModelError, match=f"{name}.skops is no file that skops wrote"):
             import_model(tmp_path / f"{name}.skops", ModelStore(tmp_path / "models"), name)
+
+
+@pytest.mark.parametrize(("columns", "task"), [(1, "binary"), (2, None), (3, None)])
+def test_onnx_models_that_answer_log_odds_give_chances(
+    tmp_path: Path, columns: int, task: str | None
+) -> None:
+    """As PyTorch's classifiers do, whose last step is often in their loss."""
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    weights = np.random.default_rng(3).normal(size=(2, columns)) * 3
+    (tmp_path / "m.onnx").write_bytes(matrix_model(weights))
+    made = import_model(tmp_path / "m.onnx", ModelStore(tmp_path / "models"), "m", task=task)
+    assert made.classes == tuple(map(str, range(max(columns, 2))))
+    x = [0.7, -0.4]
+    odds = np.array(x) @ weights
+    odds = np.append(0.0, odds) if columns == 1 else odds
+    chances = np.exp(odds) / np.exp(odds).sum()
+    row = ["m", *x]
+    share, label, value = ask(
+        tmp_path / "models", ("PREDICT_PROBA", [row]), ("PREDICT_LABEL", [row]), ("PREDICT", [row])
+    )
+    assert share.values[0] == pytest.approx({c: chances[int(c)] for c in made.classes}, abs=1e-6)
+    assert label.values == [str(chances.argmax())]
+    wanted = chances[1] if columns < 3 else float(chances.argmax())
+    assert value.values[0] == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_xgboost_of_several_classes_names_them_all(tmp_path: Path) -> None:
+    import xgboost
+
+    x = np.random.default_rng(1).normal(size=(200, 2))
+    data = xgboost.DMatrix(x, np.digitize(x[:, 0], [-0.5, 0.5]))
+    store = ModelStore(tmp_path / "models")
+    row = [1.0, 0.0]
+    for objective in ("multi:softprob", "multi:softmax"):
+        booster = xgboost.train({"objective": objective, "num_class": 3, "nthread": 1}, data, 5)
+        booster.save_model(tmp_path / "m.ubj")
+        with pytest.raises(ModelError, match="has 3 classes, not 2"):
+            import_model(tmp_path / "m.ubj", store, "m", classes=["a", "b"])
+        assert import_model(tmp_path / "m.ubj", store, "m").classes == ("0", "1", "2")
+        import_model(tmp_path / "m.ubj", store, "m", classes=["low", "mid", "high"])
+        shares, label = ask(
+            tmp_path / "models", ("PREDICT_PROBA", [["m", *row]]), ("PREDICT_LABEL", [["m", *row]])
+        )
+        assert set(shares.values[0]) == {"low", "mid", "high"}
+        assert sum(shares.values[0].values()) == pytest.approx(1.0, abs=1e-6)
+        assert label.values == ["high"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("kind", ["json", "ubj"])
+def test_xgboost_files_that_are_cut_off_are_refused(tmp_path: Path, kind: str, share: float) -> None:
+    """Read in this process some of them would end it."""
+    import xgboost
+
+    x = np.random.default_rng(1).normal(size=(50, 2))
+    booster = xgboost.train(
+        {"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(x, x[:, 0] > 0), 3
+    )
+    booster.save_model(tmp_path / f"m.{kind}")
+    whole = (tmp_path / f"m.{kind}").read_bytes()
+    (tmp_path / f"m.{kind}").write_bytes(whole[: int(share * len(whole))])
+    store = ModelStore(tmp_path / "models")
+    with pytest.raises(ModelError, match=f"XGBoost refuses m.{kind}: it is cut off"):
+        import_model(tmp_path / f"m.{kind}", store, "m")
+    assert store.versions("m") == []
