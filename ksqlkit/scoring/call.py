@@ -163,12 +163,20 @@ class RemoteFunction:
         return failure
 
 
-def _refusal(reply: Reply) -> RowFailed:
+def refusal_of(reply: Reply) -> str | None:
+    """What a scoring server says why it refuses; None for words that are not one's, such as a proxy's page."""
     try:
-        message = str(orjson.loads(reply.body)["message"])
+        document = orjson.loads(reply.body)
+        return str(document["message"]) if "code" in document else None
     except (ValueError, KeyError, TypeError):
-        message = f"status {reply.status}"
+        return None
+
+
+def _refusal(reply: Reply) -> RowFailed:
+    message = refusal_of(reply)
     code = "INVALID_INPUT" if reply.status in (400, 413) else "UNAVAILABLE"
+    if message is None:
+        return RowFailed(code, f"what answers is no scoring server: status {reply.status}")
     return RowFailed(code, f"the scoring server refused the call: {message}")
 
 

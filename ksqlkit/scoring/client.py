@@ -12,7 +12,7 @@ import orjson
 
 from ksqlkit.errors import ParseError, ServerError, Unreachable
 from ksqlkit.scoring.breaker import Breaker
-from ksqlkit.scoring.call import RemoteFunction
+from ksqlkit.scoring.call import RemoteFunction, refusal_of
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import HttpTransport, NoReply, Transport
 
@@ -73,8 +73,8 @@ class ScoringClient:
         return not self._breaker.open
 
     def refresh(self) -> bool:
-        """Fetch the manifest if it changed, and whether it did. Raises Unreachable, or ServerError when
-        refused."""
+        """Fetch the manifest if it changed, and whether it did. Raises Unreachable, also where something else answers,
+        or ServerError when refused."""
         headers = {"if-none-match": self._etag} if self._etag else {}
         try:
             reply = self._transport.send("GET", "/v1/functions", b"", headers, 5.0)
@@ -87,14 +87,15 @@ class ScoringClient:
         if reply.status == 304:
             return False
         if reply.status != 200:
-            raise ServerError(
-                f"{self.url}/v1/functions answered {reply.status}: {reply.body[:200].decode(errors='replace')}"
-            )
+            message = refusal_of(reply)
+            if message is None:
+                raise self._stranger(f"status {reply.status}")
+            raise ServerError(f"{self.url}/v1/functions answered {reply.status}: {message}")
         try:
             manifest = orjson.loads(reply.body)
             entries = {entry.name: entry for entry in map(Entry.read, manifest["functions"])}
         except (ValueError, KeyError, TypeError) as error:
-            raise ServerError(f"{self.url}/v1/functions is no manifest: {error}") from error
+            raise self._stranger(f"/v1/functions is no manifest: {error}") from error
         for problem in manifest.get("errors", ()):
             logger.warning("scoring server: %s: %s", problem.get("source"), problem.get("message"))
         self._etag = reply.headers.get("etag", "")
@@ -149,6 +150,12 @@ class ScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self.close()
+
+    def _stranger(self, why: str) -> Unreachable:
+        return Unreachable(
+            f"what answers at {self.url} is no scoring server: {why}",
+            hint="Name the scoring server itself, as `python -m udf_server` prints it; a proxy must let /v1/ through.",
+        )
 
     def _remote(self, entry: Entry) -> RemoteFunction:
         return RemoteFunction(

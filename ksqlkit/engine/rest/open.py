@@ -96,6 +96,7 @@ def connect_scoring(url: str, token: str | None, functions: Registry, log: str) 
     try:
         client.register_into(functions)
     except ServerError as error:
-        logger.warning("%s; its functions come when it answers", error.message)
+        hint = f" ({error.hint})" if error.hint else ""
+        logger.warning("%s; its functions come when it answers%s", error.message, hint)
     client.watch()
     return client

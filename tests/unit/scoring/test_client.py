@@ -9,13 +9,16 @@ import orjson
 import pytest
 
 from ksqlkit.dialect import types as T
+from ksqlkit.engine.engine import Engine
 from ksqlkit.engine.functions.registry import Registry
+from ksqlkit.engine.rest.open import connect_scoring
 from ksqlkit.errors import ServerError, Unreachable
 from ksqlkit.scoring import RowFailed, ScoringClient
 from ksqlkit.scoring.breaker import Breaker
 from ksqlkit.scoring.call import RemoteFunction
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import NoReply, Reply
+from tests.support.rest_server import rest_server
 from udf_server.inprocess import InProcess
 
 FUNCTIONS = """
@@ -255,3 +258,38 @@ def test_no_server_is_a_clear_error() -> None:
         ScoringClient("http://127.0.0.1:9").refresh()
     with pytest.raises(ServerError, match="no manifest"):
         ScoringClient("x", transport=Script(lambda _: Reply(200, {}, b"[]"))).refresh()
+
+
+PAGE = b"<!doctype html><title>Not found</title>"
+
+
+@pytest.mark.parametrize(
+    ("number", "body"),
+    [
+        (404, PAGE),
+        (200, PAGE),
+        (502, PAGE),
+        (302, b""),
+        (404, b'{"error_code": 40400, "message": "HTTP 404"}'),
+    ],
+)
+def test_something_else_at_the_address_is_no_scoring_server(number: int, body: bytes) -> None:
+    client = ScoringClient("http://proxy:80", transport=Script(lambda _: Reply(number, {}, body)))
+    with pytest.raises(Unreachable, match="what answers at http://proxy:80 is no scoring server") as caught:
+        client.refresh()
+    assert "<" not in caught.value.render()
+    if number != 200:
+        [row] = remote(Script(lambda _: Reply(number, {}, body))).call([(1,)])
+        assert str(row) == f"what answers is no scoring server: status {number}"
+
+
+def test_a_scoring_server_that_refuses_is_told_in_its_words() -> None:
+    with pytest.raises(ServerError, match="answered 401: because"):
+        ScoringClient("x", transport=Script(status(401))).refresh()
+
+
+def test_an_engine_starts_without_and_says_what_is_there(caplog: pytest.LogCaptureFixture) -> None:
+    with rest_server(Engine()) as url:
+        connect_scoring(url, None, Registry(), ":memory:").close()
+    assert f"what answers at {url} is no scoring server: status 404; its functions come" in caplog.text
+    assert "Name the scoring server itself" in caplog.text
