@@ -13,7 +13,6 @@ from benchmarks.accuracy.files import kept_back
 from benchmarks.accuracy.registry import Score
 from udf_server.maintenance.life import CAP, fit_life, remaining
 from udf_server.maintenance.rolling import features_of_runs
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.loaded import load_bytes
 from udf_server.models.store import Metadata
 from udf_server.tabular import Recipe, Table, best_threshold, f1_score, fit_model, make_table
@@ -46,15 +45,15 @@ def measure_life(folder: Path) -> list[Score]:
         truth = np.loadtxt(kept_back("*RUL_FD001*")[0]).ravel()
         tested, given = read_runs(found[0])
         ends = [at for at, unit in enumerate(tested) if at + 1 == len(tested) or tested[at + 1] != unit]
-        predicted = _predict(fit_life(units, sensors, left), tested, given)[ends]
+        predicted = _predict(units, sensors, left, tested, given)[ends]
         settings |= {"split": f"{len(ends)} test runs"}
     else:
         every = np.empty(len(left))
         fold = np.array(units) % FOLDS
         for number in range(FOLDS):
             kept, held = fold != number, fold == number
-            fitted = fit_life(np.array(units)[kept].tolist(), sensors[kept], left[kept])
-            every[held] = _predict(fitted, np.array(units)[held].tolist(), sensors[held])
+            known, tested = np.array(units)[kept].tolist(), np.array(units)[held].tolist()
+            every[held] = _predict(known, sensors[kept], left[kept], tested, sensors[held])
         stops = _random_stops(units, left)
         truth, predicted = left[stops], every[stops]
         settings |= {"split": f"{FOLDS} folds by run, {STOPS} random stops of each run"}
@@ -66,10 +65,10 @@ def measure_life(folder: Path) -> list[Score]:
     ]
 
 
-def _predict(booster: bytes, units: list[int], sensors: Floats) -> Floats:
-    model = import_xgboost().Booster(model_file=bytearray(booster))
-    predicted: Floats = model.inplace_predict(features_of_runs(units, sensors)).astype(np.float64)
-    return predicted
+def _predict(units: list[int], sensors: Floats, left: Floats, tested: list[int], given: Floats) -> Floats:
+    """The remaining life after each row of the tested runs, by a model of the others."""
+    model = load_bytes(*fit_life([f"S{s}" for s in SENSORS], units, sensors, left))
+    return model.predict(features_of_runs(tested, given))
 
 
 def _random_stops(units: list[int], left: Floats) -> NDArray[np.int64]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
 from udf_server.function import RowError
+from udf_server.maintenance.model import along, wear_directions
 from udf_server.maintenance.rolling import Run, feature_names, features_of_runs
 from udf_server.memory.packing import pack, unpack
 from udf_server.memory.protocol import Memory, Space
 from udf_server.models.boosting import import_xgboost
-from udf_server.models.loaded import LoadedModel
+from udf_server.models.loaded import LoadedModel, load_bytes
 from udf_server.models.store import Metadata, ModelStore
 
 if TYPE_CHECKING:
@@ -29,13 +30,13 @@ _PARAMETERS: Final = {
     "objective": "reg:squarederror",
     "tree_method": "hist",
     "max_bin": 64,
-    "max_depth": 3,
+    "max_depth": 5,
     "eta": 0.05,
     "subsample": 0.7,
-    "colsample_bytree": 0.5,
-    "min_child_weight": 20,
+    "colsample_bytree": 0.8,
     "nthread": 1,
 }
+_LEAVES: Final = 250  # a leaf has at least this part of the rows, within what is sound
 
 Row = tuple[str, int, Sequence[float | None]]
 
@@ -50,13 +51,39 @@ def remaining(series: Sequence[Any]) -> list[int]:
     return out
 
 
-def fit_life(series: Sequence[Any], sensors: Floats, left: Floats, trees: int = 300, seed: int = 7) -> bytes:
-    """A booster of the remaining life, capped, as UBJSON. `sensors` is rows by sensors, each run in time order."""
+def fit_life(
+    names: Sequence[str],
+    series: Sequence[Any],
+    sensors: Floats,
+    left: Floats,
+    trees: int = 300,
+    seed: int = 7,
+) -> tuple[Metadata, bytes]:
+    """A model of the remaining life, capped, as `load_bytes` takes it. `sensors` is rows by named sensors, each run in
+    time order."""
     import numpy as np
 
     xgboost = import_xgboost()
-    data = xgboost.DMatrix(features_of_runs(series, sensors), np.minimum(left, CAP))
-    return bytes(xgboost.train({**_PARAMETERS, "seed": seed}, data, trees).save_raw("ubj"))
+    features = features_of_runs(series, sensors)
+    capped = np.minimum(left, CAP)
+    directions = wear_directions(series, sensors, features, capped)
+    parameters = {**_PARAMETERS, "seed": seed, "min_child_weight": min(max(len(left) // _LEAVES, 5), 60)}
+    data = xgboost.DMatrix(along(directions, features), capped)
+    draft = Metadata(
+        name="",
+        version=0,
+        kind="life",
+        file="model.ubj",
+        sha256="",
+        features=feature_names(names),
+        settings={
+            "task": "regression",
+            "sensors": list(names),
+            "cap": CAP,
+            "directions": directions.tolist(),
+        },
+    )
+    return draft, bytes(xgboost.train(parameters, data, trees).save_raw("ubj"))
 
 
 def train_life(
@@ -82,17 +109,18 @@ def train_life(
     left = np.array(remaining(series), dtype=np.float64)
     held = np.isin(np.array([runs.index(s) for s in series]) % 5, (4,))
     kept = [s for s, h in zip(series, held, strict=True) if not h]
-    xgboost = import_xgboost()
-    trial = xgboost.Booster(model_file=bytearray(fit_life(kept, matrix[~held], left[~held], trees)))
+    names = list(sensors)
+    trial = load_bytes(*fit_life(names, kept, matrix[~held], left[~held], trees))
     tested = [s for s, h in zip(series, held, strict=True) if h]
-    error = trial.inplace_predict(features_of_runs(tested, matrix[held])) - np.minimum(left[held], CAP)
+    error = trial.predict(features_of_runs(tested, matrix[held])) - np.minimum(left[held], CAP)
+    draft, content = fit_life(names, series, matrix, left, trees)
     return store.publish(
         name,
-        fit_life(series, matrix, left, trees),
-        kind="xgboost",
-        file="model.ubj",
-        features=feature_names(list(sensors)),
-        settings={"task": "regression", "sensors": list(sensors), "cap": CAP},
+        content,
+        kind=draft.kind,
+        file=draft.file,
+        features=draft.features,
+        settings=draft.settings,
         metrics={"rmse": float((error**2).mean() ** 0.5), "mae": float(np.abs(error).mean())},
         training_data={"description": description, "rows": len(left), "runs": len(runs)},
         promote=promote,

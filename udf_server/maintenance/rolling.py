@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WINDOWS: Final = (5, 15, 30)
+KINDS: Final = (*(f"MEAN_{w}" for w in WINDOWS), "SINCE_START", "TURN", "SINCE_ALL")
 _START: Final = 20  # rows that tell how the machine was when new
 
 
 def feature_names(sensors: Sequence[str]) -> tuple[str, ...]:
     """Names of the features, in the order of `Run.add`: each sensor's means over the windows, and how its mean of 15
     differs from the first 20, its mean of 5 from that of 30, and its mean of 15 from the whole run's."""
-    kinds = [*(f"MEAN_{w}" for w in WINDOWS), "SINCE_START", "TURN", "SINCE_ALL"]
-    return ("ROWS", *(f"{sensor}_{kind}" for kind in kinds for sensor in sensors))
+    return ("ROWS", *(f"{sensor}_{kind}" for kind in KINDS for sensor in sensors))
 
 
 class Run:

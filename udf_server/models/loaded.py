@@ -201,6 +201,12 @@ def _blend(metadata: Metadata, content: bytes) -> LoadedModel:
     return BlendModel(metadata, content)
 
 
+def _life(metadata: Metadata, content: bytes) -> LoadedModel:
+    from udf_server.maintenance.model import LifeModel
+
+    return LifeModel(metadata, content)
+
+
 def _factors(metadata: Metadata, content: bytes) -> LoadedModel:
     from udf_server.recommend.factors import FactorModel
 
@@ -231,6 +237,7 @@ _READERS: Final[dict[str, Callable[[Metadata, bytes], LoadedModel]]] = {
     "forest": _forest,
     "blend": _blend,
     "onnx": _onnx,
+    "life": _life,
     "factors": _factors,
     "profile": _profile,
     "text": _text,
