@@ -53,10 +53,11 @@ class Derived:
         columns = [matrix]
         for operator, left, right in self._parts:
             a, b = matrix[:, left], matrix[:, right]
-            if operator == "/":
-                made = np.divide(a, b, out=np.full(len(a), np.nan), where=b != 0)
-            else:
-                made = a * b if operator == "*" else a - b
+            with np.errstate(over="ignore", invalid="ignore"):  # infinite, or missing, as it comes out
+                if operator == "/":
+                    made = np.divide(a, b, out=np.full(len(a), np.nan), where=b != 0)
+                else:
+                    made = a * b if operator == "*" else a - b
             columns.append(made[:, None])
         return np.hstack(columns)
 

@@ -113,9 +113,10 @@ class XGBoostModel:
         """Shapley values of the raw margin, approximate or exact; of several classes, those of the likeliest."""
         import numpy as np
 
-        found = self._booster.predict(
-            self._xgboost.DMatrix(self._derived(matrix)), pred_contribs=True, approx_contribs=not exact
-        )
+        # A DMatrix refuses what float32 has no number for; predict takes it as past every split.
+        widest = np.finfo(np.float32).max
+        data = self._xgboost.DMatrix(np.clip(self._derived(matrix), -widest, widest))
+        found = self._booster.predict(data, pred_contribs=True, approx_contribs=not exact)
         if found.ndim == 3:
             found = found[np.arange(len(found)), found.sum(axis=2).argmax(axis=1)]
         contributions: Floats = found[:, :-1].astype("float64")

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from udf_server.models.boosting import Predictor, import_xgboost
+from udf_server.models.loaded import XGBoostModel
+from udf_server.models.store import Metadata
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,24 @@ def test_the_direct_call_gives_the_same_numbers(objective: str) -> None:
     assert np.array_equal(np.concatenate(parts), booster.inplace_predict(matrix))
     with pytest.raises(ValueError, match="mismatch"):
         predict(matrix[:, :4])
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_numbers_past_float32_have_attributions_that_add_up_to_the_score(*, exact: bool) -> None:
+    xgboost = import_xgboost()
+    matrix = np.random.default_rng(4).normal(size=(400, 2))
+    target = (matrix[:, 0] > 0).astype(float)
+    booster = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(matrix, target), 8)
+    wide = np.column_stack([matrix, matrix[:, 0] * matrix[:, 1]])
+    derived = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(wide, target), 8)
+    for trees, formulas in ((booster, []), (derived, [["*", "A", "B"]])):
+        settings = {"derived": formulas}
+        metadata = Metadata("far", 1, "xgboost", "model.ubj", "", ("A", "B"), settings=settings)
+        model = XGBoostModel(metadata, bytes(trees.save_raw("ubj")))
+        far = np.array([[1e308, 1.0], [-1e308, 1e39], [np.inf, -np.inf], [1e308, np.nan], [0.5, 1.0]])
+        likely = model.predict(far)
+        parts = model.attributions(far, exact)
+        assert np.isfinite(parts).all()
+        assert parts[0, 0] > 0 > parts[1, 0]
+        at = np.where(likely > 0.5, 1.0, -1.0)
+        assert np.array_equal(np.sign(parts.sum(axis=1)), at)
