@@ -78,7 +78,7 @@ def process(
     ] = 1.0,
     max_rows: Annotated[
         int, typer.Option("--max-rows", min=1, help="Most records of a transaction.")
-    ] = 10_000,
+    ] = 40_000,
     unavailable: Annotated[
         str,
         typer.Option(

@@ -49,7 +49,7 @@ def make_consumer(
         "partition.assignment.strategy": "cooperative-sticky",
         "auto.offset.reset": "earliest",
         "fetch.queue.backoff.ms": "10",
-        "queued.min.messages": "50000",
+        "queued.min.messages": "100000",
         **_common(properties),
         "group.id": group,
         "enable.auto.commit": "false",

@@ -68,6 +68,7 @@ class Tally:
     transactions: int = 0
     aborted: int = 0
     seconds: float = 0.0  # from the first record's arrival to the last commit
+    began: float = 0.0  # that arrival, in seconds since 1970
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,8 @@ class Processor:
         self.tally.written += written
         self.tally.dead += len(failures)
         self.tally.transactions += 1
-        self._began = self._began or start
+        if not self._began:
+            self._began, self.tally.began = start, time.time() - (time.monotonic() - start)
         self.tally.seconds = time.monotonic() - self._began
         self.counters.read.add(read, processor=self.group)
         self.counters.written.add(written, processor=self.group)

@@ -6,8 +6,10 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from operator import itemgetter
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -26,7 +28,7 @@ from ksqlkit.processor.columns import (
 from ksqlkit.processor.versions import read_manifest
 from ksqlkit.scoring import RowFailed
 from ksqlkit.scoring.entry import Entry
-from ksqlkit.scoring.transport import NoReply, Transport
+from ksqlkit.scoring.transport import NoReply, Reply, Transport
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
@@ -41,6 +43,13 @@ Note = Callable[[int, str, str, str], None]  # offset, function, code, message
 
 class Gone(ServerError):
     """The scoring server does not know the function, or not that version."""
+
+
+class Begun(NamedTuple):
+    """A call that is under way."""
+
+    body: bytes
+    reply: Future[Reply]
 
 
 class Keeper(Protocol):
@@ -92,13 +101,33 @@ class Caller:
         """One value per row, in order; a RowFailed in its place where SQL gets NULL for a failure."""
         return self.answers(list(map(_ARGUMENTS, rows)), list(map(_OFFSET, rows)))
 
-    def answers(self, rows: Rows, offsets: Sequence[int]) -> list[Any]:
-        """As `call`, for arguments alone and the offsets of their records."""
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "ksqlkit-ahead")
+
+    def ahead(self, rows: Rows) -> Begun | None:
+        """Begin to ask, on a thread, for what `answers` will be asked for; None where that may not be done, or not in
+        one call. Calls go out in the order in which they were begun."""
+        if not self.entry.deterministic or not 0 < len(rows) <= self.entry.batch_limit:
+            return None
+        kinds = self._wire(len(rows[0]))
+        try:
+            body = encode(rows, kinds)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if len(body) > _MAX_BYTES:
+            return None
+        headers, timeout = self._headers(arrow=kinds is not None), self.entry.timeout + _NETWORK
+        send = self._transport.send
+        return Begun(body, self._thread.submit(send, "POST", self._path, body, headers, timeout))
+
+    def answers(self, rows: Rows, offsets: Sequence[int], begun: Begun | None = None) -> list[Any]:
+        """As `call`, for arguments alone and the offsets of their records; `begun` is what `ahead` made of these."""
         out: list[Any] = []
         limit = self.entry.batch_limit
         start = time.monotonic()
         for at in range(0, len(rows), limit):
-            answers = self._answers(rows[at : at + limit], _PATIENCE)
+            answers = self._answers(rows[at : at + limit], _PATIENCE, begun)
             if self.entry.detail_of is not None or RowFailed in set(map(type, answers)):
                 places = offsets[at : at + limit]
                 answers = [self._settled(o, answer) for o, answer in zip(places, answers, strict=True)]
@@ -108,23 +137,35 @@ class Caller:
 
     # ---------------------------------------------------------------- asking
 
-    def _answers(self, rows: Rows, patience: int) -> list[Any]:
-        """Values, or RowFailed, of rows of one width."""
-        width = len(rows[0])
+    def _wire(self, width: int) -> tuple[str, ...] | None:
+        """Arrow's types of a call of so many arguments, None for one that goes as JSON."""
         if width not in self._kinds:
             self._kinds[width] = arrow_types(self._asked, width)
-        kinds = self._kinds[width]
+        return self._kinds[width]
+
+    def _headers(self, *, arrow: bool) -> dict[str, str]:
+        return {
+            "content-type": ARROW if arrow else JSON,
+            "x-deadline-ms": str(int(self.entry.timeout * 1000)),
+        }
+
+    def _answers(self, rows: Rows, patience: int, begun: Begun | None = None) -> list[Any]:
+        """Values, or RowFailed, of rows of one width."""
+        width = len(rows[0])
+        kinds = self._wire(width)
+        reply = None if begun is None else begun.reply
         try:
-            body = encode(rows, kinds)
+            body = encode(rows, kinds) if begun is None else begun.body
         except (TypeError, ValueError, OverflowError) as error:
             return self._apart(rows, RowFailed("INVALID_INPUT", str(error)), patience)
         if len(body) > _MAX_BYTES:
             return self._apart(rows, RowFailed("INVALID_INPUT", f"{len(body)} bytes in one call"), patience)
         while True:
             try:
-                answer = self._ask(body, len(rows), arrow=kinds is not None)
+                answer = self._ask(body, len(rows), reply, arrow=kinds is not None)
                 break
             except RowFailed as failure:
+                reply = None
                 if failure.code == "INVALID_INPUT":
                     return self._apart(rows, failure, patience)
                 self._keeper.pause(0.0, str(failure))
@@ -151,17 +192,22 @@ class Caller:
         middle = len(rows) // 2
         return self._answers(rows[:middle], patience) + self._answers(rows[middle:], patience)
 
-    def _ask(self, body: bytes, rows: int, *, arrow: bool) -> Answer:
-        """What the server answered. Raises RowFailed, or ServerError for what will not pass."""
-        media = ARROW if arrow else JSON
-        headers = {"content-type": media, "x-deadline-ms": str(int(self.entry.timeout * 1000))}
+    def _ask(self, body: bytes, rows: int, begun: Future[Reply] | None, *, arrow: bool) -> Answer:
+        """What the server answered, at first to a call that was begun. Raises RowFailed, or ServerError for what will
+        not pass."""
+        headers = self._headers(arrow=arrow)
         if not self.entry.deterministic:
             headers["idempotency-key"] = str(uuid.uuid4())
         pause, tries = FIRST_PAUSE, 0
         while True:
             tries += 1
             try:
-                reply = self._transport.send("POST", self._path, body, headers, self.entry.timeout + _NETWORK)
+                if begun is not None:
+                    reply = begun.result()
+                else:
+                    reply = self._transport.send(
+                        "POST", self._path, body, headers, self.entry.timeout + _NETWORK
+                    )
             except NoReply as error:
                 if error.timed_out:
                     raise RowFailed("TIMEOUT", str(error)) from error
@@ -191,6 +237,7 @@ class Caller:
                 pause = max(pause, _seconds(reply.headers.get("retry-after", "")))
             if not self._wait and tries >= 3:
                 raise RowFailed("UNAVAILABLE", why)
+            begun = None
             # Full jitter, so that many processors do not come back together.
             self._keeper.pause(random.uniform(pause / 2, pause), why)
             pause = min(pause * 2, LONGEST_PAUSE)

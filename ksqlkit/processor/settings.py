@@ -37,7 +37,7 @@ class Settings:
     group: str | None = None
     instance: str | None = None
     latency: float = 1.0
-    max_rows: int = 10_000
+    max_rows: int = 40_000
     wait: bool = True
     to_end: bool = False
     dead_topic: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from ksqlkit.engine.log.memory import MemoryLog
@@ -15,8 +15,8 @@ from ksqlkit.errors import ServerError
 from ksqlkit.processor.planning import Planned
 from ksqlkit.processor.state import SeriesState
 
-_PARTS: Final = attrgetter("key"), attrgetter("value")
-_HEADERS: Final = attrgetter("headers")
+_PARTS: Final = itemgetter(3), itemgetter(4)  # key and value of an Output
+_HEADERS: Final = itemgetter(5)
 
 
 def size(key: bytes | None, value: bytes | None, headers: Headers) -> int:

@@ -24,11 +24,12 @@ from ksqlkit.engine.plan.steps import Project, QueryPlan, Remote, Sink, SinkStep
 from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde import make_deserializer, make_serializer
 from ksqlkit.engine.serde.registry import SchemaRegistry
-from ksqlkit.processor.scoring import Caller
+from ksqlkit.processor.scoring import Begun, Caller
 from ksqlkit.scoring import RowFailed
 
 _OFFSET, _TIME, _KEY, _VALUE, _HEADERS = map(itemgetter, range(5))
 _WIDER: Final = {(T.INTEGER, T.BIGINT), (T.INTEGER, T.DOUBLE), (T.BIGINT, T.DOUBLE)}
+_PIECES: Final = 4
 _new: Any = tuple.__new__
 Reader = Callable[[bytes | None], tuple[Any, ...] | None]
 
@@ -36,7 +37,8 @@ Reader = Callable[[bytes | None], tuple[Any, ...] | None]
 @dataclass(frozen=True, slots=True)
 class Whole:
     """`arguments` gives a row's arguments of the call; `columns` are the result's, as positions in the row, None for
-    the answer. With `same_key` a key of ASCII is written as it was read."""
+    the answer. With `same_key` a key of ASCII is written as it was read. A batch goes in up to `_PIECES` pieces, of
+    `piece` records at least: while the server answers one, the next is read."""
 
     call: Caller
     sink: Sink
@@ -47,6 +49,7 @@ class Whole:
     write_key: Callable[[Any], bytes | None]
     write_value: Callable[[Any], bytes | None]
     same_key: bool
+    piece: int = 2_500
 
     def run(
         self,
@@ -56,13 +59,34 @@ class Whole:
     ) -> list[Output]:
         """Results of records of an input partition, those of odd records by `one_by_one`. Raises what the call does,
         and what a writer raises."""
+        found: list[Output] = []
+        size = max(self.piece, -(-len(records) // _PIECES))
+        waiting: Callable[[], list[Output]] | None = None
+        for at in range(0, len(records), size):
+            piece = records[at : at + size]
+            going = self._begun(piece, partition)  # while the server works on the one before
+            if waiting is not None:
+                found += waiting()
+            waiting = going or partial(self._with_odd, piece, partition, one_by_one)
+        return found + waiting() if waiting is not None else found
+
+    def _begun(self, records: Sequence[Record], partition: int) -> Callable[[], list[Output]] | None:
+        """What waits for the answers, with the call under way; None where one of the records is odd."""
         prepared = self._prepared(records)
-        if prepared is not None:
-            return self._answered(records, partition, *prepared)
+        if prepared is None:
+            return None
+        begun = self.call.ahead(prepared[2])
+        return lambda: self._answered(records, partition, *prepared, begun)
+
+    def _with_odd(
+        self,
+        records: Sequence[Record],
+        partition: int,
+        one_by_one: Callable[[Sequence[Record]], list[Output]],
+    ) -> list[Output]:
         usual = [record for record in records if self._prepared([record]) is not None]
-        prepared = self._prepared(usual)
-        assert prepared is not None
-        results = zip(usual, self._answered(usual, partition, *prepared) if usual else (), strict=True)
+        going = self._begun(usual, partition) if usual else None
+        results = zip(usual, going() if going else (), strict=True)
         following, result = next(results, (None, None))
         found: list[Output] = []
         for record in records:
@@ -89,9 +113,15 @@ class Whole:
         return list(map(self.write_key, map(self.read_key, keys)))
 
     def _answered(
-        self, records: Sequence[Record], partition: int, keys: list[Any], rows: list[Any], asked: list[Any]
+        self,
+        records: Sequence[Record],
+        partition: int,
+        keys: list[Any],
+        rows: list[Any],
+        asked: list[Any],
+        begun: Begun | None,
     ) -> list[Output]:
-        answers = self.call.answers(asked, list(map(_OFFSET, records)))
+        answers = self.call.answers(asked, list(map(_OFFSET, records)), begun)
         if RowFailed in set(map(type, answers)):
             answers = [None if type(a) is RowFailed else a for a in answers]
         columns = (answers if c is None else map(itemgetter(c), rows) for c in self.columns)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ksqlkit.engine.log.protocol import Record
 from ksqlkit.processor.state import SeriesState
 from ksqlkit.processor.tasks import Batch, Task
+from ksqlkit.scoring.transport import NoReply
 from tests.support.processor_parts import Running, Server, entry, query
 
 SELECTS = {
@@ -91,12 +92,25 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_both_ways_are_one(running: Running, given_: list[tuple[Any, Any, Any]]) -> None:
     planned = running.planned
     assert planned.whole is not None
+    planned = replace(planned, whole=replace(planned.whole, piece=3))
     records = [Record(i + 5, 1000 + i, *parts) for i, parts in enumerate(given_)]
     fast = run(Task(planned, 2, SeriesState()), records, running)
     slow = run(Task(replace(planned, whole=None), 2, SeriesState()), records, running)
     assert fast.outputs == slow.outputs
     assert fast.failures == slow.failures
     assert all(o.partition == 2 for o in fast.outputs)
+
+
+def test_pieces_that_are_under_way_when_the_server_fails(tmp_path: Path) -> None:
+    server = Both()
+    running = Running(query(tmp_path, "K, A, F(A, B) AS S", "A DOUBLE, B DOUBLE"), server, FUNCTIONS)  # type: ignore[arg-type]
+    assert running.planned.whole is not None
+    planned = replace(running.planned, whole=replace(running.planned.whole, piece=4))
+    server.f.replies = [503, NoReply("gone"), NoReply("slow", timed_out=True), 503]
+    records = [Record(i, i, b"k", orjson.dumps({"A": float(i), "B": 1.0})) for i in range(15)]
+    found = run(Task(planned, 0, SeriesState()), records, running)
+    assert [orjson.loads(o.value or b"")["S"] for o in found.outputs] == [i + 1.0 for i in range(15)]
+    assert found.failures == []
 
 
 @pytest.mark.parametrize(
