@@ -5,7 +5,7 @@ TELLING  weights over words, each n-gram counting by how unevenly the classes us
          "Baselines and Bigrams", 2012)
 TUNED    the embedding's own token vectors, moved by training, and averaged with learned attention; twice,
              from different starts
-BOOSTED  trees over which words occur
+BOOSTED  trees over which words occur, and the signs
 MOOD     how well or ill the text speaks, by the shipped sentiment lexicon
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from udf_server.text.embedding import load_embedding
 from udf_server.text.ngrams import Ngrams
+from udf_server.text.signs import SIGNS, signs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +52,11 @@ class Texts:
         from udf_server.text.sentiment import load_sentiment
 
         return np.array(load_sentiment().scores(self.texts), dtype=np.float32)[:, None]
+
+    @cached_property
+    def signs(self) -> Floats:
+        """What each text shows besides its words; texts by `SIGNS`."""
+        return signs(self.texts, self.mood)
 
 
 class Member(Protocol):
@@ -211,12 +217,12 @@ class Tuned:
 
 
 class Boosted:
-    """XGBoost over the presence of words."""
+    """XGBoost over the presence of words and, where it was fitted with them, the signs."""
 
-    def __init__(self, words: Ngrams, booster: bytes) -> None:
+    def __init__(self, words: Ngrams, booster: bytes, signs: bool = False) -> None:
         from udf_server.models.boosting import import_xgboost
 
-        self.words, self._content = words, booster
+        self.words, self.signs, self._content = words, signs, booster
         self._xgboost = import_xgboost()
         self._booster = self._xgboost.Booster(model_file=bytearray(booster))
         self._booster.set_param({"nthread": 1})
@@ -225,7 +231,7 @@ class Boosted:
         """Logarithms of probabilities, texts by classes."""
         import numpy as np
 
-        raw = self._booster.predict(self._xgboost.DMatrix(presence(self.words, given.texts)))
+        raw = self._booster.predict(self._xgboost.DMatrix(boosted_rows(self.words, given, self.signs)))
         both = np.column_stack((1 - raw, raw)) if raw.ndim == 1 else raw
         found: Floats = np.log(np.maximum(both, 1e-7)).astype(np.float32)
         return found
@@ -234,12 +240,18 @@ class Boosted:
         """N-grams and the booster's own bytes."""
         import numpy as np
 
-        return {**self.words.arrays(), "booster": np.frombuffer(self._content, dtype=np.uint8)}
+        content = np.frombuffer(self._content, dtype=np.uint8)
+        return {**self.words.arrays(), "booster": content, "signs": np.array(len(SIGNS) * self.signs)}
 
     @classmethod
     def restore(cls, given: Mapping[str, Any]) -> Boosted:
-        """From `arrays`."""
-        return cls(Ngrams.restore(given), given["booster"].tobytes())
+        """From `arrays`; raises ValueError for a booster that saw other signs."""
+        seen = int(given.get("signs", 0))  # files of before trees saw any do not tell
+        if seen not in (0, len(SIGNS)):
+            raise ValueError(
+                f"fitted to {seen} signs of a text, and now there are {len(SIGNS)}: train it anew"
+            )
+        return cls(Ngrams.restore(given), given["booster"].tobytes(), seen > 0)
 
 
 @dataclass(slots=True)
@@ -284,6 +296,14 @@ def presence(words: Ngrams, texts: Sequence[str]) -> Any:
     starts = np.concatenate(([0], np.cumsum(found.counts)))
     ones = np.ones(len(found.columns), dtype=np.float32)
     return csr_matrix((ones, found.columns, starts), shape=(len(texts), len(words.vocabulary)))
+
+
+def boosted_rows(words: Ngrams, given: Texts, signs: bool) -> Any:
+    """What the trees see of each text, as a sparse matrix."""
+    from scipy.sparse import csr_matrix, hstack
+
+    known = presence(words, given.texts)
+    return hstack((known, csr_matrix(given.signs))).tocsr() if signs else known
 
 
 def inside(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:

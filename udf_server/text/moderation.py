@@ -36,7 +36,10 @@ class Lexicon:
 
     def scores(self, text: str) -> dict[str, float]:
         """0..1 for each category; matches of several rules add up as independent doubts do."""
-        read = normal(text)
+        return self.of(normal(text))
+
+    def of(self, read: str) -> dict[str, float]:
+        """As `scores`, of a text that `normal` read."""
         out = {}
         for category, rules in self.rules.items():
             doubt = 1.0
@@ -81,11 +84,12 @@ def load_lexicon() -> Lexicon:
     for line in content.splitlines():
         if line and not line.startswith("#"):
             category, sure, words = line.split("\t")
-            rules[category].append((_pattern(words.split("|")), float(sure)))
+            rules[category].append((pattern_of(words.split("|")), float(sure)))
     return Lexicon(rules)
 
 
-def _pattern(words: Sequence[str]) -> re.Pattern[str]:
+def pattern_of(words: Sequence[str]) -> re.Pattern[str]:
+    """Any of the words or phrases; a trailing `*` stands for any ending."""
     parts = (
         re.escape(w.removesuffix("*")).replace(r"\ ", r"\s+") + (r"\w*" if w.endswith("*") else "")
         for w in words

@@ -20,6 +20,7 @@ from udf_server.text.moderation import load_lexicon, normal
 from udf_server.text.ngrams import Kind, Ngrams, grams, split
 from udf_server.text.occlusion import word_contributions
 from udf_server.text.sentiment import load_sentiment
+from udf_server.text.signs import SIGNS, signs
 from udf_server.text.training import LANGUAGE, PAYLOADS, fit_texts, train_texts
 from udf_server.train_rows import Task, train_rows
 
@@ -80,6 +81,41 @@ def test_what_a_member_says_of_a_text_does_not_depend_on_its_batch() -> None:
         together = member.scores(Texts([*texts[:4], ""]))
         alone = np.concatenate([member.scores(Texts([t])) for t in [*texts[:4], ""]])
         np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_signs_are_what_a_text_shows_besides_its_words() -> None:
+    text = 'RT @Ann_1: WOW "wow" damn! #x http://t.co/AB &#8220; gay, Muslims: APES!'
+    shown = dict(zip(SIGNS, signs([text], np.array([[0.5]], dtype=np.float32))[0].tolist(), strict=True))
+    assert shown == pytest.approx({
+        "hate": 0.0, "harassment": 0.0, "violence": 0.0, "sexual": 0.0, "self_harm": 0.0, "profanity": 0.6, "mood": 0.5,
+        "contempt": 1, "group": 2, "characters": 72, "words": 12, "characters a word": 6.0, "distinct words": 1.0,
+        "letters a word": 53 / 12, "loud words": 3, "capitals": 13 / 72, "digits": 5, "exclamations": 2, "questions": 0,
+        "tags": 2, "mentions": 1, "links": 1, "quotes": 2, "entities": 1, "repeats another": 1,
+    }, abs=1e-5)  # fmt: skip
+    assert signs([], np.zeros((0, 1), dtype=np.float32)).shape == (0, len(SIGNS))
+    assert np.isfinite(signs(["", " ", "\ud83d", "!" * 30_000], np.zeros((4, 1), dtype=np.float32))).all()
+
+
+def test_trees_tell_by_signs_what_words_do_not() -> None:
+    words = [f"w{n}" for n in range(40)]
+    rnd = random.Random(5)
+    calm = [" ".join(rnd.sample(words, 5)) for _ in range(60)]
+    texts, labels = [*calm, *(t.upper() for t in calm)], ["calm"] * 60 + ["loud"] * 60
+    recipe = replace(LANGUAGE, folds=2, members=("boosted",))
+    blind, seeing = (fit_texts(texts, labels, replace(recipe, signs=s)) for s in (False, True))
+    assert blind[1]["accuracy"] < 0.7 < 0.95 < seeing[1]["accuracy"]
+    for classifier, _ in (blind, seeing):
+        again = restore(dump(classifier))
+        np.testing.assert_allclose(again.probabilities(texts), classifier.probabilities(texts), atol=1e-3)
+    [member] = seeing[0].members.values()
+    np.testing.assert_allclose(member.scores(Texts(texts))[:1], member.scores(Texts(texts[:1])), atol=1e-6)
+    # As files of before trees saw signs are.
+    old = {k: v for k, v in blind[0].members["boosted"].arrays().items() if k != "signs"}
+    assert (
+        READERS["boosted"](old).scores(Texts(texts)) == blind[0].members["boosted"].scores(Texts(texts))
+    ).all()
+    with pytest.raises(ValueError, match="fitted to 3 signs"):
+        READERS["boosted"]({**old, "signs": np.array(3)})
 
 
 @pytest.mark.parametrize(
