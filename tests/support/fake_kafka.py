@@ -187,7 +187,8 @@ class Producer:
         value: bytes | None,
         key: bytes | None,
         partition: int,
-        *,
+        callback: None,
+        on_delivery: None,
         timestamp: int,
         headers: Iterable[tuple[str, bytes]] = (),
     ) -> None:

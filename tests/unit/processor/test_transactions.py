@@ -74,6 +74,18 @@ def transactions(
     return Transactions({}, "group", instance, keeper.pause, make), made, keeper
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_client_takes_times_by_position() -> None:
+    """Its names cost time in every record: this tells when a new release has other places."""
+    producer = kafka.Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    producer.produce("t", b"v", b"k", 0, None, None, 5)
+    producer.produce("t", b"v", b"k", 0, None, None, 5, [("h", b"1")])
+    for places in ((None, None, "time"), (None, None, None), (None, None, 5, "headers")):
+        with pytest.raises(TypeError):
+            producer.produce("t", b"v", b"k", 0, *places)
+    producer.purge()
+
+
 def test_results_then_offsets_then_commit() -> None:
     found, made, _ = transactions({})
     found.commit([OUT, OUT], [], None)
