@@ -44,6 +44,42 @@ FRAUD_FEATURES: Final = (
 )
 
 
+class RunningWindows:
+    """Counts and sums of windows under way: rows in, in (time) order, as many at a time as one likes; features out."""
+
+    def __init__(
+        self,
+        specs: Sequence[WindowSpec] = FRAUD_WINDOWS,
+        *,
+        time: str = "TX_TIME",
+        keep: Sequence[str] = ("AMOUNT",),
+    ) -> None:
+        self._time, self._keep = time, keep
+        self._windows: list[tuple[WindowSpec, dict[tuple[Any, int], list[Any]]]] = [(s, {}) for s in specs]
+
+    def add(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        """Columns of features, one value per row: `keep` as they are, then each spec's two.
+
+        A NULL value counts as a row and adds nothing to the sum, as COUNT(*) and SUM do.
+        """
+        columns: dict[str, list[Any]] = {name: [] for name in self._keep}
+        running = [
+            (spec, state, columns.setdefault(spec.count, []), columns.setdefault(spec.total, []))
+            for spec, state in self._windows
+        ]
+        for row in rows:
+            at = row[self._time]
+            for name in self._keep:
+                columns[name].append(row[name])
+            for spec, state, counts, totals in running:
+                window = state.setdefault((row[spec.key], at // spec.width_ms), [0, 0.0])
+                window[0] += 1
+                window[1] += row[spec.value] or 0.0
+                counts.append(window[0])
+                totals.append(window[1])
+        return columns
+
+
 def windowed_features(
     rows: Iterable[Mapping[str, Any]],
     specs: Sequence[WindowSpec] = FRAUD_WINDOWS,
@@ -51,24 +87,5 @@ def windowed_features(
     time: str = "TX_TIME",
     keep: Sequence[str] = ("AMOUNT",),
 ) -> dict[str, list[Any]]:
-    """Columns of features, one value per row in the given (time) order: `keep` as they are, then each spec's
-    two.
-
-    A NULL value counts as a row and adds nothing to the sum, as COUNT(*) and SUM do.
-    """
-    columns: dict[str, list[Any]] = {name: [] for name in keep}
-    running: list[tuple[WindowSpec, dict[tuple[Any, int], list[Any]], list[int], list[float]]] = []
-    for spec in specs:
-        counts, totals = columns.setdefault(spec.count, []), columns.setdefault(spec.total, [])
-        running.append((spec, {}, counts, totals))
-    for row in rows:
-        at = row[time]
-        for name in keep:
-            columns[name].append(row[name])
-        for spec, state, counts, totals in running:
-            window = state.setdefault((row[spec.key], at // spec.width_ms), [0, 0.0])
-            window[0] += 1
-            window[1] += row[spec.value] or 0.0
-            counts.append(window[0])
-            totals.append(window[1])
-    return columns
+    """The features of all rows, as `RunningWindows.add` gives them."""
+    return RunningWindows(specs, time=time, keep=keep).add(rows)

@@ -137,6 +137,18 @@ class Frame(Sequence[Row]):
             except _Turned as turned:
                 kinds[turned.name] = turned.kind
 
+    @classmethod
+    def join(cls, parts: Sequence[Frame]) -> Frame:
+        """Frames of the same columns of numbers, one after another."""
+        import numpy as np
+
+        joined = {}
+        for name in parts[0].columns if parts else ():
+            kinds = {part[name].kind for part in parts}
+            values = np.concatenate([part[name].numbers() for part in parts])
+            joined[name] = Column(kinds.pop() if len(kinds) == 1 else NUMBER, values)
+        return cls(joined)
+
     def __getitem__(self, at: Any) -> Any:
         """A column by name, a row by number, or a part of the rows by a slice."""
         if isinstance(at, str):

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ksqlkit.errors import DataError
-from udf_server.features import FRAUD_FEATURES, windowed_features
+from udf_server.features import FRAUD_FEATURES
 from udf_server.frame import WORD, Column, Frame
 from udf_server.models.loaded import LoadedModel
 from udf_server.models.store import Metadata, ModelStore
 from udf_server.tabular import ALGORITHMS, Recipe, reads_as_number, train_tabular
 from udf_server.text.model import TextModel
 from udf_server.text.training import fit_recipe, train_texts
-from udf_server.train_rows import CARD_COLUMNS, class_names
+from udf_server.train_rows import CARD_COLUMNS, card_features, class_names
 from udf_server.training import labels_of_two, train_fraud
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class CardLearner(TableLearner):
 
     def __init__(self, champion: LoadedModel, plan: Plan, rows: Frame) -> None:
         super().__init__(champion, plan, rows)
-        self._rows = Frame({name: Column.of(values) for name, values in windowed_features(rows).items()})
+        self._rows = card_features(rows)
 
     def train(self, end: int, store: ModelStore, promote: bool) -> Metadata:
         """As the protocol has it."""

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ksqlkit.errors import DataError
-from udf_server.features import windowed_features
-from udf_server.frame import Column, Frame
+from udf_server.features import RunningWindows
+from udf_server.frame import CHUNK, Column, Frame
+from udf_server.models.boosting import free_cores
 from udf_server.models.store import Metadata, ModelStore, check_name
 from udf_server.tabular import Recipe, check_labels, check_scalars, train_tabular
 from udf_server.training import labels_of_two, train_fraud
 
 Rows = Sequence[Mapping[str, Any]]
+MANY_ROWS: Final = 100_000  # from which on it pays to start threads
 CARD_COLUMNS: Final = frozenset(("CUSTOMER_ID", "TERMINAL_ID", "AMOUNT", "TX_TIME"))
 
 
@@ -96,8 +98,15 @@ def train_rows(rows: Rows, task: Task, store: ModelStore, name: str, description
     if card_rows(frame, task):
         for which in ("AMOUNT", "TX_TIME"):
             check_scalars(which, frame[which], numbers=True)
-        data = windowed_features(frame)
-        return train_fraud(data, labels_of_two(frame[task.label]), store, name=name, description=description)
+        data = card_features(frame)
+        return train_fraud(
+            data.columns,
+            labels_of_two(frame[task.label]),
+            store,
+            name=name,
+            threads=free_cores() if len(frame) > MANY_ROWS else 1,
+            description=description,
+        )
     features = feature_names(frame, task)
     if task.label in features:
         raise DataError(f"{task.label} is the label and cannot be a feature too")
@@ -131,6 +140,14 @@ def without(frame: Frame, task: Task) -> Frame:
 def card_rows(frame: Frame, task: Task) -> bool:
     """Whether rows are card transactions, which get windowed features."""
     return not task.features and CARD_COLUMNS.issubset(frame.columns)
+
+
+def card_features(frame: Frame) -> Frame:
+    """The windowed features of card transactions."""
+    windows = RunningWindows()
+    needed = frame.only(CARD_COLUMNS)
+    chunks = (windows.add(needed[at : at + CHUNK]) for at in range(0, len(frame), CHUNK))
+    return Frame.join([Frame({n: Column.of(v) for n, v in chunk.items()}) for chunk in chunks])
 
 
 def feature_names(frame: Frame, task: Task) -> tuple[str, ...]:

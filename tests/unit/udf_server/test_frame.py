@@ -13,6 +13,8 @@ import pytest
 
 from ksqlkit.loading.readers import infer
 from udf_server import frame as module
+from udf_server import train_rows
+from udf_server.features import windowed_features
 from udf_server.frame import Column, Frame, parse_numbers
 
 TEXTS = [
@@ -115,6 +117,21 @@ def test_columns_that_come_late_and_in_several_spellings(monkeypatch: pytest.Mon
     assert list(frame["B"]) == [None, None, "x", "y", None]
     assert len(frame[1:3]) == 2
     assert frame[2] == {"A": 3, "B": "x"}
+
+
+def test_card_features_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(3)
+    rows = [
+        {"CUSTOMER_ID": f"c{chance.randrange(5)}", "TERMINAL_ID": chance.randrange(4),
+         "AMOUNT": None if chance.random() < 0.1 else chance.random() * 100,
+         "TX_TIME": at * 400_000 - chance.randrange(900_000), "OTHER": "x"}
+        for at in range(500)
+    ]  # fmt: skip
+    whole = windowed_features(rows)
+    for chunk in (7, 1000):
+        monkeypatch.setattr(train_rows, "CHUNK", chunk)
+        found = train_rows.card_features(Frame.of(rows))
+        assert {name: list(column) for name, column in found.columns.items()} == whole
 
 
 def test_words_of_a_part_are_those_that_occur() -> None:
