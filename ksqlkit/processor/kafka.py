@@ -185,7 +185,7 @@ def largest_record(properties: Mapping[str, str], topics: Sequence[str]) -> int:
         try:
             found = min(found, int(answer.result(_ANSWER)["max.message.bytes"].value))
         except (KafkaException, TimeoutError, KeyError) as error:
-            logger.info("settings of the topic %s are not to be had: %s", resource.name, words(error))
+            logger.debug("settings of the topic %s are not to be had: %s", resource.name, words(error))
     return max(found, 1000)  # librdkafka takes no less
 
 

@@ -26,7 +26,7 @@ from ksqlkit.processor.sizing import BatchSize
 from ksqlkit.processor.state import SeriesState, TopicMemory
 from ksqlkit.processor.tasks import Batch, Task
 from ksqlkit.processor.transactions import Aborted, MakeProducer, Transactions
-from ksqlkit.processor.versions import Versions
+from ksqlkit.processor.versions import Changed, Versions
 from ksqlkit.scoring.entry import Entry
 from ksqlkit.scoring.transport import Transport
 
@@ -376,6 +376,8 @@ class Processor:
         """Take over a partition: where its last owner stopped, and what it knew."""
         if partition in self._tasks:
             return
+        if partition >= self._topics.source_partitions:
+            raise Changed(f"{self._source} has more partitions")
         from confluent_kafka import KafkaException, TopicPartition
 
         assert self._consumer is not None

@@ -69,7 +69,7 @@ class Transactions:
 
     def end(self, name: str) -> None:
         """End what a process of that name, which is dead, left open."""
-        logger.info("%s: ends what %s left open", self._group, name)
+        logger.info("%s: ends what %s may have left open", self._group, name)
         self._make(self._properties, name).init_transactions(_STEP)
 
     @property

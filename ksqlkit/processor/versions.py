@@ -22,7 +22,8 @@ Entries = Mapping[str, Entry]
 
 
 class Changed(Exception):
-    """A function of the query takes other arguments now: it has to be planned anew."""
+    """What was planned with is no more, a function's arguments or a topic's partitions: the query has to be planned
+    anew."""
 
 
 def read_manifest(body: bytes) -> dict[str, Entry]:

@@ -73,7 +73,7 @@ class Whole:
         self.processor = Processor(
             Settings(**given), "g", Counters(), self.stop, None, cluster.make_producer, cluster.make_consumer
         )
-        partitions = len(cluster.source)
+        self.partitions = partitions = len(cluster.source)
         known = {e.name: e for e in entries}
         self.planned = plan(
             spec,
@@ -87,8 +87,7 @@ class Whole:
 
     def run(self) -> Tally:
         """Run it to the input's end; the manifest is looked at only when a test says so."""
-        partitions = len(self.cluster.source)
-        topics = Topics(partitions, "T_DEAD", 1, None, self.largest)
+        topics = Topics(self.partitions, "T_DEAD", 1, None, self.largest)
         return self.processor.run(self.planned, topics, self.versions)
 
     def rows(self, partition: int | None = None) -> list[Any]:

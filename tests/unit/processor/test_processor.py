@@ -273,3 +273,12 @@ def test_a_function_of_other_arguments_ends_the_plan(tmp_path: Path) -> None:
     assert found.cluster.consumer is not None
     assert found.cluster.consumer.closed
     assert found.cluster.committed == {}
+
+
+def test_a_partition_that_was_added_ends_the_plan(tmp_path: Path) -> None:
+    found = whole(tmp_path, rows(2, 10), max_rows=5)
+    found.cluster.source[2] = [Sent(b"k", b'{"X": 1}')]
+    with pytest.raises(Changed, match="more partitions"):
+        found.run()
+    assert 2 not in found.cluster.committed
+    assert [r["X"] for r in found.rows(0)] == list(range(found.cluster.committed.get(0, 0)))
