@@ -36,7 +36,7 @@ from udf_server.sqltype import Signature, SqlType, detail_type, parse_type
 
 logger = logging.getLogger("udf_server")
 
-MODEL_INLINE: Final = 0.002
+MODEL_INLINE: Final = 0.005
 SHADOW_ROWS: Final = 20_000  # more waiting than that are not compared
 QUEUE_ROWS: Final = 40_000  # per lane; four of the largest calls
 _ATTRIBUTIONS: Final = parse_type("MAP<VARCHAR, DOUBLE>")

@@ -325,7 +325,10 @@ class App:
         errors = {**service.catalog.errors, **service.models.errors}
         status = "draining" if service.draining else "warming" if service.warming else "ready"
         body = {"status": status, "warming": service.warming, "errors": errors}
-        return json_response(body, 200 if status == "ready" else 503)
+        response = json_response(body, 200 if status == "ready" else 503)
+        if status != "ready":
+            response.headers.append(("retry-after", "1"))
+        return response
 
     def _metrics(self, _: Request) -> Response:
         metrics = self.service.metrics

@@ -443,7 +443,9 @@ def test_readiness_waits_for_what_must_be_warm_and_ends_with_the_drain(tmp_path:
         app = App(service)
 
         async def ready() -> int:
-            return (await app.handle(Request("GET", "/readyz", {}))).status
+            response = await app.handle(Request("GET", "/readyz", {}))
+            assert (dict(response.headers).get("retry-after") == "1") == (response.status == 503)
+            return response.status
 
         warming = asyncio.create_task(service.warm())
         await asyncio.sleep(0.02)
