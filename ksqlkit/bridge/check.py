@@ -68,10 +68,11 @@ def _entity(client: Client, sql: str) -> dict[str, Any]:
 
 
 def _text(type_: str) -> str:
-    """A type as both sides spell it: ksqlDB says INT and DECIMAL without its digits, and quotes no field."""
+    """A type as both sides spell it: ksqlDB says INT and DECIMAL without its digits, and quotes no field; a
+    STRUCT that may be any has no fields to name."""
     text = re.sub(r"\(.*?\)|[`\s]", lambda m: " " if m[0].isspace() else "", type_.upper())
     text = re.sub(r"\bSTRING\b", "VARCHAR", re.sub(r"\bINT\b", "INTEGER", text))
-    return re.sub(r"\s*([<>,])\s*", r"\1", text)
+    return re.sub(r"\s*([<>,])\s*", r"\1", text).replace("STRUCT<>", "STRUCT")
 
 
 def _forms(overloads: Sequence[Mapping[str, Any]]) -> set[str]:
