@@ -287,7 +287,7 @@ def test_a_server_that_goes_and_comes_back_and_one_that_wants_a_token(jar: Path,
         jvm.stop()
 
 
-def test_the_commands(server: ServerProcess, folder: Path) -> None:
+def test_the_commands(server: ServerProcess, folder: Path, jar: Path) -> None:
     def ksqlkit(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from ksqlkit.cli.main import main; main()", *words]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
@@ -295,7 +295,7 @@ def test_the_commands(server: ServerProcess, folder: Path) -> None:
     built = ksqlkit("functions", "build", "--scoring", server.url, "--out", "by_hand.jar", "--json")
     assert built.returncode == 0, built.stderr
     assert "FRAUD_SCORE_DETAIL" in orjson.loads(built.stdout)["functions"]
-    assert list(orjson.loads(built.stdout)["other_jars"]) == [str((folder / "bridge.jar").resolve())]
+    assert list(orjson.loads(built.stdout)["other_jars"]) == [str(jar.resolve())]
     assert (folder / "by_hand.jar").stat().st_size > 50_000
 
     command = [sys.executable, "-m", "ksqlkit.engine.rest", "--port", "0", "--scoring", server.url]
