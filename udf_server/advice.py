@@ -59,6 +59,8 @@ class Advice:
 def advise(frame: Frame, task: Task) -> list[Advice]:
     """What is likely wrong with the rows for the task; nothing for labels that cannot be learned at all, which training
     refuses, and for tasks without a label."""
+    import numpy as np
+
     from udf_server.train_rows import card_rows, feature_names, without
 
     if task.label is None or not {task.label, task.text or task.label, *task.drop} <= set(frame.columns):
@@ -76,8 +78,9 @@ def advise(frame: Frame, task: Task) -> list[Advice]:
         return list(_of_classes(target))
     features = [f for f in feature_names(frame, task) if f in frame.columns and frame[f].kind != OTHER]
     found = [*_of_classes(target), *_of_rows(len(frame), len(features))]
-    for name in features:
-        found += _of_column(name, frame[name], target)
+    with np.errstate(over="ignore"):  # a column may go from -1e308 to 1e308
+        for name in features:
+            found += _of_column(name, frame[name], target)
     named = {advice.column for advice in found}
     return found + _repeated(frame.only(f for f in features if f not in named), target)
 

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 FIT_SHARE: Final = 0.7
 CALIBRATION_SHARE: Final = 0.15  # the rest is held out for the metrics
+_LARGEST: Final = 3e38
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
     "eval_metric": "aucpr",
@@ -64,7 +67,7 @@ def train_fraud(
     given = [Column.of(columns[f]) for f in features]
     matrix = np.empty((len(given[0]), len(features)), order="F")
     for at, column in enumerate(given):
-        matrix[:, at] = column.numbers()
+        matrix[:, at] = check_range(features[at], column.numbers())
     target = np.asarray(labels, dtype=np.float64)
     if matrix.shape[0] != target.size:
         raise DataError(f"{matrix.shape[0]} rows of features but {target.size} labels")
@@ -126,6 +129,19 @@ def train_fraud(
         reference=Reference.fit(features, matrix[test], scores, target[test]).to_bytes(),
         promote=promote,
     )
+
+
+def check_range(name: str, values: Floats) -> Floats:
+    """The values; raises DataError for one that is past the floats of four bytes that models compute in."""
+    import numpy as np
+
+    if len(values) and max(np.nanmax(values, initial=0.0), -np.nanmin(values, initial=0.0)) > _LARGEST:
+        row = int(np.argmax(np.nan_to_num(np.abs(values), nan=0.0)))
+        raise DataError(
+            f"the column {name} has {values[row]:g} in row {row + 1}; models take numbers up to 3e38",
+            hint="Divide it, or take its logarithm, in SQL; or leave the column out by --drop.",
+        )
+    return values
 
 
 def labels_of_two(labels: Sequence[Any]) -> list[int]:

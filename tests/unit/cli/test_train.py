@@ -29,6 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (made / f"{name}.csv").write_text("X,Y\n" + lines)
     (made / "few.csv").write_text("X,Y\n1,0\n2,1\n")
     (made / "late.csv").write_text("X,Y\n" + "1,0\n" * 90 + "1,1\n" * 10)
+    (made / "huge.csv").write_text("X,Y\n" + "1,0\n2,1\n" * 60 + "-1e300,0\n")
     (made / "empty.csv").write_text("X,Y\n")
     (made / "bytes.csv").write_bytes(b"\xff\xfe\x00" * 50)
     (made / "lists.jsonl").write_text("".join(f'{{"X": [1, 2], "Y": {i % 2}}}\n' for i in range(60)))
@@ -57,6 +58,8 @@ REFUSED = [
     ("m", "gaps.csv", [*LABEL, "--text", "X"], "has no label", "out"),
     ("m", "few.csv", LABEL, "2 rows are too few", "40"),
     ("m", "late.csv", LABEL, "first 70 % of the rows lack a class", "more"),
+    ("m", "huge.csv", LABEL, "the column X has -1e+300 in row 121", "logarithm"),
+    ("m", "huge.csv", ["--label", "X"], "the column of labels has -1e+300 in row 121", "logarithm"),
     ("m", "empty.csv", LABEL, "no rows", ""),
     ("m", "bytes.csv", LABEL, "not UTF-8", ""),
     ("m", "nofile.csv", LABEL, "no file nofile.csv", ".parquet"),

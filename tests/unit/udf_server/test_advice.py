@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from ksqlkit.loading.readers import infer, read_rows
 from udf_server.advice import advise, messages
 from udf_server.frame import Frame
+from udf_server.tabular import Recipe
 from udf_server.train_rows import Task
 
 ROWS = 3000
@@ -174,3 +176,21 @@ def test_connections_of_nsl_kdd_are_taken_as_they_are() -> None:
     frame = Frame.read(lambda: rows, infer)
     got = {a.column: a.kind for a in advise(frame, Task(label="F41", drop=("F42",)))}
     assert got == {"F19": "constant", "F20": "constant"}
+
+
+def test_no_rows_are_too_odd_to_be_looked_at() -> None:
+    chance = random.Random(4)
+    made: list[Any] = [
+        lambda at: None, lambda at: chance.choice([0, 1]), lambda at: chance.random(), lambda at: at,
+        lambda at: chance.choice(["a", "b", None]), lambda at: f"x{at}", lambda at: [1],
+        lambda at: chance.choice([True, False]), lambda at: chance.choice([None, 1.5]), lambda at: "",
+        lambda at: chance.choice([1e308, -1e308]), lambda at: 10 ** chance.randrange(25),
+        lambda at: chance.choice(["2026-01-01", ""]), lambda at: 1_700_000_000_000 + at,
+        lambda at: -at * 1e-300, lambda at: 1 if at == 0 else None, lambda at: chance.choice([2, 3, 4]),
+    ]  # fmt: skip
+    for _ in range(200):
+        count, kinds = chance.choice([1, 2, 3, 40, 120]), chance.sample(made, 4)
+        rows = [{name: kind(at) for name, kind in zip("YABC", kinds, strict=True)} for at in range(count)]
+        recipe = Recipe(task=chance.choice([None, "classes", "binary", "regression"]))
+        for advice in advise(Frame.of(rows), Task("Y", text=chance.choice([None, "A"]), recipe=recipe)):
+            assert str(advice)
