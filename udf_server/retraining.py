@@ -113,7 +113,7 @@ def unplanned(store: ModelStore) -> dict[str, str]:
             except ModelError as error:
                 found[name] = f"cannot be read: {error}"
                 continue
-            found[name] = why[0] if why else f"has no plan; give it one: ksqlkit retrain {name} --from ..."
+            found[name] = why[0] if why else "has no plan; give it one: ksqlkit retrain NAME --from ..."
     return found
 
 

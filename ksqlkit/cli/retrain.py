@@ -100,8 +100,11 @@ def retrain(
         show(trials)
     if due and not names:
         tell("no model is due")
+    never: dict[str, list[str]] = {}
     for each, why in unplanned(store).items() if due else ():
-        tell(f"{each} is never due: it {why}")
+        never.setdefault(why, []).append(each)
+    for why, models in never.items():
+        tell(f"never due: {', '.join(models)}; each {why}")
     if failed:
         raise typer.Exit(1)
 

@@ -151,7 +151,7 @@ def test_one_that_cannot_be_trained_does_not_keep_the_others(
     code, trials, err = run("retrain", "--due")
     assert (code, [t["model"] for t in trials]) == (1, ["b"])
     assert "error: a: There is no file" in err
-    assert "c is never due: it has no plan; give it one: ksqlkit retrain c --from ..." in err
+    assert "never due: c; each has no plan; give it one: ksqlkit retrain NAME --from ..." in err
     for words, said in (
         (["nobody"], "There is no model nobody"),
         (["c"], "no plan"),
