@@ -53,4 +53,5 @@ class Predecessors:
                 if not members & living:
                     end(name)
         except (KafkaException, TimeoutError) as error:
-            logger.info("%s: who was there before cannot be told: %s", self._group, words(error))
+            why = words(error) or "no answer"
+            logger.info("%s: who had the partitions before cannot be told: %s", self._group, why)

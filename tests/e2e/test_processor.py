@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -24,59 +22,7 @@ from tests.support.scoring_server import scoring_server
 from udf_server.models.store import ModelStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.checkout]
-FUNCTIONS = '''
-import time
-from udf_server import RowError, function
-
-@function("ROOT(x DOUBLE) -> DOUBLE")
-def root(xs):
-    """The square root."""
-    return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
-
-@function("SAFE_ROOT(x DOUBLE) -> DOUBLE", on_failure="default", default=-1.0)
-def safe_root(xs):
-    """The square root, or -1."""
-    return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
-
-@function("STRICT_ROOT(x DOUBLE) -> DOUBLE", on_failure="fail")
-def strict_root(xs):
-    """The square root, or no result at all."""
-    return [RowError(f"{x} has no root") if x < 0 else x ** 0.5 for x in xs]
-
-@function("SLOW(x DOUBLE) -> DOUBLE")
-def slow(xs):
-    """The same, a little later."""
-    time.sleep(0.3)
-    return xs
-
-@function("LONG(n INTEGER) -> VARCHAR")
-def long(ns):
-    """So many letters."""
-    return ["x" * n for n in ns]
-'''
 FAST = {"KSQLKIT_KAFKA_SESSION_TIMEOUT_MS": "2000", "KSQLKIT_KAFKA_HEARTBEAT_INTERVAL_MS": "500"}
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if reason := missing():
-        pytest.skip(reason)
-    with Broker(tmp_path_factory.mktemp("kafka")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("scoring")
-    (made / "functions").mkdir()
-    (made / "functions" / "roots.py").write_text(FUNCTIONS)
-    return made
-
-
-@pytest.fixture(scope="module")
-def scoring(folder: Path) -> Iterator[ServerProcess]:
-    with scoring_server(folder / "models", folder / "functions") as server:
-        yield server
 
 
 def write_query(folder: Path, topic: str, select: str, more: str = "") -> Path:
@@ -149,8 +95,7 @@ def test_a_process_that_comes_back_from_a_long_sleep(
 
     broker.produce("SLEEP", numbers(0, 600, 1))
     with start(10) as first:
-        first.says("took partitions")
-        time.sleep(1.0)
+        wait_until(lambda: broker.has_begun("SLEEP_OUT"))
         first.process.send_signal(signal.SIGSTOP)  # in the middle of a call, most likely
         try:
             with start(200) as second:
@@ -254,12 +199,10 @@ def test_the_scoring_server_goes_away_and_comes_back(broker: Broker, folder: Pat
         try:
             process.says("took partitions")
             broker.produce("AWAY", numbers(0, 500, 2))
-            wait_until(lambda: sum(map(len, broker.read("AWAY_OUT"))) > 0)
+            wait_until(lambda: broker.has_begun("AWAY_OUT"))
         finally:
             first.kill()
         broker.produce("AWAY", numbers(500, 1_000, 2))
-        process.says("waiting: cannot reach")
-        time.sleep(1.0)
         with scoring_server(folder / "models", folder / "functions", port=port) as second:
             assert second.url
             check_all_there(broker, "AWAY_OUT", 1_000, 2)

@@ -8,44 +8,18 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
 import pytest
 
 from ksqlkit.process import ServerProcess
-from tests.support.kafka_broker import Broker, missing
-from tests.support.scoring_server import scoring_server
+from tests.support.kafka_broker import Broker
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.checkout]
 STEPS = ("read", "score", "begin", "produce", "offsets", "commit", "committed")
-FUNCTIONS = '''
-from udf_server import function
-
-@function("TWICE(x DOUBLE) -> DOUBLE")
-def twice(xs):
-    """Two times x."""
-    return [2 * x for x in xs]
-'''
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if reason := missing():
-        pytest.skip(reason)
-    with Broker(tmp_path_factory.mktemp("kafka")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def scoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("scoring")
-    (folder / "functions").mkdir()
-    (folder / "functions" / "twice.py").write_text(FUNCTIONS)
-    with scoring_server(folder / "models", folder / "functions") as server:
-        yield server
 
 
 def live(

@@ -141,6 +141,19 @@ class Broker:
         admin = AdminClient({"bootstrap.servers": self.address})
         admin.create_topics([NewTopic(topic, partitions, 1, config=dict(config or {}))])[topic].result(20.0)
 
+    def has_begun(self, topic: str) -> bool:
+        """Whether anything was written to the topic's first partition, committed or not."""
+        from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": f"test-{uuid.uuid4()}"})
+        try:
+            ends: tuple[int, int] = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5.0)
+            return ends[1] > 0
+        except KafkaException:
+            return False  # it is not there yet
+        finally:
+            consumer.close()
+
     def produce(self, topic: str, records: Iterable[tuple[Any, ...]]) -> None:
         """Append records: (partition, key, value) and maybe a timestamp and headers."""
         from confluent_kafka import Producer
