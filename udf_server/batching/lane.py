@@ -100,9 +100,11 @@ class Lane:
         Raises Overloaded when the queue is full. One job larger than the whole queue is taken when the lane
         is empty.
         """
-        if self._queued and self._queued + rows > self._queue_limit:
-            raise Overloaded(max(self.latency.predict(self._queued), 0.05))
         loop = asyncio.get_running_loop()
+        if self._queued and self._queued + rows > self._queue_limit:
+            # By its deadline the first one is gone, scored or not.
+            gone = self._jobs[0].deadline - loop.time()
+            raise Overloaded(max(min(self.latency.predict(self._queued), gone), 0.05))
         # Jobs of one width can be joined; of a matrix's rows, all but the last column are lists.
         width = len(columns) if type(columns[-1]) is list else columns[-1].shape[1]
         job = Job(columns, rows, width, deadline, done)

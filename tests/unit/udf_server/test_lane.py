@@ -88,6 +88,21 @@ def test_past_the_queue_callers_are_told_when_to_come_back() -> None:
     asyncio.run(act())
 
 
+def test_callers_are_not_sent_away_for_longer_than_rows_wait() -> None:
+    async def act() -> None:
+        loop = asyncio.get_running_loop()
+        lane = Lane(lambda c, n: c[0], batch_limit=10, queue_limit=20)
+        lane.latency.observe(1, 60.0)
+        waiting = asyncio.create_task(lane.submit([[0] * 20], 20, loop.time() + 3.0))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded) as caught:
+            await lane.submit([[1]], 1, FAR)
+        assert 2.0 < caught.value.retry_after <= 3.0
+        assert await waiting == [0] * 20
+
+    asyncio.run(act())
+
+
 def test_expired_work_is_dropped_unscored() -> None:
     scored: list[Any] = []
 
