@@ -58,7 +58,7 @@ def infer(text: str) -> Any:
     if text in NULLS:
         return None
     if text[0] in "+-.0123456789" and "_" not in text and text.isascii():
-        digits = text.lstrip("+-")
+        digits = text[1:] if text[0] in "+-" else text
         if digits.isdigit():
             plain = digits == "0" or digits[0] != "0"  # 007 is a name, not a number
             return int(text) if plain and len(digits) < 19 else text

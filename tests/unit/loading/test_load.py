@@ -227,9 +227,10 @@ def test_cells_without_a_type_keep_what_they_say() -> None:
         "TRUE",
         "NA",
         "-",
+        "+-5",
     ]
     found = [infer(cell) for cell in cells]
-    assert found == ["007", "1_000", "nan", "inf", 12, -3, 1.5, 1000.0, cells[8], 0, True, None, "-"]
+    assert found == ["007", "1_000", "nan", "inf", 12, -3, 1.5, 1000.0, cells[8], 0, True, None, "-", "+-5"]
 
 
 def test_another_separator_is_seen(tmp_path: Path) -> None:
