@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,83 @@ def test_rows_of_one_kind_cannot_teach(tmp_path: Path) -> None:
 )
 def test_rules_tell_attacks_from_ordinary_values(text: str, kind: str | None) -> None:
     assert payload_rules(text)["KIND"] == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sleep 8 hours",
+        "the benchmark (SPEC) was run",
+        "price > 5 and size < 10",
+        "he or she is 5",
+        "Tom and Jerry is good",
+        'the "best" and cheapest',
+        "me and you = love",
+        "tea or coffee = free",
+        "drop table reservation for two",
+        "delete from my list please",
+        "update me set reminder",
+        "insert into the slot",
+        "create user account",
+        "grant access to Bob",
+        "group by 2 people",
+        "in case when it rains then it pours",
+        "cost is 5; select an option",
+        "file the report; drop me a line",
+        "the alert (red) was raised",
+        "please confirm. Thanks",
+        "go to <a place>",
+        "sound system (stereo)",
+        "cats & dogs; cat food",
+        "salt & pepper; echo chamber",
+        "id=1&type=2",
+        "I use PowerShell",
+        "`code` sample",
+        "C:\\Users\\me",
+        "D:/photos/2024",
+    ],
+)
+def test_prose_with_words_of_attacks_is_none(text: str) -> None:
+    assert payload_rules(text)["KIND"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("rm -rf /", "cmdi"),
+        ("sudo rm -r -f ~", "cmdi"),
+        ("dd if=/dev/zero of=/dev/sda", "cmdi"),
+        ("1; cat secrets", "cmdi"),
+        ("a&&id", "cmdi"),
+        ("$(whoami)", "cmdi"),
+        ("x | /bin/sleep 30", "cmdi"),
+        ("drop table users", "sqli"),
+        ("delete from users where 1=1", "sqli"),
+        ("update users set admin=1", "sqli"),
+        ("1 or id=id", "sqli"),
+        ("x' and name='admin", "sqli"),
+        ("1) or (1=1", "sqli"),
+        ("' or ''='", "sqli"),
+        ("1' and sleep(10)#", "sqli"),
+        ("1 order by 7--", "sqli"),
+        ("1;if(1=1) select 1 else drop function f--", "sqli"),
+        ("alert(1)", "xss"),
+        ("document.cookie", "xss"),
+        ('<a href="x">', "xss"),
+        ("0x2e0x2e0x2f0x2e0x2e0x2fetc", "path-traversal"),
+        ("c:\\windows\\win.ini", "path-traversal"),
+    ],
+)
+def test_attacks_that_are_short_or_alone(text: str, kind: str) -> None:
+    assert payload_rules(text)["KIND"] == kind
+
+
+@pytest.mark.parametrize("text", [")", "/", "'", "\n", "or' ", "rm -rr", "` ", "case when then ", "<", "$("])
+def test_texts_made_to_be_slow_are_not(text: str) -> None:
+    start = time.perf_counter()
+    payload_rules(text * 20_000)
+    payload_rules("1 or " + text * 20_000)
+    assert time.perf_counter() - start < 5  # tenths of a second; quadratic ones take minutes
 
 
 def test_a_megabyte_of_payload_is_quick_enough(tmp_path: Path) -> None:
