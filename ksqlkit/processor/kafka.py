@@ -78,13 +78,14 @@ def make_producer(properties: Mapping[str, str], name: str) -> Producer:
     return _made(require().Producer, given)  # type: ignore[no-any-return]
 
 
-def make_reader(properties: Mapping[str, str]) -> Consumer:
-    """A consumer outside of any group, which reads what it is told to."""
+def make_reader(properties: Mapping[str, str], group: str | None = None) -> Consumer:
+    """A consumer outside of any group, which reads what it is told to; or which looks at a group's offsets, and those
+    of transactions that are open do not keep it."""
     given = {
         **_common(properties),
-        "group.id": f"ksqlkit-reader-{uuid.uuid4()}",
+        "group.id": group or f"ksqlkit-reader-{uuid.uuid4()}",
         "enable.auto.commit": "false",
-        "isolation.level": "read_committed",
+        "isolation.level": "read_uncommitted" if group else "read_committed",
         "enable.partition.eof": "true",
     }
     return _made(require().Consumer, given)  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ from ksqlkit.processor.counters import Counters
 from ksqlkit.processor.deadletter import dead_letter
 from ksqlkit.processor.kafka import LARGEST, make_consumer, make_producer, words
 from ksqlkit.processor.planning import Planned
-from ksqlkit.processor.predecessors import Predecessors, note
+from ksqlkit.processor.predecessors import Predecessors, leave
 from ksqlkit.processor.reading import records_of
 from ksqlkit.processor.restore import restore
 from ksqlkit.processor.rights import Rights
@@ -110,6 +110,8 @@ class Processor:
         self._make_producer, self._make_consumer = make_producer, make_consumer
         self._predecessors = predecessors
         self._unburied: set[int] = set()  # partitions whose last owner may be dead
+        self._committed: dict[int, int] = {}  # by partition, where our last transaction on it ended
+        self._settled = True  # whether the last transaction is known to be through
         self._consumer: Consumer | None = None
         self._current: Task | None = None
         self._tasks: dict[int, Task] = {}
@@ -186,7 +188,7 @@ class Processor:
         try:
             self._transactions.open()
             consumer.subscribe(
-                [self._source], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+                [self._source], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
             )
             while not self._stop.is_set() and not self._finished():
                 self._turn()
@@ -194,8 +196,8 @@ class Processor:
             pass
         finally:
             self._consumer = None
-            self._transactions.close()
             consumer.close()
+            self._transactions.close()
             self._callers.clear()
             self._forget(set(self._tasks))
         return self.tally
@@ -276,6 +278,7 @@ class Processor:
             self._members()
         )  # who we were when we read: had others taken over meanwhile, Kafka refuses the offsets
         before = sum(c.seconds for c in self._callers)
+        self._settled = False
         for partition, batch in records.items():
             task = self._current = self._tasks[partition]
             if self._memory is not None:
@@ -284,6 +287,8 @@ class Processor:
         self.counters.scoring.observe(sum(c.seconds for c in self._callers) - before, processor=self.group)
         outputs = self._outputs(records, done)
         self._transactions.commit(outputs, self._offsets(records), members)
+        self._settled = True
+        self._committed |= {partition: batch[-1].offset + 1 for partition, batch in records.items()}
         read, written = sum(map(len, records.values())), sum(len(b.outputs) for b in done.values())
         failures = [f for b in done.values() for f in b.failures]
         self.tally.read += read
@@ -397,8 +402,7 @@ class Processor:
     def _offsets(self, records: Mapping[int, list[Record]]) -> list[TopicPartition]:
         from confluent_kafka import TopicPartition
 
-        assert self._consumer is not None
-        who = note(self._transactions.name, self._consumer.memberid() or "")
+        who = self._transactions.name
         return [TopicPartition(self._source, p, batch[-1].offset + 1, who) for p, batch in records.items()]
 
     def _members(self) -> object:
@@ -465,7 +469,13 @@ class Processor:
         if gained:
             logger.info("%s: took partitions %s", self.group, sorted(gained))
 
-    def _revoked(self, _: Consumer, places: list[TopicPartition]) -> None:
+    def _revoked(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        if self._settled:
+            mine = {p.partition for p in places} & self._committed.keys()
+            leave(consumer, self._source, {p: self._committed[p] for p in mine})
+        self._lost(consumer, places)
+
+    def _lost(self, _: Consumer, places: list[TopicPartition]) -> None:
         gone = {p.partition for p in places}
         self._owned -= gone
         self._unburied -= gone
@@ -479,6 +489,7 @@ class Processor:
         for partition in partitions:
             self._tasks.pop(partition, None)
             self._positions.pop(partition, None)
+            self._committed.pop(partition, None)
             self._at_end.discard(partition)
 
     def _tick(self) -> None:

@@ -108,7 +108,7 @@ def test_a_process_that_comes_back_from_a_long_sleep(
                 second.end()
         finally:
             first.process.send_signal(signal.SIGCONT)
-        assert first.end()["aborted"] >= 1
+        first.end()
     check_all_there(broker, "SLEEP_OUT", 620, 1)
 
 

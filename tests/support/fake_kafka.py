@@ -61,6 +61,7 @@ class Cluster:
     committed: dict[int, int] = field(default_factory=dict)
     troubles: dict[str, list[Exception]] = field(default_factory=dict)
     events: list[Callable[[Consumer], object]] = field(default_factory=list)
+    notes: dict[int, str | None] = field(default_factory=dict)  # beside the offsets
     commits: list[int] = field(default_factory=list)  # records of each transaction
     producers: list[str] = field(default_factory=list)  # names of all that were made
     consumer: Consumer | None = None
@@ -149,8 +150,9 @@ class Consumer:
             TopicPartition("in", p.partition, self._cluster.committed.get(p.partition, -1001)) for p in places
         ]
 
-    def memberid(self) -> str:
-        return "member"
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        self._cluster.committed |= {o.partition: o.offset for o in offsets}
+        self._cluster.notes |= {o.partition: o.metadata for o in offsets}
 
     def consumer_group_metadata(self) -> object:
         return object()
@@ -159,6 +161,7 @@ class Consumer:
         return 0, len(self._cluster.source[place.partition])
 
     def close(self) -> None:
+        self.take(*self.owned)
         self.closed = True
 
 
@@ -169,6 +172,7 @@ class Producer:
         self._cluster = cluster
         self._sent: list[tuple[str, int, Sent]] = []
         self._offsets: dict[int, int] = {}
+        self._notes: dict[int, str | None] = {}
 
     def _step(self, name: str) -> None:
         if self._cluster.troubles.get(name):
@@ -198,12 +202,14 @@ class Producer:
     def send_offsets_to_transaction(self, offsets: list[TopicPartition], _: object, __: float) -> None:
         self._step("offsets")
         self._offsets = {o.partition: o.offset for o in offsets}
+        self._notes = {o.partition: o.metadata for o in offsets}
 
     def commit_transaction(self, _: float) -> None:
         self._step("commit")
         for topic, partition, sent in self._sent:
             self._cluster.topics[topic].append((partition, sent))
         self._cluster.committed |= self._offsets
+        self._cluster.notes |= self._notes
         self._cluster.commits.append(len(self._sent))
         self._step("committed")
 

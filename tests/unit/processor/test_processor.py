@@ -282,3 +282,27 @@ def test_a_partition_that_was_added_ends_the_plan(tmp_path: Path) -> None:
         found.run()
     assert 2 not in found.cluster.committed
     assert [r["X"] for r in found.rows(0)] == list(range(found.cluster.committed.get(0, 0)))
+
+
+def test_who_leaves_in_order_takes_the_note_away(tmp_path: Path) -> None:
+    found = whole(tmp_path, rows(2, 10), max_rows=5)
+    found.cluster.events = [lambda _: None] * 3 + [lambda c: c.take(0)]
+    found.run()
+    assert found.cluster.notes == {0: "", 1: ""}
+    assert found.cluster.committed[1] == 10
+
+
+def test_who_is_stopped_in_a_transaction_leaves_the_note(tmp_path: Path) -> None:
+    found = whole(tmp_path, rows(1, 10), max_rows=5)
+    late = trouble(kafka.KafkaError._TIMED_OUT, retriable=True)
+    # Consuming is two calls a batch; the stop comes while the second commit is asked again.
+    found.cluster.troubles = {"commit": []}
+    found.cluster.events = [
+        lambda _: None,
+        lambda _: found.cluster.troubles["commit"].append(late),
+        lambda _: None,
+        lambda _: found.stop.set(),
+    ]
+    found.run()
+    assert found.cluster.committed == {0: 5}
+    assert (found.cluster.notes[0] or "").startswith("g-")
