@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -47,6 +47,28 @@ _LONGEST: Final = 200  # characters without a space that are looked through for 
 _NORMAL: Final = 15.0  # the sum at which the score nears one
 
 
+class Wholes:
+    """Finds emoji, and phrases that mean another thing than their words."""
+
+    def __init__(self, moods: Iterable[str]) -> None:
+        phrases = sorted((m for m in moods if m.isascii()), key=len, reverse=True)
+        parts = (re.escape(m).replace(r"\ ", r"\s{1,9}") for m in phrases)
+        self._phrase = re.compile(rf"\b(?:{'|'.join(parts)})\b", re.IGNORECASE)
+        self._rare = {max(m.split(), key=len) for m in phrases}  # to look for phrases where there may be some
+        emoji = "".join(m for m in moods if not m.isascii())
+        # With what gives it colour or form.
+        self._emoji = re.compile(rf"([{emoji}])[\ufe0f\U0001f3fb-\U0001f3ff]{{0,2}}")
+
+    def joined(self, text: str) -> str:
+        """The text with phrases as one word, without their spaces, and emoji apart from what stands beside them."""
+        if not text.isascii():
+            text = self._emoji.sub(r" \1 ", text).replace("\u2019", "'")
+        lower = text.lower()
+        if any(word in lower for word in self._rare):
+            text = self._phrase.sub(lambda m: "".join(m[0].split()), text)
+        return text
+
+
 @dataclass(slots=True)
 class SentimentModel:
     """`lexicon` maps a word or emoticon to -4..4; `direction` and `intercept` guess it from a word's
@@ -56,6 +78,7 @@ class SentimentModel:
     direction: Floats
     intercept: float
     function_words: frozenset[str]
+    wholes: Wholes
     _guessed: dict[str, float] = field(default_factory=dict)
 
     def scores(self, texts: Sequence[str]) -> list[float]:
@@ -65,9 +88,9 @@ class SentimentModel:
         return [self._score(text, tokens) for text, tokens in zip(texts, split, strict=True)]
 
     def _tokens(self, text: str) -> list[tuple[str, bool]]:
-        """Words in lower case with whether they shout; emoticons whole."""
+        """Words in lower case with whether they shout; emoticons, emoji and phrases whole."""
         out: list[tuple[str, bool]] = []
-        for chunk in _GREETING.sub("", text).split():
+        for chunk in self.wholes.joined(_GREETING.sub("", text)).split():
             lower = chunk.lower()
             if lower in self.lexicon and not lower.isalpha():
                 out.append((lower, False))
@@ -114,6 +137,13 @@ class SentimentModel:
         return total / math.sqrt(total * total + _NORMAL)
 
 
+def _read_moods() -> dict[str, float]:
+    """Lines of `moods.tsv`: valence, emoji or phrases with `|` between."""
+    content = (files("udf_server.text") / "data" / "moods.tsv").read_text(encoding="utf-8")
+    lines = (line.split("\t") for line in content.splitlines() if not line.startswith("#"))
+    return {word: float(valence) for valence, words in lines for word in words.split("|")}
+
+
 def label_of(score: float) -> str:
     """POSITIVE, NEGATIVE, or NEUTRAL when the score is too small to tell."""
     return "NEUTRAL" if abs(score) < NEUTRAL_WITHIN else "POSITIVE" if score > 0 else "NEGATIVE"
@@ -128,8 +158,11 @@ def load_sentiment() -> SentimentModel:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         words = str(arrays["words"]).split("\n")
         valence = arrays["valence"].astype(np.float64).round(3).tolist()
+        moods = _read_moods()
         return SentimentModel(
-            lexicon=dict(zip(words, valence, strict=True)),
+            lexicon=dict(zip(words, valence, strict=True))
+            | {"".join(m.split()): v for m, v in moods.items()},
+            wholes=Wholes(moods),
             direction=arrays["direction"].astype(np.float32),
             intercept=float(arrays["intercept"]),
             function_words=frozenset(str(arrays["function_words"]).split()),

@@ -128,6 +128,16 @@ def test_classify_answers_each_row_by_its_own_labels(tmp_path: Path) -> None:
         ("I have a question about my address", "NEUTRAL"),
         ("", "NEUTRAL"),
         (":(", "NEGATIVE"),
+        ("Could be better", "NEGATIVE"),
+        ("It couldn\u2019t be better", "POSITIVE"),
+        ("ROOM for\n  improvement!", "NEGATIVE"),
+        ("It used to be great", "NEGATIVE"),
+        ("I would be happy to help", "POSITIVE"),
+        ("\U0001f44d", "POSITIVE"),
+        ("done\U0001f44d\U0001f3fd\U0001f44d\U0001f3fd", "POSITIVE"),
+        ("\u2764\ufe0f", "POSITIVE"),
+        ("\U0001f621", "NEGATIVE"),
+        ("\U0001f4ce", "NEUTRAL"),
     ],
 )
 def test_sentiment_reads_negation_contrast_and_emoticons(tmp_path: Path, text: str, label: str) -> None:
