@@ -7,7 +7,7 @@ the name `moderation` knows a community's own texts better and takes over.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -78,20 +78,31 @@ def _undisguised(run: re.Match[str]) -> str:
 @cache
 def load_lexicon() -> Lexicon:
     """The shipped lexicon, read once. Lines of `moderation.tsv`: category, how sure, words or phrases with `|` between;
-    a trailing `*` stands for any ending. Words that make a rule equally sure are one pattern."""
+    a trailing `*` stands for any ending. Words that make a rule equally sure are one pattern. What a line `@NAME` has
+    stands for {NAME} in those below."""
+    named: dict[str, str] = {}
     rules: dict[str, list[tuple[re.Pattern[str], float]]] = {c: [] for c in CATEGORIES}
     content = (files("udf_server.text") / "data" / "moderation.tsv").read_text(encoding="utf-8")
     for line in content.splitlines():
         if line and not line.startswith("#"):
             category, sure, words = line.split("\t")
-            rules[category].append((pattern_of(words.split("|")), float(sure)))
+            if category.startswith("@"):
+                named[category[1:]] = rf"(?:{_either(words.split('|'))})(?!')"  # "women's" are no people
+            else:
+                rules[category].append((pattern_of(words.split("|"), named), float(sure)))
     return Lexicon(rules)
 
 
-def pattern_of(words: Sequence[str]) -> re.Pattern[str]:
-    """Any of the words or phrases; a trailing `*` stands for any ending."""
-    parts = (
+def pattern_of(words: Sequence[str], named: Mapping[str, str] | None = None) -> re.Pattern[str]:
+    """Any of the words or phrases; a trailing `*` stands for any ending, {NAME} for the pattern of that name."""
+    pattern = _either(words)
+    for name, inside in (named or {}).items():
+        pattern = pattern.replace(rf"\{{{name}\}}", inside)
+    return re.compile(rf"(?<!\w)(?:{pattern})(?!\w)")
+
+
+def _either(words: Sequence[str]) -> str:
+    return "|".join(
         re.escape(w.removesuffix("*")).replace(r"\ ", r"\s+") + (r"\w*" if w.endswith("*") else "")
         for w in words
     )
-    return re.compile(r"(?<!\w)(?:" + "|".join(parts) + r")(?!\w)")

@@ -233,6 +233,33 @@ def test_the_lexicon_sees_through_disguises_and_leaves_plain_words_alone(tmp_pat
     assert [a["FLAGGED"] for a in answers] == [False] * len(harmless)
 
 
+@pytest.mark.parametrize(
+    ("text", "flagged"),
+    [
+        ("I hate all jews", True),
+        ("i really hate muslims", True),
+        ("KILL ALL IMMIGRANTS!", True),
+        ("The jews are a plague", True),
+        ("gypsies are  vermin", True),
+        ("trans people should be shot", True),
+        ("Ban all refugees", True),
+        ("I hate mondays", False),
+        ("I hate all vegetables", False),
+        ("many jews live here", False),
+        ("I hate women's shoes", False),
+        ("black people are not animals", False),
+        ("kill all processes", False),
+        ("immigrants are doctors", False),
+        ("refugees are welcome", False),
+        ("I don't hate jews", False),
+    ],
+)
+def test_contempt_for_a_group_is_hate_and_its_name_is_not(text: str, *, flagged: bool) -> None:
+    scores = load_lexicon().scores(text)
+    assert (scores["hate"] >= 0.5) == flagged
+    assert (max(scores.values()) >= 0.5) == flagged
+
+
 @pytest.mark.parametrize("part", ["a", "a.", "a4", "!", "&", "http://", "Http://", "a a "])
 def test_a_text_made_to_be_slow_is_read_quickly(part: str) -> None:
     text = part * 100_000
