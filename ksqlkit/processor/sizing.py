@@ -10,7 +10,7 @@ SMALLEST: Final = 10  # a transaction costs milliseconds, however few records it
 
 class BatchSize:
     """`rows` is the next batch's largest size, at most `limit`. A batch that took longer than `seconds` makes it
-    smaller by as much; one that was quick makes it larger, at most to twice that batch's. Only the last batch counts,
+    smaller by as much; one that was quick makes it larger, at most to four times that batch's. Only the last batch counts,
     so that a slow one, like the first with all that it has to wait for, is soon forgotten."""
 
     def __init__(self, seconds: float, limit: int) -> None:
@@ -19,7 +19,7 @@ class BatchSize:
 
     def observe(self, rows: int, seconds: float) -> None:
         """A batch of so many rows took so long."""
-        fitting = int(rows * min(2.0, self._seconds / max(seconds, 1e-6)))
+        fitting = int(rows * min(4.0, self._seconds / max(seconds, 1e-6)))
         if seconds > self._seconds:
             self.rows = min(self.rows, max(fitting, SMALLEST))
         else:
