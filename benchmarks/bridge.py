@@ -35,7 +35,7 @@ def publish_model(models: Path, seed: int = 7) -> None:
     """Train a model of the benchmark's size on noise with a rule in it, as the live `fraud`."""
     import numpy as np
 
-    from udf_server.models.boosting import import_xgboost
+    from ksqlkit.imports import import_xgboost
     from udf_server.models.store import ModelStore
 
     xgboost = import_xgboost()

@@ -133,7 +133,7 @@ def _build(tree: Any, arrays: dict[str, Any]) -> Any:
 
 
 def _booster(raw: Any) -> Any:
-    from forecasts.models.gbm import import_xgboost
+    from ksqlkit.imports import import_xgboost
 
     xgb = import_xgboost()
     made = xgb.Booster({"nthread": 1})

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from ksqlkit.imports import import_xgboost
 from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc, average_precision, brier
 from udf_server.frame import NUMBER, OTHER, WORD, Column
 from udf_server.models.blend import blend_bytes
-from udf_server.models.boosting import free_cores, import_xgboost
+from udf_server.models.boosting import free_cores
 from udf_server.models.derive import Derived, parse_formula
 from udf_server.models.forest import forest_bytes
 from udf_server.models.loaded import Calibration, load_bytes

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from ksqlkit.imports import import_xgboost
 from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc, average_precision, brier, precision_at
 from udf_server.features import FRAUD_FEATURES
 from udf_server.frame import FLAG, NUMBER, WHOLE, Column
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.loaded import Calibration
 from udf_server.models.store import Metadata, ModelStore
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy.files import kept_back, shown
 from benchmarks.accuracy.registry import Score
+from ksqlkit.imports import import_xgboost
 from udf_server.evaluation import auc, average_precision
-from udf_server.models.boosting import import_xgboost
 
 Floats = NDArray[np.float64]
 DAY = 86_400

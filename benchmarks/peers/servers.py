@@ -180,7 +180,7 @@ def running(server: Server, model: Path) -> Iterator[str]:
 
 def make_model(path: Path) -> Any:
     """Train the model that all serve, 200 trees of depth 6 over 30 features; returns 256 rows to score."""
-    from udf_server.models.boosting import import_xgboost
+    from ksqlkit.imports import import_xgboost
 
     xgboost = import_xgboost()
     chance = np.random.default_rng(1)

@@ -5,7 +5,6 @@ What a row holds is in `gbm_features`.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from forecasts.models import naive
 from forecasts.models.base import Fitted
 from forecasts.models.gbm_features import Layout, Rows
 from forecasts.series import Panel
+from ksqlkit.imports import import_xgboost
 
 if TYPE_CHECKING:
     from forecasts.series import Matrix
@@ -80,16 +80,3 @@ def fit(panel: Panel, horizon: int, seasons: tuple[int, ...]) -> Fitted:
     xgb = import_xgboost()
     data = xgb.QuantileDMatrix(rows[usable], target[usable], max_bin=PARAMS["max_bin"])
     return Boosted(layout, xgb.train(PARAMS, data, ROUNDS))
-
-
-def import_xgboost() -> Any:
-    """xgboost without its scikit-learn wrappers, which take most of the time of its import and 130 MB."""
-    if "xgboost" not in sys.modules and "sklearn" not in sys.modules:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]  # makes its import fail, as if not installed
-        try:
-            import xgboost
-        finally:
-            del sys.modules["sklearn"]
-    else:
-        import xgboost
-    return xgboost

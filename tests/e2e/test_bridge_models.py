@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from benchmarks.bridge import classpath
+from ksqlkit.imports import import_xgboost
 from tests.support.java_bridge import NEEDS_JAVA
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.derive import Derived
 from udf_server.models.importing import from_estimator
 from udf_server.models.loaded import LinearModel

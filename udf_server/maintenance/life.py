@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from ksqlkit.imports import import_xgboost
 from udf_server.function import RowError
 from udf_server.maintenance.model import along, wear_directions
 from udf_server.maintenance.rolling import Run, feature_names, features_of_runs
 from udf_server.memory.packing import pack, unpack
 from udf_server.memory.protocol import Memory, Space
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.loaded import LoadedModel, load_bytes
 from udf_server.models.store import Metadata, ModelStore
 

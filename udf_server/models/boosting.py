@@ -14,22 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def import_xgboost() -> Any:
-    """The xgboost module, imported without its scikit-learn wrappers: they bring scikit-learn and pandas along, 130 MB
-    and most of the time to import. A process that imported scikit-learn or xgboost before (a function file that wants
-    `XGBClassifier` imports sklearn at its top) has the whole.
-    """
-    if "xgboost" not in sys.modules and "sklearn" not in sys.modules:
-        sys.modules["sklearn"] = None  # type: ignore[assignment]  # makes its import fail, as if not installed
-        try:
-            import xgboost
-        finally:
-            del sys.modules["sklearn"]
-    else:
-        import xgboost
-    return xgboost
-
-
 class _Frame:
     """What XGBoost describes a matrix by: a handle, kept for the next call as making it takes a third of the time of
     one row. It frees itself with the thread it belongs to."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from zipfile import BadZipFile
 
+from ksqlkit.imports import import_xgboost
 from udf_server.errors import ModelError
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.forest import forest_bytes
 from udf_server.models.loaded import load_bytes
 from udf_server.models.onnx import OnnxModel, open_session
@@ -32,7 +32,7 @@ _TASKS: Final = {"binary:logistic": "binary", "multi:softprob": "classes", "mult
 _NEARLY: Final = 1e-3
 _READ: Final = """
 import sys
-from udf_server.models.boosting import import_xgboost
+from ksqlkit.imports import import_xgboost
 booster = import_xgboost().Booster(model_file=bytearray(open(sys.argv[1], "rb").read()))
 booster.save_config(), booster.num_features()
 """

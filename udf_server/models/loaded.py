@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ksqlkit.imports import import_xgboost
 from udf_server.errors import ModelError
-from udf_server.models.boosting import Predictor, import_xgboost
+from udf_server.models.boosting import Predictor
 from udf_server.models.derive import Derived
 from udf_server.models.store import Metadata, ModelStore
 

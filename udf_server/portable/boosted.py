@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from udf_server.models.boosting import import_xgboost
+from ksqlkit.imports import import_xgboost
 from udf_server.models.derive import Derived
 from udf_server.portable.document import NotPortable, Walkable, packed
 

@@ -220,7 +220,7 @@ class Boosted:
     """XGBoost over the presence of words and, where it was fitted with them, the signs."""
 
     def __init__(self, words: Ngrams, booster: bytes, signs: bool = False) -> None:
-        from udf_server.models.boosting import import_xgboost
+        from ksqlkit.imports import import_xgboost
 
         self.words, self.signs, self._content = words, signs, booster
         self._xgboost = import_xgboost()

@@ -304,7 +304,7 @@ def _fit_tuned_again(given: Texts, labels: Labels, classes: int, recipe: Recipe)
 
 
 def _fit_boosted(given: Texts, labels: Labels, classes: int, recipe: Recipe) -> Member:
-    from udf_server.models.boosting import import_xgboost
+    from ksqlkit.imports import import_xgboost
 
     xgboost = import_xgboost()
     words = Ngrams.learn(given.texts, Kind("word", 1, 1), seen=8)

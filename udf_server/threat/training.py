@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ksqlkit.errors import DataError
+from ksqlkit.imports import import_xgboost
 from udf_server.drift.bins import Reference
 from udf_server.evaluation import auc
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.loaded import Calibration
 from udf_server.models.store import Metadata, ModelStore
 from udf_server.tabular import make_table

@@ -11,11 +11,11 @@ import numpy as np
 import orjson
 import pytest
 
+from ksqlkit.imports import import_xgboost
 from udf_server.errors import SignatureError
 from udf_server.function import function
 from udf_server.http.app import App
 from udf_server.http.message import ARROW, Request, Response
-from udf_server.models.boosting import import_xgboost
 from udf_server.models.store import ModelStore
 from udf_server.service import Service
 

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from udf_server.models.boosting import Predictor, import_xgboost
+from ksqlkit.imports import import_xgboost
+from udf_server.models.boosting import Predictor
 from udf_server.models.loaded import XGBoostModel
 from udf_server.models.store import Metadata
 

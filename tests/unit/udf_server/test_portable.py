@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import pytest
 
-from udf_server.models.boosting import import_xgboost
+from ksqlkit.imports import import_xgboost
 from udf_server.models.importing import from_estimator
 from udf_server.models.store import Metadata
 from udf_server.portable.document import FORMAT, NotPortable, portable
