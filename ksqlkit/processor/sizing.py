@@ -10,8 +10,8 @@ SMALLEST: Final = 10  # a transaction costs milliseconds, however few records it
 
 class BatchSize:
     """`rows` is the next batch's largest size, at most `limit`. A batch that took longer than `seconds` makes it
-    smaller by as much; one that was quick makes it larger, at most to four times that batch's. Only the last batch counts,
-    so that a slow one, like the first with all that it has to wait for, is soon forgotten."""
+    smaller by as much; one that was quick makes it larger, at most to four times that batch's. Only the last batch
+    counts, so that a slow one, like the first with all that it has to wait for, is soon forgotten."""
 
     def __init__(self, seconds: float, limit: int) -> None:
         self._seconds, self._limit = seconds, limit
