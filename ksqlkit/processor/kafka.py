@@ -148,7 +148,7 @@ def _see(admin: AdminClient, rights: Rights, topic: str) -> None:
 
     asked = admin.describe_topics(TopicCollection([topic]), request_timeout=_ANSWER)
     try:
-        asked[topic].result(_ANSWER)
+        asked[topic].result(2 * _ANSWER)
     except KafkaException as error:
         refused = rights.refusal(error.args[0])
         if refused is not None:
@@ -184,7 +184,7 @@ def largest_record(properties: Mapping[str, str], topics: Sequence[str]) -> int:
     )
     for resource, answer in asked.items():
         try:
-            found = min(found, int(answer.result(_ANSWER)["max.message.bytes"].value))
+            found = min(found, int(answer.result(2 * _ANSWER)["max.message.bytes"].value))
         except (KafkaException, TimeoutError, KeyError) as error:
             logger.debug("settings of the topic %s are not to be had: %s", resource.name, words(error))
     return max(found, 1000)  # librdkafka takes no less
