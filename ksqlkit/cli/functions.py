@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ksqlkit.certificates import trusted_authorities
 from ksqlkit.cli.options import (
     JsonOption,
     ProjectOption,
@@ -213,7 +214,13 @@ def fetch_manifest(url: str, token: str | None = None) -> list[dict[str, Any]]:
 
     headers = {"authorization": f"Bearer {token}"} if token else {}
     try:
-        response = httpx.get(f"{url}/v1/functions", timeout=10.0, trust_env=False, headers=headers)
+        response = httpx.get(
+            f"{url}/v1/functions",
+            timeout=10.0,
+            trust_env=False,
+            headers=headers,
+            verify=trusted_authorities(),
+        )
     except httpx.HTTPError as exc:
         raise Unreachable(
             f"No scoring server answers at {url} ({exc})",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from ksqlkit.certificates import trusted_authorities
 from ksqlkit.client.protocol import (
     INSERT_BATCH,
     Entity,
@@ -184,6 +185,7 @@ class HttpClient:
             timeout=self._timeout,
             transport=self._transport,
             trust_env=False,
+            verify=trusted_authorities(),
         )
         if http2:
             self._http2 = made

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from ksqlkit.certificates import trusted_authorities
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,13 @@ class HttpTransport:
     SSL_CERT_FILE or SSL_CERT_DIR are."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        import ssl
-
         import httpx
 
         self.url = url.rstrip("/")
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        own = {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
-        trusted = ssl.create_default_context() if own else True
-        self._client = httpx.Client(base_url=self.url, headers=headers, trust_env=False, verify=trusted)
+        self._client = httpx.Client(
+            base_url=self.url, headers=headers, trust_env=False, verify=trusted_authorities()
+        )
 
     def send(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Reply:
         """The reply, whatever its status; raises NoReply."""

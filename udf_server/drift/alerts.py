@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import orjson
 
+from ksqlkit.certificates import trusted_authorities
+
 logger = logging.getLogger("udf_server")
 
 STREAM: Final = "ALERTS"
@@ -96,7 +98,12 @@ def to_webhook(url: str) -> Send:
         body = orjson.dumps([alert.alertmanager() for alert in alerts])
         headers = {"content-type": "application/json"}
         httpx.post(
-            target, content=body, headers=headers, timeout=_TIMEOUT, trust_env=False
+            target,
+            content=body,
+            headers=headers,
+            timeout=_TIMEOUT,
+            trust_env=False,
+            verify=trusted_authorities(),
         ).raise_for_status()
 
     return send

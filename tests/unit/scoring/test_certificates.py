@@ -1,4 +1,4 @@
-"""A scoring server behind TLS: whose certificates are trusted."""
+"""Servers behind TLS: whose certificates are trusted."""
 
 from __future__ import annotations
 
@@ -7,16 +7,28 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx
 import pytest
 
+from ksqlkit.cli.functions import fetch_manifest
+from ksqlkit.client.http import HttpClient
+from ksqlkit.errors import Unreachable
 from ksqlkit.scoring.transport import HttpTransport, NoReply
 from tests.support import certificates
+from udf_server.drift.alerts import to_webhook
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(204)
+        answer = b'{"KsqlServerInfo": {}, "functions": []}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        self.wfile.write(answer)
+
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, *_: object) -> None: ...
 
@@ -55,7 +67,7 @@ def test_authorities_of_the_environment_are_trusted(
     transport = HttpTransport(url)
     try:
         if named and kind == "good":
-            assert transport.send("GET", "/", b"", {}, 5.0).status == 204
+            assert transport.send("GET", "/", b"", {}, 5.0).status == 200
             return
         with pytest.raises(NoReply, match="not to be trusted") as raised:
             transport.send("GET", "/", b"", {}, 5.0)
@@ -63,3 +75,24 @@ def test_authorities_of_the_environment_are_trusted(
         assert "SSL_CERT_FILE" in (raised.value.hint or "")
     finally:
         transport.close()
+
+
+@pytest.mark.parametrize("server", ["good"], indirect=True)
+@pytest.mark.parametrize("named", [True, False])
+def test_every_client_trusts_the_same(
+    server: tuple[str, str], authority: certificates.Authority, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, url = server
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    if named:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+        assert HttpClient(url).info() == {}
+        assert fetch_manifest(url) == []
+        to_webhook(url)([])
+        return
+    with pytest.raises(Unreachable):
+        HttpClient(url).info()
+    with pytest.raises(Unreachable):
+        fetch_manifest(url)
+    with pytest.raises(httpx.ConnectError):
+        to_webhook(url)([])
