@@ -71,7 +71,7 @@ class Versions:
     that all rows of a transaction are answered by the same versions."""
 
     def __init__(self, transport: Transport, entries: Entries, used: Sequence[str], pins: Pins) -> None:
-        self._transport, self._pins = transport, pins
+        self._transport = transport
         self._used = [name for name in used if pins.follows(entries[name])]
         self._now = {name: entries[name] for name in self._used}
         self._seen: dict[str, Entry] = dict(self._now)
