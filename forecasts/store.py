@@ -7,7 +7,6 @@ every change of holder; a run is claimed once by its job and scheduled time.
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from forecasts import codec
 from forecasts.spec import Spec
 from ksqlkit.errors import ServerError
+from ksqlkit.files import write_whole
 
 if TYPE_CHECKING:
     from forecasts.fitting import Fit
@@ -167,10 +167,7 @@ class Store:
 
     def save_fits(self, spec: Spec, fits: list[Fit]) -> None:
         """Keep fits until the spec changes. The file takes the old one's place in one step."""
-        path = self._fits(spec)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        partial.write_bytes(codec.dumps((fingerprint(spec), fits)))
-        partial.replace(path)
+        write_whole(self._fits(spec), codec.dumps((fingerprint(spec), fits)))
 
     def load_fits(self, spec: Spec) -> list[Fit]:
         """Kept fits; none where there are none of this very spec that can be read."""

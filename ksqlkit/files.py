@@ -1,7 +1,9 @@
-"""Reading text files that people wrote."""
+"""Reading text files that people wrote, and writing files that are never seen half done."""
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,17 @@ def read_text(path: Path) -> str:
     except OSError as exc:
         raise UserError(f"{path} cannot be read: {exc.strerror}") from exc
     return decode(content, path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears, or takes the old one's place, in one step. Raises OSError, and leaves nothing then."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def decode(content: bytes, path: Path | str) -> str:

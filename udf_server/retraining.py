@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from ksqlkit.errors import DataError
+from ksqlkit.files import write_whole
 from udf_server.drift.watch import is_drifting
 from udf_server.errors import ModelError
 from udf_server.frame import Frame
@@ -88,10 +89,7 @@ def write_plan(store: ModelStore, name: str, plan: Plan) -> None:
     """Keep a plan beside its model."""
     if plan.algorithm not in (None, *ALGORITHMS):
         raise DataError(f"there is no algorithm {plan.algorithm}", hint=f"Known: {', '.join(ALGORITHMS)}.")
-    path: Path = store.root / name / _PLAN
-    draft = path.with_name(f".{_PLAN}")
-    draft.write_bytes(orjson.dumps(asdict(plan), option=orjson.OPT_INDENT_2))
-    draft.replace(path)
+    write_whole(store.root / name / _PLAN, orjson.dumps(asdict(plan), option=orjson.OPT_INDENT_2))
 
 
 def due_models(store: ModelStore, now: float | None = None) -> list[str]:

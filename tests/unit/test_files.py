@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ksqlkit.errors import UserError
-from ksqlkit.files import read_text
+from ksqlkit.files import read_text, write_whole
 
 
 @pytest.mark.parametrize("content", [b"a\nb", b"a\r\nb", b"a\rb", "\ufeffa\r\nb".encode()])
@@ -41,3 +41,14 @@ def test_what_is_not_text_is_placed(
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read: Is a directory"):
         read_text(tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_whole(path, b"old")
+    write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_whole(tmp_path / "folder", b"never")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "folder"]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from ksqlkit.files import write_whole
 from udf_server.drift.alerts import Alert, Send, sending
 from udf_server.drift.bins import Reference
 from udf_server.drift.losses import LOSS, LossMonitor
@@ -169,10 +170,8 @@ class DriftWatch:
         logger.warning("%s", alert.text)
         path = self._store.root / alert.model / STATE
         same = [a for a in firing.alerts.values() if (a.model, a.version) == (alert.model, alert.version)]
-        draft = path.with_name(f".{STATE}.{threading.get_ident()}")
         try:
-            draft.write_bytes(orjson.dumps({"version": alert.version, "firing": [a.row() for a in same]}))
-            draft.replace(path)
+            write_whole(path, orjson.dumps({"version": alert.version, "firing": [a.row() for a in same]}))
         except OSError as error:
             logger.error("%s cannot be written: %s", path, error)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ksqlkit.errors import DataError, ServerError, Unreachable, UserError
+from ksqlkit.files import write_whole
 
 if TYPE_CHECKING:
     from io import BufferedRandom
@@ -173,9 +174,7 @@ def _unpack(archive: BufferedRandom, package: Package, to: Fetched) -> None:
             content = members.extractfile(member) if member else None
             if member is None or content is None or member.size > package.database_size:
                 raise DataError(f"{name} in {package.name} {package.version} is no plain file")
-            beside = path.with_name(f".{path.name}.new")
-            beside.write_bytes(content.read())
-            beside.replace(path)
+            write_whole(path, content.read())
 
 
 def _is(path: Path, package: Package) -> bool:
