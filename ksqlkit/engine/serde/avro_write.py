@@ -15,7 +15,7 @@ from ksqlkit.engine.schema import Column
 from ksqlkit.engine.serde.avro_codec import make_encoder, write_long
 from ksqlkit.engine.serde.avro_read import ODD, Unfit
 from ksqlkit.engine.serde.avro_schema import Node
-from ksqlkit.engine.serde.codegen import Source, compile_function
+from ksqlkit.engine.serde.codegen import Source
 from ksqlkit.engine.serde.varints import sizes, small_zigzags, write_zigzag
 
 Writer = Callable[[Sequence[Any] | None], bytes | None]
@@ -37,15 +37,8 @@ def make_writer(
             pieces = source.fields(node, [(c.name, c.type) for c in columns], values)
         else:
             pieces = [source.text(node, columns[0].type, "v0")]
-        lines = ["def write(row):", "    if row is None:", "        return None", "    try:"]
-        lines.append(f"        ({''.join(v + ', ' for v in values)}) = row")
-        if not wrapped:
-            lines += ["        if v0 is None:", "            return None"]
-        lines.append(f"        return join(({', '.join([repr(prefix), *pieces])},))")
-        lines += ["    except ODD:", "        return slow(row)"]
-        names = source.names | {"join": b"".join, "ODD": ODD, "slow": slow}
-        names |= {"unscaled": unscaled, "zigzag": write_zigzag}
-        return compile_function("write", "\n".join(lines), names)
+        names = {"ODD": ODD, "unscaled": unscaled, "zigzag": write_zigzag}
+        return source.compile_writer(values, [repr(prefix), *pieces], names, wrapped=wrapped, slow=slow)
     except (Unfit, *ODD, SyntaxError, MemoryError):
         return slow
 

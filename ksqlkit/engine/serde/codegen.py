@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import Any
@@ -40,6 +40,26 @@ class Source:
         name = self.unique(prefix)
         self.names[name] = value
         return name
+
+    def compile_writer(
+        self,
+        values: Sequence[str],
+        pieces: Sequence[str],
+        names: Mapping[str, object],
+        *,
+        wrapped: bool,
+        slow: Callable[..., bytes | None],
+    ) -> Callable[..., bytes | None]:
+        """A writer of rows, whose columns are named by `values`: the pieces' bytes joined; `slow` has the last word on
+        rows that raise one of `names["ODD"]`."""
+        lines = ["def write(row):", "    if row is None:", "        return None", "    try:"]
+        lines.append(f"        ({''.join(v + ', ' for v in values)}) = row")
+        if not wrapped:
+            lines += ["        if v0 is None:", "            return None"]
+        lines.append(f"        return join(({', '.join(pieces)},))")
+        lines += ["    except ODD:", "        return slow(row)"]
+        known = self.names | {"join": b"".join, "slow": slow, **names}
+        return compile_function("write", "\n".join([*self.functions, *lines]), known)
 
 
 def indented(lines: Iterable[str]) -> list[str]:

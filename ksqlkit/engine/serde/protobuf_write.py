@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from ksqlkit.engine.serde.avro_read import ODD
-from ksqlkit.engine.serde.codegen import Source, compile_function, indented
+from ksqlkit.engine.serde.codegen import Source, indented
 from ksqlkit.engine.serde.protobuf_wire import SIZED, Field, Kind, Layout, varint, write_message
 from ksqlkit.engine.serde.varints import write_signed
 
@@ -25,14 +25,8 @@ def make_writer(layout: Layout, *, prefix: bytes, wrapped: bool, slow: Writer) -
     try:
         values = [f"v{i}" for i in range(len(layout.places))]
         pieces = [repr(prefix), *source.pieces(layout, values)]
-        lines = ["def write(row):", "    if row is None:", "        return None", "    try:"]
-        lines.append(f"        ({''.join(v + ', ' for v in values)}) = row")
-        if not wrapped:
-            lines += ["        if v0 is None:", "            return None"]
-        lines.append(f"        return join(({', '.join(pieces)},))")
-        lines += ["    except ODD:", "        return slow(row)"]
-        names = source.names | {"join": b"".join, "ODD": ODD, "slow": slow, "varint": write_signed}
-        return compile_function("write", "\n".join([*source.functions, *lines]), names)
+        names = {"ODD": ODD, "varint": write_signed}
+        return source.compile_writer(values, pieces, names, wrapped=wrapped, slow=slow)
     except (SyntaxError, RecursionError, MemoryError):
         return slow
 

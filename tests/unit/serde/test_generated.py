@@ -19,10 +19,10 @@ COLUMNS = columns_of(
 
 @pytest.mark.parametrize("name", ["AVRO", "PROTOBUF", "PROTOBUF_NOSR"])
 def test_columns_of_all_types_have_generated_code(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ksqlkit.engine.serde import avro_read, avro_write, protobuf_read, protobuf_write
+    from ksqlkit.engine.serde import avro_read, codegen, protobuf_read
 
     made = list[str]()
-    for module in (avro_read, avro_write, protobuf_read, protobuf_write):
+    for module in (avro_read, protobuf_read, codegen):  # the last for writers
 
         def spy(function: str, source: str, names: Any, compiled: Any = module.compile_function) -> Any:
             made.append(function)
