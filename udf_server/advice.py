@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = 100_000  # rows looked at, evenly over all
 ALONE: Final = 0.995  # the AUC from which one column is too good to be true
-PURE, LIFT, ENOUGH = (
-    0.98,
-    10.0,
-    20,
-)  # of the rows where a column has one value: the rarer class's share, over its usual
+# Of the rows where a column has one value: the rarer class's share, how often its usual one that is, and how many rows.
+PURE, LIFT, ENOUGH = 0.98, 10.0, 20
 _LEVELS: Final = 20
 _BINS: Final = 64
 _FEWEST_ROWS: Final = 200
@@ -191,22 +188,12 @@ def _of_column(name: str, column: Column, target: _Target) -> list[Advice]:
     found = _time(name, part, values[there], drop) or _identity(
         name, part, values[there], distinct, column, drop
     )
+    if found:  # and no leak: what names the row or the time may tell the label by the order of the rows alone
+        return found
     if leak := _leak(name, part, values, truth, target):
-        # What names the row or the time may tell the label by the order of the rows alone.
-        return (
-            [found[0]]
-            if found
-            else [
-                Advice(
-                    "leak",
-                    name,
-                    leak[0],
-                    f"If it is only known once {target.name} is, leave it out: {drop}",
-                    leak[1],
-                )
-            ]
-        )
-    return found or _clock(name, values[there], distinct, drop)
+        do = f"If it is only known once {target.name} is, leave it out: {drop}"
+        return [Advice("leak", name, leak[0], do, leak[1])]
+    return _clock(name, values[there], distinct, drop)
 
 
 def _time(name: str, column: Column, values: Floats, drop: str) -> list[Advice]:

@@ -34,9 +34,8 @@ _OBJECTIVES: Final = {
     "regression": "reg:squarederror",
 }
 _EXACT: Final = 1_000_000  # cells up to which split points are not binned
-_LONG_STEP: Final = (
-    0.2  # on many rows: as good as 0.08 (AUC of 300,000 within 0.0002), in two fifths of the trees
-)
+_STEP: Final = 0.08
+_LONG_STEP: Final = 0.2  # on many rows: as good (AUC of 300,000 within 0.0002), in two fifths of the trees
 _FEWEST: Final = 40
 _AS_GOOD: Final = 0.005  # of F1
 
@@ -273,7 +272,7 @@ def _fit_boosting(matrix: Floats, target: Floats, table: Table, recipe: Recipe) 
         "objective": _OBJECTIVES[table.task],
         "tree_method": "exact" if exact else "hist",
         "max_depth": 6,
-        "eta": 0.08 if exact else _LONG_STEP,
+        "eta": _STEP if exact else _LONG_STEP,
         "subsample": 0.7,
         "colsample_bytree": 0.8,
         "min_child_weight": 0.1 if table.task == "binary" else 2.0,
@@ -288,7 +287,7 @@ def _fit_boosting(matrix: Floats, target: Floats, table: Table, recipe: Recipe) 
         if exact
         else xgboost.QuantileDMatrix(matrix, target, nthread=threads, max_bin=parameters.get("max_bin", 256))
     )
-    rounds = recipe.trees if exact else max(round(recipe.trees * 0.08 / _LONG_STEP), 1)
+    rounds = recipe.trees if exact else max(round(recipe.trees * _STEP / _LONG_STEP), 1)
     return bytes(xgboost.train(parameters, rows, rounds).save_raw("ubj"))
 
 

@@ -39,9 +39,8 @@ QUERY_ANSWERS: Final = {
     "application/*": DELIMITED,
 }
 STREAM_ANSWERS: Final = QUERY_ANSWERS | {JSON: JSON}
-ROW_ERRORS: Final = (
-    "x-ksqlkit-row-errors"  # a request's header; no other client is told, as ksqlDB has no such line
-)
+# A request's header; no other client is told, as ksqlDB has no such line.
+ROW_ERRORS: Final = "x-ksqlkit-row-errors"
 
 
 async def post_query(service: Service, request: Request) -> Reply | Stream:
