@@ -56,14 +56,19 @@ def server(request: pytest.FixtureRequest, authority: certificates.Authority) ->
     thread.join()
 
 
-@pytest.mark.parametrize("named", [True, False])
-def test_authorities_of_the_environment_are_trusted(
-    server: tuple[str, str], authority: certificates.Authority, named: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kind, url = server
+@pytest.fixture(params=[True, False])
+def named(
+    request: pytest.FixtureRequest, authority: certificates.Authority, monkeypatch: pytest.MonkeyPatch
+) -> bool:
+    """Whether the environment names the authority."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    if named:
+    if request.param:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    return bool(request.param)
+
+
+def test_authorities_of_the_environment_are_trusted(server: tuple[str, str], named: bool) -> None:
+    kind, url = server
     transport = HttpTransport(url)
     try:
         if named and kind == "good":
@@ -78,14 +83,9 @@ def test_authorities_of_the_environment_are_trusted(
 
 
 @pytest.mark.parametrize("server", ["good"], indirect=True)
-@pytest.mark.parametrize("named", [True, False])
-def test_every_client_trusts_the_same(
-    server: tuple[str, str], authority: certificates.Authority, named: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_client_trusts_the_same(server: tuple[str, str], named: bool) -> None:
     _, url = server
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     if named:
-        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
         assert HttpClient(url).info() == {}
         assert fetch_manifest(url) == []
         to_webhook(url)([])
